@@ -1,0 +1,327 @@
+"""Price-time priority over account orders and recorded liquidity; see book.pxd for the queue's layout."""
+
+from .idmap cimport idmap_remove, key_hash
+from .ladder cimport Ladder, ladder_cell, ladder_mark, ladder_next, ladder_previous, ladder_unmark
+from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_BOTH, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
+from .state cimport (
+    STATE_RESTING, Fill, Position, level_free, level_new, order_free, push_fill, trigger_free,
+)
+from .units cimport abs64, max64, min64, mul_checked
+
+
+cdef void order_link(State *s, int32_t slot) noexcept nogil:
+    """Append an order to its position's list and count it."""
+    cdef Order *o = &s.orders[slot]
+    cdef Position *p = &s.positions[o.position]
+    o.position_next = NONE
+    o.position_previous = p.orders_tail
+    if p.orders_tail != NONE:
+        s.orders[p.orders_tail].position_next = slot
+    else:
+        p.orders_head = slot
+    p.orders_tail = slot
+    if o.state == STATE_RESTING:
+        p.resting_orders += 1
+        if o.flags & FLAG_REDUCE_ONLY:
+            p.reduce_only_orders += 1
+    else:
+        p.waiting_orders += 1
+
+
+cdef void order_detach(State *s, int32_t slot) noexcept nogil:
+    """Forget an order that already left its level or bucket: index, position list, trigger, slot."""
+    cdef Order *o = &s.orders[slot]
+    cdef Position *p = &s.positions[o.position]
+    idmap_remove(&s.order_index, key_hash(p.account, o.id), slot)
+    if o.position_previous != NONE:
+        s.orders[o.position_previous].position_next = o.position_next
+    else:
+        p.orders_head = o.position_next
+    if o.position_next != NONE:
+        s.orders[o.position_next].position_previous = o.position_previous
+    else:
+        p.orders_tail = o.position_previous
+    if o.state == STATE_RESTING:
+        p.resting_orders -= 1
+        if o.flags & FLAG_REDUCE_ONLY:
+            p.reduce_only_orders -= 1
+    else:
+        p.waiting_orders -= 1
+    if o.trigger != NONE:
+        trigger_free(s, o.trigger)
+    order_free(s, slot)
+
+
+cdef inline ticks_t worse(Ladder *ladder, int side, ticks_t price) noexcept nogil:
+    """The best marked price that is not better than `price`."""
+    return ladder_previous(ladder, price) if side == SIDE_BUY else ladder_next(ladder, price)
+
+
+cdef inline bint better(int side, ticks_t a, ticks_t b) noexcept nogil:
+    return b == NO_PRICE or (a > b if side == SIDE_BUY else a < b)
+
+
+cdef int book_add(State *s, Market *m, int32_t slot) except -1 nogil:
+    """Put an order at the tail of its price, behind all that is recorded there."""
+    cdef Order *o = &s.orders[slot]
+    cdef BookSide *b = &m.sides[o.side]
+    cdef int32_t *cell = ladder_cell(&b.accounts, o.price_ticks)
+    cdef WorldLevel *w
+    cdef Level *level
+    if cell[0] == NONE:
+        cell[0] = level_new(s)
+        ladder_mark(&b.accounts, o.price_ticks)
+        if better(o.side, o.price_ticks, b.best_accounts):
+            b.best_accounts = o.price_ticks
+    level = &s.levels[cell[0]]
+    o.world_ahead = 0
+    if b.best_world != NO_PRICE:
+        w = world_at(s, m, o.side, o.price_ticks)
+        if w != NULL:
+            o.world_ahead = world_lots(w) - level.world_lots
+            level.world_lots += o.world_ahead
+    o.next = NONE
+    o.previous = level.tail
+    if level.tail != NONE:
+        s.orders[level.tail].next = slot
+    else:
+        level.head = slot
+    level.tail = slot
+    level.lots += o.size_lots
+    level.orders += 1
+    return 0
+
+
+cdef inline void level_close(State *s, BookSide *b, int side, ticks_t price, int32_t level) noexcept nogil:
+    """Drop an empty level."""
+    cdef int32_t *cell = &b.accounts.pages[b.accounts.directory[price >> 6]].cell[price & 63]
+    cell[0] = NONE
+    ladder_unmark(&b.accounts, price)
+    level_free(s, level)
+    if price == b.best_accounts:
+        b.best_accounts = worse(&b.accounts, side, price)
+
+
+cdef void book_remove(State *s, Market *m, int32_t slot) noexcept nogil:
+    """Take an order out of its level; the recorded lots before it join the next segment."""
+    cdef Order *o = &s.orders[slot]
+    cdef BookSide *b = &m.sides[o.side]
+    cdef int32_t at = ladder_get(&b.accounts, o.price_ticks)
+    cdef Level *level = &s.levels[at]
+    if o.next != NONE:
+        s.orders[o.next].previous = o.previous
+        s.orders[o.next].world_ahead += o.world_ahead
+    else:
+        level.tail = o.previous
+        level.world_lots -= o.world_ahead
+    if o.previous != NONE:
+        s.orders[o.previous].next = o.next
+    else:
+        level.head = o.next
+    level.lots -= o.size_lots
+    level.orders -= 1
+    if level.head == NONE:
+        level_close(s, b, o.side, o.price_ticks, at)
+
+
+cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:
+    """Bring mark and best price in line after R, P or C of a level changed. Its page exists."""
+    cdef BookSide *b = &m.sides[side]
+    if world_lots(w) > 0:
+        ladder_mark(&b.world, recorded)
+        if better(side, recorded, b.best_world):
+            b.best_world = recorded
+    else:
+        ladder_unmark(&b.world, recorded)
+        if recorded == b.best_world:
+            b.best_world = worse(&b.world, side, recorded)
+
+
+cdef int fill_world(State *s, WorldLevel *w, ticks_t price, lots_t lots, Taker *taker) except -1 nogil:
+    """A simulated taker eats recorded lots: they stay eaten until history takes them too."""
+    cdef Fill *f
+    w.consumed += lots
+    if taker.is_world:                  # history walking deeper: world against world leaves no position
+        return 0
+    f = push_fill(s)
+    f.maker_id = NO_ORDER
+    f.price_ticks = f.maker_price_ticks = price
+    f.size_lots = lots
+    f.maker_left_lots = 0
+    f.maker_premium = 0
+    f.maker_position = NONE
+    f.maker_flags = 0
+    f.dropped = 0
+    return 0
+
+
+cdef int take_order(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil:
+    """Fill `lots` of a resting order; it leaves the book when nothing is left."""
+    cdef Order *o = &s.orders[slot]
+    cdef Level *level = &s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)]
+    cdef Fill *f = push_fill(s)
+    f.maker_id = o.id
+    f.price_ticks = f.maker_price_ticks = o.price_ticks
+    f.size_lots = lots
+    f.maker_premium = o.premium
+    f.maker_position = o.position
+    f.maker_flags = o.flags
+    f.dropped = 0
+    o.size_lots -= lots
+    o.filled_lots += lots
+    level.lots -= lots
+    f.maker_left_lots = o.size_lots
+    if o.size_lots == 0:
+        book_remove(s, m, slot)
+        order_detach(s, slot)
+    return 0
+
+
+cdef int drop_maker(State *s, Market *m, int32_t slot) except -1 nogil:
+    """Remove a maker that self-trade prevention forbids; reported in its place among the fills."""
+    cdef Order *o = &s.orders[slot]
+    cdef Fill *f = push_fill(s)
+    f.maker_id = o.id
+    f.price_ticks = f.maker_price_ticks = o.price_ticks
+    f.size_lots = o.size_lots
+    f.maker_left_lots = 0
+    f.maker_premium = o.premium
+    f.maker_position = o.position
+    f.maker_flags = o.flags
+    f.dropped = 1
+    book_remove(s, m, slot)
+    order_detach(s, slot)
+    return 0
+
+
+cdef int match_orders(State *s, Market *m, int maker_side, ticks_t price, lots_t *lots, Taker *t) except -1 nogil:
+    """Walk the account orders of one price, with the recorded lots before each."""
+    cdef BookSide *b = &m.sides[maker_side]
+    cdef int32_t slot = s.levels[ladder_get(&b.accounts, price)].head
+    cdef int32_t following, maker_account
+    cdef Order *o
+    cdef WorldLevel *w
+    cdef lots_t take
+    while slot != NONE and lots[0] > 0:
+        o = &s.orders[slot]
+        following = o.next
+        if o.world_ahead:
+            take = min64(o.world_ahead, lots[0])
+            w = world_at(s, m, maker_side, price)
+            fill_world(s, w, price, take, t)
+            o.world_ahead -= take
+            s.levels[ladder_get(&b.accounts, price)].world_lots -= take
+            world_refresh(s, m, maker_side, price - m.shift, w)
+            lots[0] -= take
+            if lots[0] == 0:
+                return MATCH_DONE
+        maker_account = s.positions[o.position].account
+        if t.is_world and maker_account == s.world:
+            slot = following            # the world never matches the world
+            continue
+        if t.stp_mode != STP_NONE and s.accounts[maker_account].stp_group == t.stp_group:
+            if t.stp_mode != STP_EXPIRE_TAKER:
+                drop_maker(s, m, slot)
+            if t.stp_mode != STP_EXPIRE_MAKER:
+                t.expired = 1
+                return MATCH_DONE
+            slot = following
+            continue
+        if o.flags & FLAG_REDUCE_ONLY and slot != t.checked:
+            t.checked = slot
+            return MATCH_CHECK_MAKER
+        t.checked = NONE
+        take = min64(o.size_lots, lots[0])
+        lots[0] -= take
+        take_order(s, m, slot, take)
+        slot = following
+    return MATCH_DONE
+
+
+cdef int book_match(State *s, Market *m, int side, ticks_t limit, lots_t *lots, Taker *taker) except -1 nogil:
+    """Match up to `lots` of a taker against the other side, price by price, down to `limit`.
+
+    Fills are appended to `s.fills`; `lots` is left with what found nothing.
+    """
+    cdef int maker_side = 1 - side
+    cdef BookSide *b = &m.sides[maker_side]
+    cdef ticks_t price
+    cdef WorldLevel *w
+    cdef lots_t take
+    while lots[0] > 0 and not taker.expired:
+        price = best_price(m, maker_side)
+        if not crosses(side, limit, price):
+            break
+        if price == b.best_accounts:
+            if match_orders(s, m, maker_side, price, lots, taker) == MATCH_CHECK_MAKER:
+                return MATCH_CHECK_MAKER
+            if lots[0] == 0 or taker.expired:
+                break
+        if b.best_world != NO_PRICE and price == b.best_world + m.shift:
+            w = world_at(s, m, maker_side, price)
+            take = min64(world_lots(w), lots[0])
+            fill_world(s, w, price, take, taker)
+            lots[0] -= take
+            world_refresh(s, m, maker_side, price - m.shift, w)
+        elif price == b.best_accounts and taker.is_world:
+            break                       # only the world's own orders are left at this price
+    return MATCH_DONE
+
+
+cdef lots_t book_depth(State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without) noexcept nogil:
+    """Lots that a taker of `side` could have down to `limit`, counted up to `wanted`.
+
+    Orders of the self-trade group `without` (NONE: nobody) are left out: they would expire, not fill. So are
+    reduce-only orders, which other fills of the same sweep may cut.
+    """
+    cdef int maker_side = 1 - side
+    cdef BookSide *b = &m.sides[maker_side]
+    cdef ticks_t account_price = b.best_accounts, world_price = b.best_world
+    cdef lots_t found = 0
+    cdef int32_t slot
+    while found < wanted and crosses(side, limit, account_price):
+        slot = s.levels[ladder_get(&b.accounts, account_price)].head
+        while slot != NONE:
+            if not s.orders[slot].flags & FLAG_REDUCE_ONLY and (
+                    without == NONE or s.accounts[s.positions[s.orders[slot].position].account].stp_group != without):
+                found += s.orders[slot].size_lots
+            slot = s.orders[slot].next
+        account_price = worse(&b.accounts, maker_side, account_price + (1 if maker_side else -1))
+    while found < wanted and world_price != NO_PRICE and crosses(side, limit, world_price + m.shift):
+        found += world_lots(&s.world_levels[ladder_get(&b.world, world_price)])
+        world_price = worse(&b.world, maker_side, world_price + (1 if maker_side else -1))
+    return min64(found, wanted)
+
+
+cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexcept nogil:
+    """Average price in ticks (toward the touch) at which `notional` money could be taken from a side's makers.
+
+    NO_PRICE if the side does not hold that much.
+    """
+    cdef BookSide *b = &m.sides[side]
+    cdef ticks_t account_price = b.best_accounts, world_price = b.best_world, price
+    cdef lots_t lots, taken = 0
+    cdef int64_t left = notional, unit
+    cdef int64_t paid_ticks = 0
+    cdef bint from_accounts
+    while left > 0 and (account_price != NO_PRICE or world_price != NO_PRICE):
+        from_accounts = account_price != NO_PRICE and (
+            world_price == NO_PRICE or not better(side, world_price + m.shift, account_price))
+        if from_accounts:
+            price = account_price
+            lots = s.levels[ladder_get(&b.accounts, price)].lots
+            account_price = worse(&b.accounts, side, price + (1 if side else -1))
+        else:
+            price = world_price + m.shift
+            lots = world_lots(&s.world_levels[ladder_get(&b.world, world_price)])
+            world_price = worse(&b.world, side, world_price + (1 if side else -1))
+        if price <= 0:
+            continue
+        unit = price * m.tick_lot_money
+        lots = min64(lots, left / unit + 1)
+        taken += lots
+        paid_ticks += lots * price
+        left -= lots * unit
+    if left > 0 or taken == 0:
+        return NO_PRICE
+    return paid_ticks / taken if side == SIDE_BUY else (paid_ticks + taken - 1) / taken

@@ -1,0 +1,381 @@
+"""What happens around a command: timers first, then the command, then what depends on its group, then stops.
+
+At equal times the order is: recorded trades, recorded levels, marks, funding, expiry, liquidation steps, client
+commands. So rows of a tape see the timers of earlier times only; client commands see those of their own time too.
+"""
+
+from libc.stdint cimport int32_t, uint16_t
+
+from .accounts cimport (
+    deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
+)
+from .book cimport NONE
+from .events cimport digest_row, event_new
+from .ledger cimport change_position, transfer
+from .liquidation cimport liquidation_due, mark_group_end, restamp_market, unwind_due
+from .margin cimport value_at
+from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject, uncross
+from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade
+from .prices cimport change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
+from .recorded_orders cimport tape_order
+from .records cimport *
+from .settle cimport cancel_orders_of
+from .state cimport (
+    ACCOUNT_HOUSE, TIMER_EXPIRY, TIMER_FUNDING, TIMER_LIQUIDATION, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market,
+    Timer, wallet_of,
+)
+from .timers cimport timer_add, timer_pop
+from .units cimport RATE_ONE, money_t, value_t
+
+
+cdef int fire_all(State *s) except -1 nogil:
+    """Waiting orders on the last price, in every market that traded."""
+    cdef int32_t i
+    if s.waiting_orders:
+        for i in range(s.markets_count):
+            if s.markets[i].print_high:
+                fire_conditionals(s, &s.markets[i], SOURCE_LAST)
+    return 0
+
+
+cdef int close_group(State *s) except -1 nogil:
+    """The last command of a group was seen: a depth message is whole, a set of marks is whole."""
+    cdef int32_t market = s.depth_market
+    if market != NONE:
+        s.depth_market = NONE
+        tape_depth_end(s, &s.markets[market])
+        if s.markets[market].print_high:
+            fire_conditionals(s, &s.markets[market], SOURCE_LAST)
+    if s.changed_count:
+        mark_group_end(s)
+        fire_all(s)
+    return 0
+
+
+cdef int timer_fired(State *s, Timer *t) except -1 nogil:
+    if t.kind == TIMER_MARK:
+        return mark_due(s, &s.markets[t.target])
+    if t.kind == TIMER_FUNDING:
+        return funding_due(s, &s.markets[t.target])
+    if t.kind == TIMER_PREMIUM:
+        return premium_due(s, &s.markets[t.target])
+    if t.kind == TIMER_EXPIRY:
+        return expire_order(s, t.target, t.key)
+    if t.kind == TIMER_UNWIND:
+        unwind_due(s, &s.markets[t.target])
+    else:
+        liquidation_due(s, t.target, t.target_other)
+    return fire_all(s)
+
+
+cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
+    """Fire the timers due before `time_ns` (at it too if `inclusive`) and set the clock."""
+    cdef Timer t
+    cdef int32_t i
+    if not s.started and time_ns > 0:
+        s.started = 1
+        s.time_ns = time_ns
+        for i in range(s.markets_count):
+            start_timers(s, &s.markets[i])
+    while s.timers_count and (s.timers[0].time_ns < time_ns or (inclusive and s.timers[0].time_ns == time_ns)):
+        t = timer_pop(s)
+        if t.time_ns > s.time_ns:
+            s.time_ns = t.time_ns
+        timer_fired(s, &t)
+        if s.changed_count and not (
+                s.timers_count and s.timers[0].kind == TIMER_MARK and s.timers[0].time_ns == s.time_ns):
+            close_group(s)              # all marks of one instant are one group
+        if s.overflow:
+            return 0
+    if time_ns > s.time_ns:
+        s.time_ns = time_ns
+    return 0
+
+
+cdef int set_market_state(State *s, const Command *c) except -1 nogil:
+    cdef Market *m = &s.markets[c.market]
+    cdef int before = m.state
+    cdef Event *e
+    if c.aux < MARKET_PRE_OPEN or c.aux > MARKET_CLOSED:
+        return reject(s, c, REJECT_BAD_ENUM)
+    if before >= MARKET_SETTLING and c.aux < before:
+        return reject(s, c, REJECT_MARKET_STATE)
+    if c.aux == MARKET_SETTLING and c.value <= 0 and m.mark == 0:
+        return reject(s, c, REJECT_NO_MARK)
+    m.state = <int32_t>c.aux
+    e = event_new(s, EVENT_MARKET_STATE)
+    e.market = c.market
+    e.aux = c.aux
+    e.value = before
+    if before < MARKET_OPEN and c.aux == MARKET_OPEN:
+        uncross(s, m)
+    if c.aux == MARKET_SETTLING and before < MARKET_SETTLING:
+        settle_market(s, m, c.value)
+    return 0
+
+
+cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
+    """End a contract: orders go, every position is closed against the clearing account at one price.
+
+    Values are rounded down, so a few units stay in the clearing account; they go to the rounding account.
+    """
+    cdef int32_t slot = m.positions_head
+    cdef money_t value
+    cdef Event *e
+    if price > 0:
+        change_mark(s, m, price)
+    while slot != NONE:
+        cancel_orders_of(s, slot, REASON_MARKET_STATE)
+        if s.positions[slot].lots:
+            value = value_at(s, m, s.positions[slot].lots, m.mark)
+            e = event_new(s, EVENT_SETTLEMENT)
+            e.account = s.positions[slot].account
+            e.market = s.positions[slot].market
+            e.size_lots = s.positions[slot].lots
+            e.value = value
+            change_position(s, slot, -s.positions[slot].lots, -value)
+        slot = s.positions[slot].market_next
+    transfer(s, &s.wallets[m.clearing_wallet], wallet_of(s, s.rounding, m.asset), s.wallets[m.clearing_wallet].balance)
+    return mark_group_end(s)
+
+
+cdef int set_rule(State *s, const Command *c) except -1 nogil:
+    """Change one number of the rulebook at a date. Market rules are those below 20."""
+    cdef Market *m
+    cdef Event *e
+    cdef int64_t *field = NULL
+    if c.aux < 20:
+        if c.market >= s.markets_count:
+            return reject(s, c, REJECT_UNKNOWN_MARKET)
+        m = &s.markets[c.market]
+        if c.aux == RULE_MAKER_FEE: field = &m.rules.maker_fee
+        elif c.aux == RULE_TAKER_FEE: field = &m.rules.taker_fee
+        elif c.aux == RULE_LIQUIDATION_FEE: field = &m.rules.liquidation_fee
+        elif c.aux == RULE_BAND_UP: field = &m.rules.band_up
+        elif c.aux == RULE_BAND_DOWN: field = &m.rules.band_down
+        elif c.aux == RULE_MARKET_BOUND: field = &m.rules.market_bound
+        elif c.aux == RULE_MIN_NOTIONAL: field = &m.rules.min_notional
+        elif c.aux == RULE_MAX_ORDERS: field = &m.rules.max_orders
+        elif c.aux == RULE_MAX_CONDITIONAL: field = &m.rules.max_conditional
+        elif c.aux == RULE_FUNDING_INTERVAL: field = &m.rules.funding_interval_ns
+        elif c.aux == RULE_MARK_METHOD: field = &m.rules.mark_method
+    elif c.aux == RULE_LIQUIDATION_PERIOD: field = &s.rules.liquidation_period_ns
+    elif c.aux == RULE_LIQUIDATION_DELAY: field = &s.rules.liquidation_delay_ns
+    elif c.aux == RULE_REDUCE_METHOD: field = &s.rules.reduce_method
+    elif c.aux == RULE_REDUCE_LIMIT: field = &s.rules.reduce_limit
+    elif c.aux == RULE_REDUCE_SLICE: field = &s.rules.reduce_slice
+    elif c.aux == RULE_FUND_NOTIONAL_CAP: field = &s.rules.fund_notional_cap
+    elif c.aux == RULE_FUND_UNWIND: field = &s.rules.fund_unwind
+    elif c.aux == RULE_FUND_UNWIND_PERIOD: field = &s.rules.fund_unwind_period_ns
+    elif c.aux == RULE_FUND_UNWIND_SLICE: field = &s.rules.fund_unwind_slice
+    elif c.aux == RULE_ADL_POLICY: field = &s.rules.adl_policy
+    elif c.aux == RULE_ADL_PRICE: field = &s.rules.adl_price
+    elif c.aux == RULE_SOCIALISE: field = &s.rules.socialise
+    elif c.aux == RULE_CROSS_ORDER: field = &s.rules.cross_order
+    if field == NULL:
+        return reject(s, c, REJECT_UNKNOWN_RULE)
+    if not rule_in_range(c.aux, c.value):
+        return reject(s, c, REJECT_BAD_VALUE)
+    field[0] = c.value
+    e = event_new(s, EVENT_RULE)
+    e.market = c.market
+    e.aux = c.aux
+    e.value = c.value
+    return 0
+
+
+cdef inline bint rule_in_range(int64_t rule, int64_t value) noexcept nogil:
+    if rule == RULE_MAKER_FEE:
+        return -RATE_ONE < value < RATE_ONE
+    if rule == RULE_TAKER_FEE or rule == RULE_LIQUIDATION_FEE or rule == RULE_MARKET_BOUND:
+        return 0 <= value < RATE_ONE
+    if rule == RULE_BAND_DOWN or rule == RULE_REDUCE_SLICE or rule == RULE_FUND_UNWIND_SLICE:
+        return 0 <= value <= RATE_ONE
+    if rule == RULE_FUND_UNWIND_PERIOD:
+        return value > 0
+    if rule == RULE_REDUCE_METHOD:
+        return REDUCE_NONE <= value <= REDUCE_SLICE
+    if rule == RULE_REDUCE_LIMIT or rule == RULE_FUND_UNWIND or rule == RULE_ADL_POLICY:
+        return 0 <= value <= 2
+    if rule == RULE_ADL_PRICE or rule == RULE_SOCIALISE or rule == RULE_CROSS_ORDER or rule == RULE_MARK_METHOD:
+        return 0 <= value <= 1
+    return value >= 0
+
+
+cdef int price_command(State *s, const Command *c) except -1 nogil:
+    """SET_MARK, SET_INDEX, SET_FUNDING: from a client, or from the tape (then moved by the shock)."""
+    cdef Market *m = &s.markets[c.market]
+    cdef bint tape = c.flags & FLAG_TAPE
+    cdef value_t value = c.value
+    if c.kind == KIND_SET_FUNDING:
+        if not -RATE_ONE < value < RATE_ONE:
+            return reject(s, c, REJECT_BAD_VALUE)
+        return change_funding(s, m, value, c.expire_ns)
+    if tape:
+        value = shocked(s, m, value)
+    if value <= 0 or value > m.price_max * m.tick_value:
+        return reject(s, c, REJECT_BAD_VALUE)
+    if c.kind == KIND_SET_INDEX:
+        return change_index(s, m, value)
+    if tape and m.rules.mark_method != MARK_GIVEN:
+        return 0                        # this market computes its mark
+    return change_mark(s, m, value)
+
+
+cdef inline bint needs_market(int kind) noexcept nogil:
+    return kind != KIND_CANCEL_ALL and kind != KIND_DEPOSIT and kind != KIND_WITHDRAW and kind != KIND_TICK \
+        and kind != KIND_SET_RULE and kind != KIND_SET_ACCOUNT and kind != KIND_SET_COLLATERAL_PRICE \
+        and kind != KIND_ADL_DECISION and kind != KIND_SET_POSITION_MODE
+
+
+cdef inline bint from_account(int kind) noexcept nogil:
+    return kind <= KIND_SEED_POSITION or kind == KIND_SET_ACCOUNT
+
+
+cdef inline bint joins_group(int kind) noexcept nogil:
+    return kind == KIND_TAPE_LEVEL or kind == KIND_SET_MARK or kind == KIND_SET_INDEX or kind == KIND_SET_FUNDING \
+        or kind == KIND_SET_COLLATERAL_PRICE
+
+
+cdef int run_command(State *s, const Command *c) except -1 nogil:
+    """The command itself, after the checks that all commands share."""
+    cdef int kind = c.kind
+    if kind == KIND_PLACE:
+        return place(s, c)
+    if kind == KIND_CANCEL:
+        return cancel(s, c)
+    if kind == KIND_AMEND:
+        return amend(s, c)
+    if kind == KIND_CANCEL_ALL:
+        return cancel_all(s, c)
+    if kind == KIND_TAPE_LEVEL or kind == KIND_TAPE_TRADE:
+        return tape_command(s, c)
+    if kind == KIND_TAPE_ORDER:
+        digest_row(s, (kind << 24) | (c.aux << 16) | c.market, c.price_ticks ^ (c.order_id << 20), c.size_lots)
+        return tape_order(s, c)
+    if kind == KIND_SET_MARK or kind == KIND_SET_INDEX or kind == KIND_SET_FUNDING:
+        return price_command(s, c)
+    if kind == KIND_SET_LEVERAGE:
+        return set_leverage(s, c)
+    if kind == KIND_SET_MARGIN_MODE:
+        return set_margin_mode(s, c)
+    if kind == KIND_SET_POSITION_MODE:
+        return set_position_mode(s, c)
+    if kind == KIND_DEPOSIT:
+        return deposit(s, c)
+    if kind == KIND_WITHDRAW:
+        return withdraw(s, c)
+    if kind == KIND_MOVE_MARGIN:
+        return move_margin(s, c)
+    if kind == KIND_SEED_POSITION:
+        return seed_position(s, c)
+    if kind == KIND_SET_ACCOUNT:
+        return set_account(s, c)
+    if kind == KIND_SET_RULE:
+        return set_rule(s, c)
+    if kind == KIND_SET_MARKET_STATE:
+        return set_market_state(s, c)
+    if kind == KIND_SET_SHOCK:
+        if c.value <= 0 or c.value > 100 * <int64_t>RATE_ONE:
+            return reject(s, c, REJECT_BAD_VALUE)
+        return set_shock(s, &s.markets[c.market], c.value)
+    if kind == KIND_SET_COLLATERAL_PRICE:
+        return reject(s, c, REJECT_NOT_COLLATERAL)
+    if kind == KIND_ADL_DECISION:
+        return reject(s, c, REJECT_NO_DECISION_PENDING)
+    return 0                            # TICK: time has passed
+
+
+cdef int tape_command(State *s, const Command *c) except -1 nogil:
+    """TAPE_LEVEL and TAPE_TRADE as commands; they mean what the same rows mean in `apply_row`."""
+    cdef Market *m = &s.markets[c.market]
+    if c.side > SIDE_SELL:
+        return reject(s, c, REJECT_BAD_ENUM)
+    if c.price_ticks < 0 or c.price_ticks > m.price_max:
+        return reject(s, c, REJECT_BAD_PRICE)
+    if c.size_lots < 0 or (c.size_lots == 0 and c.kind == KIND_TAPE_TRADE):
+        return reject(s, c, REJECT_BAD_SIZE)
+    if c.kind == KIND_TAPE_LEVEL:
+        return level_row(s, m, c.side, c.price_ticks, c.size_lots, c.flags & FLAG_SNAPSHOT, c.flags & FLAG_MORE)
+    digest_row(s, (ROW_TRADE << 8) | c.side | (<int64_t>c.market << 16), c.price_ticks, c.size_lots)
+    return tape_trade(s, m, c.side, c.price_ticks, c.size_lots)
+
+
+cdef inline int level_row(
+    State *s, Market *m, int side, int64_t price, int64_t lots, bint snapshot, bint more
+) except -1 nogil:
+    if s.depth_market != m.id:
+        if s.depth_market != NONE:
+            close_group(s)
+        s.depth_market = m.id
+    digest_row(
+        s, (ROW_LEVEL << 8) | side | (snapshot << 2) | (more << 3) | (<int64_t>m.id << 16), price, lots)
+    return tape_level(s, m, side, price, lots, snapshot)
+
+
+cdef int apply_command(State *s, const Command *c) except -1 nogil:
+    """One command, timers before it and consequences after it. Returns its reject code; events are in the state."""
+    cdef int kind = c.kind
+    cdef int reason
+    cdef bint tape = c.flags & FLAG_TAPE or KIND_TAPE_LEVEL <= kind <= KIND_TAPE_ORDER
+    cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
+    if kind < KIND_PLACE or kind > KIND_SET_ACCOUNT:
+        return reject(s, c, REJECT_UNKNOWN_KIND)
+    if time_ns < s.time_ns:
+        return reject(s, c, REJECT_TIME_BACKWARDS)
+    if (s.depth_market != NONE or s.changed_count) and (time_ns > s.time_ns or not joins_group(kind)):
+        close_group(s)                  # nobody may act inside a group
+    if time_ns > s.time_ns or (not tape and s.timers_count):
+        advance(s, time_ns, not tape)
+    if needs_market(kind) and c.market >= s.markets_count:
+        return reject(s, c, REJECT_UNKNOWN_MARKET)
+    if from_account(kind):
+        if c.account < 0 or c.account >= s.accounts_count:
+            return reject(s, c, REJECT_UNKNOWN_ACCOUNT)
+        if kind != KIND_DEPOSIT and kind != KIND_WITHDRAW and s.accounts[c.account].flags & ACCOUNT_HOUSE:
+            return reject(s, c, REJECT_HOUSE_ACCOUNT)
+        if (kind == KIND_DEPOSIT or kind == KIND_WITHDRAW) and c.asset >= s.assets_count:
+            return reject(s, c, REJECT_UNKNOWN_ASSET)
+    reason = run_command(s, c)
+    if joins_group(kind):
+        if not c.flags & FLAG_MORE:
+            close_group(s)
+    elif s.waiting_orders:
+        fire_all(s)
+    return reason
+
+
+cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value) except -1 nogil:
+    """One row of a tape at the state's time (the caller has advanced it). Same meaning as the command of its kind."""
+    cdef Market *m = &s.markets[market]
+    cdef int kind = code & ROW_KIND_BITS
+    cdef int side = (code & ROW_SIDE_BIT) != 0
+    cdef Command c
+    if kind == ROW_LEVEL:
+        level_row(s, m, side, price, value, code & ROW_SNAPSHOT_BIT, code & ROW_MORE_BIT)
+        if not code & ROW_MORE_BIT:
+            close_group(s)
+        return 0
+    if kind == ROW_TRADE:
+        if s.depth_market != NONE or s.changed_count:
+            close_group(s)
+        digest_row(s, (ROW_TRADE << 8) | side | (<int64_t>market << 16), price, value)
+        tape_trade(s, m, side, price, value)
+        if s.waiting_orders:
+            fire_all(s)
+        return 0
+    if kind == ROW_OFF_BOOK:
+        return 0                        # never touches the book
+    c.time_ns = s.time_ns
+    c.market = <uint16_t>market
+    c.flags = FLAG_TAPE | (FLAG_MORE if code & ROW_MORE_BIT else 0)
+    c.order_id = c.price_ticks = c.size_lots = c.trigger_ticks = c.aux = 0
+    c.account = -1
+    c.venue = c.asset = c.side = c.position_side = c.tif = c.trigger_source = c.stp_mode = 0
+    c.value = value
+    c.expire_ns = price if kind == ROW_FUNDING else 0
+    c.kind = KIND_SET_MARK if kind == ROW_MARK else (KIND_SET_INDEX if kind == ROW_INDEX else KIND_SET_FUNDING)
+    price_command(s, &c)
+    if not code & ROW_MORE_BIT:
+        close_group(s)
+    return 0

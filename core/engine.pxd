@@ -1,0 +1,19 @@
+from libc.stdint cimport int64_t
+
+from .state cimport State
+
+cdef class EventBuffer:
+    cdef void *memory
+    cdef Py_ssize_t size
+    cdef int exports
+
+cdef class Engine:
+    cdef State state
+    cdef EventBuffer buffer
+    cdef readonly int audit             # 0: none, 1: after each batch, 2: after each command
+    cdef readonly object broken         # why the engine stopped for good, None while it works
+    cdef object setup                   # (rulebook parameters, market parameters), for snapshots
+
+    cdef int begin_batch(self) except -1
+    cdef object end_batch(self)
+    cdef int guard(self) except -1

@@ -1,0 +1,419 @@
+"""`Engine`: one venue, many markets, many accounts. The Python border of the core.
+
+`apply(state, command) -> events`: nothing below reads a clock, a file or a random source, so the same commands give
+the same events and the same digest, whatever the batch sizes. Refusals are events; a caller's mistake is an
+exception here; an overflow or a broken invariant stops the engine for good.
+"""
+
+import json
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memset
+
+import numpy as np
+
+from .audit cimport check_state
+from .dispatch cimport apply_command
+from .events cimport digest_events
+from .ladder cimport NO_PRICE, NONE, ladder_init
+from .records cimport *
+from .snapshot cimport dump_state, load_state, read_setup
+from .state cimport BASIS_SAMPLES_MAX, Market, Tier, position_new, state_free, state_init
+from .units cimport RATE_ONE
+from .views cimport (
+    accounts_array, book_arrays, market_dict, orders_array, positions_array, queue_list, statistics_dict,
+)
+
+from .records import COMMAND, EVENT
+
+NOTIONAL_LIMIT = 2 ** 62         # largest notional that the core may have to hold, 1e-8 units
+
+cdef class EventBuffer:
+    """Memory of an event array; counts its exports so that the engine reuses it only when nobody looks."""
+
+    def __dealloc__(self):
+        free(self.memory)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        buffer.buf = self.memory
+        buffer.obj = self
+        buffer.len = self.size
+        buffer.itemsize = 1
+        buffer.readonly = 1
+        buffer.ndim = 1
+        buffer.format = NULL
+        buffer.shape = &self.size
+        buffer.strides = NULL
+        buffer.suboffsets = NULL
+        buffer.internal = NULL
+        self.exports += 1
+
+    def __releasebuffer__(self, Py_buffer *buffer):
+        self.exports -= 1
+
+
+def venue_parameters(rulebook):
+    """The venue-wide integers that the core reads from a rulebook, by name."""
+    return {name: int(getattr(rulebook, name)) for name in VENUE_RULES}
+
+
+def market_parameters(market):
+    """The integers that the core reads from a market's specification, by name; tiers as tuples."""
+    numbers = {name: int(getattr(market, name)) for name in CONTRACT + MARKET_RULES}
+    numbers["tiers"] = tuple((int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max)) for t in market.tiers)
+    return numbers
+
+
+VENUE_RULES = (
+    "liquidation_period_ns", "liquidation_delay_ns", "reduce_method", "reduce_limit", "reduce_slice",
+    "fund_notional_cap", "fund_unwind", "fund_unwind_period_ns", "fund_unwind_slice", "adl_policy", "adl_price",
+    "socialise", "cross_order",
+)
+CONTRACT = (
+    "tick_value", "lot_numerator", "lot_denominator", "price_max", "position_max", "asset", "fund_group",
+    "queue_model", "tape_walk",
+)
+MARKET_RULES = (
+    "maker_fee", "taker_fee", "liquidation_fee", "band_up", "band_down", "market_bound", "trigger_protect",
+    "min_notional", "size_max", "max_orders", "max_conditional", "leverage_default", "mark_method", "mark_period_ns",
+    "basis_samples", "funding_interval_ns", "premium_period_ns", "interest_rate", "funding_inner", "funding_cap",
+    "impact_notional", "volatility",
+)
+
+
+cdef int set_venue_rules(State *s, dict rules) except -1:
+    s.rules.liquidation_period_ns = rules["liquidation_period_ns"]
+    s.rules.liquidation_delay_ns = rules["liquidation_delay_ns"]
+    s.rules.reduce_method = rules["reduce_method"]
+    s.rules.reduce_limit = rules["reduce_limit"]
+    s.rules.reduce_slice = rules["reduce_slice"]
+    s.rules.fund_notional_cap = rules["fund_notional_cap"]
+    s.rules.fund_unwind = rules["fund_unwind"]
+    s.rules.fund_unwind_period_ns = rules["fund_unwind_period_ns"]
+    s.rules.fund_unwind_slice = rules["fund_unwind_slice"]
+    s.rules.adl_policy = rules["adl_policy"]
+    s.rules.adl_price = rules["adl_price"]
+    s.rules.socialise = rules["socialise"]
+    s.rules.cross_order = rules["cross_order"]
+    if s.rules.fund_unwind == UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0:
+        raise ValueError("fund_unwind_period_ns must be positive where the fund unwinds in slices")
+    return 0
+
+
+cdef int set_market_rules(Market *m, dict r) except -1:
+    m.rules.maker_fee = r["maker_fee"]
+    m.rules.taker_fee = r["taker_fee"]
+    m.rules.liquidation_fee = r["liquidation_fee"]
+    m.rules.band_up = r["band_up"]
+    m.rules.band_down = r["band_down"]
+    m.rules.market_bound = r["market_bound"]
+    m.rules.trigger_protect = r["trigger_protect"]
+    m.rules.min_notional = r["min_notional"]
+    m.rules.size_max = r["size_max"]
+    m.rules.max_orders = min(r["max_orders"], 0xFFFF)
+    m.rules.max_conditional = min(r["max_conditional"], 0xFFFF)
+    m.rules.leverage_default = r["leverage_default"]
+    m.rules.mark_method = r["mark_method"]
+    m.rules.mark_period_ns = r["mark_period_ns"]
+    m.rules.basis_samples = r["basis_samples"]
+    m.rules.funding_interval_ns = r["funding_interval_ns"]
+    m.rules.premium_period_ns = r["premium_period_ns"]
+    m.rules.interest_rate = r["interest_rate"]
+    m.rules.funding_inner = r["funding_inner"]
+    m.rules.funding_cap = r["funding_cap"]
+    m.rules.impact_notional = r["impact_notional"]
+    m.rules.volatility = r["volatility"]
+    if m.rules.basis_samples > BASIS_SAMPLES_MAX:
+        raise ValueError(f"basis_samples {m.rules.basis_samples} is above {BASIS_SAMPLES_MAX}")
+    return 0
+
+
+cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
+    """Marginal brackets: caps rise, rates rise, and deductions make maintenance continuous at every edge."""
+    cdef Tier *t
+    cdef Tier *grown
+    floor = rate_before = deduction = 0
+    if not tiers:
+        raise ValueError("a market needs at least one tier")
+    grown = <Tier *>realloc(s.tiers, (s.tiers_count + len(tiers)) * sizeof(Tier))
+    if grown == NULL:
+        raise MemoryError("no memory for the tier tables")
+    s.tiers = grown
+    m.tier_first = s.tiers_count
+    m.tier_count = <int32_t>len(tiers)
+    for number, (cap, rate, stated, leverage) in enumerate(tiers, 1):
+        if not (cap > floor and rate_before <= rate < RATE_ONE and 1 <= leverage <= 0xFFFF):
+            raise ValueError(f"tier {number}: caps and rates must rise, the rate stay below 1, leverage be 1 or more")
+        exact = deduction * RATE_ONE + floor * (rate - rate_before)
+        if exact % RATE_ONE or exact // RATE_ONE != stated:
+            raise ValueError(f"tier {number}: deduction {stated} does not continue the tiers before it ({exact / 1e9})")
+        t = &s.tiers[s.tiers_count]
+        s.tiers_count += 1
+        t.floor = floor
+        t.cap = cap
+        t.rate = rate
+        t.deduction = deduction = stated
+        t.leverage_max = leverage
+        floor, rate_before = cap, rate
+    return 0
+
+
+cdef int set_contract(State *s, Market *m, int32_t number, dict c) except -1:
+    m.id = number
+    m.tick_value = c["tick_value"]
+    m.lot_numerator = c["lot_numerator"]
+    m.lot_denominator = c["lot_denominator"]
+    m.price_max = c["price_max"]
+    m.position_max = c["position_max"]
+    m.asset = c["asset"]
+    m.queue_model = c["queue_model"]
+    m.tape_walk = c["tape_walk"]
+    if min(c["tick_value"], c["lot_numerator"], c["lot_denominator"], c["price_max"], c["position_max"]) <= 0:
+        raise ValueError(f"market {number}: tick, lot, price_max and position_max must be positive")
+    product = c["tick_value"] * c["lot_numerator"]
+    if product % c["lot_denominator"]:
+        raise ValueError(f"market {number}: one lot a tick is not a whole number of 1e-8 units; take a larger lot or tick")
+    m.tick_lot_money = product // c["lot_denominator"]
+    if c["position_max"] * c["price_max"] * m.tick_lot_money >= NOTIONAL_LIMIT:
+        raise ValueError(f"market {number}: position_max * price_max is above {NOTIONAL_LIMIT} units of money")
+    if c["position_max"] * c["lot_numerator"] >= NOTIONAL_LIMIT or c["price_max"] * c["tick_value"] >= NOTIONAL_LIMIT \
+            or c["price_max"] >= 1 << 36:
+        raise ValueError(f"market {number}: price_max or position_max is too large")
+    if not 0 <= m.asset < s.assets_count or not 0 <= c["fund_group"] < s.fund_count:
+        raise ValueError(f"market {number}: unknown asset or fund group")
+    if not 1 <= c["leverage_default"] <= 0xFFFF or c["size_max"] <= 0 or c["size_max"] > c["position_max"]:
+        raise ValueError(f"market {number}: leverage_default or size_max is out of range")
+    m.fund_account = s.fund_first + <int32_t>c["fund_group"]
+    m.clearing_wallet = (s.clearing_first + number) * s.assets_count + m.asset
+    return 0
+
+
+cdef int open_market(State *s, int32_t number, dict parameters) except -1:
+    """Set up one market from its parameters; it starts open, without prices."""
+    cdef Market *m = &s.markets[number]
+    cdef int i
+    set_contract(s, m, number, parameters)
+    set_market_rules(m, parameters)
+    set_tiers(s, m, parameters["tiers"])
+    for i in range(2):
+        ladder_init(&m.sides[i].accounts, m.price_max)
+        ladder_init(&m.sides[i].world, m.price_max)
+        m.sides[i].best_accounts = m.sides[i].best_world = NO_PRICE
+    ladder_init(&m.longs, m.price_max)
+    ladder_init(&m.shorts, m.price_max)
+    for i in range(4):
+        ladder_init(&m.stops[i], m.price_max)
+    m.shorts_bound = 0x7FFFFFFFFFFFFFFF
+    m.trailing_head = m.trailing_tail = m.positions_head = NONE
+    m.shock = RATE_ONE
+    m.state = MARKET_OPEN
+    m.world_position = position_new(s, s.world, number)
+    m.fund_position = position_new(s, m.fund_account, number)
+    return 0
+
+
+cdef class Engine:
+    """`Engine(rulebook, markets, accounts_max, seed=0, *, venue=0, assets=1, audit=0)`
+
+    rulebook      object with the venue-wide parameters as integer attributes (see VENUE_RULES)
+    markets       sequence of objects with a market's parameters (see CONTRACT and MARKET_RULES) and `tiers`
+    accounts_max  number of customer accounts, ids 0 .. accounts_max - 1; house accounts follow (see `house`)
+    seed          reserved for rules that draw lots; part of the snapshot
+    audit         0: never, 1: after each batch, 2: after each command
+
+    Raises ValueError for parameters that do not fit together, OverflowError when a number leaves 64 bits (the engine
+    is of no use afterwards), InvariantError from `check` or an audit.
+    """
+
+    def __cinit__(self, rulebook, markets, int accounts_max, int64_t seed=0, *, int venue=0, int assets=1, int audit=0):
+        markets = [m if isinstance(m, dict) else market_parameters(m) for m in markets]
+        rules = rulebook if isinstance(rulebook, dict) else venue_parameters(rulebook)
+        if not 1 <= len(markets) < ALL_MARKETS or not 0 < accounts_max < 1 << 30 or not 1 <= assets <= 255:
+            raise ValueError("an engine needs 1 to 65,534 markets, 1 to 2**30 accounts and 1 to 255 assets")
+        funds = max(m["fund_group"] for m in markets) + 1
+        self.setup = (rules, markets, accounts_max, seed, venue, assets)    # JSON in a snapshot
+        self.audit = audit
+        state_init(&self.state, <int32_t>len(markets), assets, accounts_max, funds)
+        self.state.venue = venue
+        self.buffer = EventBuffer.__new__(EventBuffer)
+        self.buffer.memory = self.state.events
+        set_venue_rules(&self.state, rules)
+        for number, market in enumerate(markets):
+            open_market(&self.state, number, market)
+
+    def __dealloc__(self):
+        self.state.events = NULL        # the buffer owns them
+        state_free(&self.state)
+
+    cdef int begin_batch(self) except -1:
+        """Make sure that events are written where no array of an earlier batch is looking."""
+        cdef EventBuffer fresh
+        if self.broken is not None:
+            raise RuntimeError(f"the engine has stopped: {self.broken}")
+        if self.buffer.exports:
+            fresh = EventBuffer.__new__(EventBuffer)
+            fresh.memory = malloc(self.state.events_capacity * sizeof(Event))
+            if fresh.memory == NULL:
+                raise MemoryError("no memory for the event buffer")
+            self.buffer = fresh
+            self.state.events = <Event *>fresh.memory
+            self.state.events_count = self.state.events_digested = 0
+        return 0
+
+    cdef int guard(self) except -1:
+        if self.state.overflow:
+            self.broken = "a number left 64 bits"
+            raise OverflowError("a price, size or amount of money left 64 bits; the engine has stopped")
+        return 0
+
+    cdef object end_batch(self):
+        """The events of the batch as a read-only array; the memory is reused once the array is gone."""
+        cdef int64_t count = self.state.events_count
+        digest_events(&self.state)
+        self.buffer.memory = self.state.events          # it may have grown
+        self.buffer.size = count * sizeof(Event)
+        self.state.events_count = self.state.events_digested = 0
+        if count == 0:
+            return np.empty(0, EVENT)
+        return np.frombuffer(memoryview(self.buffer), EVENT)
+
+    def apply(self, commands not None):
+        """Apply an array of COMMAND in order; returns the array of EVENT that it caused (read-only)."""
+        if commands.dtype != COMMAND or commands.ndim != 1:
+            raise TypeError("commands must be a one-dimensional array of dtype perpsim.core.COMMAND")
+        cdef const unsigned char[::1] raw = np.ascontiguousarray(commands).view(np.uint8).reshape(-1)
+        cdef int64_t count = commands.shape[0]
+        cdef int64_t i
+        cdef const Command *command
+        self.begin_batch()
+        if count:
+            command = <const Command *>&raw[0]
+            if self.audit == 2:
+                for i in range(count):
+                    with nogil:
+                        apply_command(&self.state, &command[i])
+                    self.guard()
+                    self.check()
+            else:
+                with nogil:
+                    for i in range(count):
+                        apply_command(&self.state, &command[i])
+                        if self.state.overflow:
+                            break
+                self.guard()
+                if self.audit:
+                    self.check()
+        return self.end_batch()
+
+    def submit(self, *, int kind, int64_t time_ns=0, int account=0, int market=0, int64_t order_id=0, int side=0,
+               int position_side=0, int tif=0, int flags=0, int64_t price_ticks=0, int64_t size_lots=0,
+               int64_t trigger_ticks=0, int trigger_source=0, int stp_mode=0, int64_t expire_ns=0, int asset=0,
+               int64_t value=0, int64_t aux=0) -> int:
+        """Apply one command; returns its reject code, 0 when it was taken. Its events wait for `drain`.
+
+        `time_ns` 0 means now. Field meanings by kind: the table in ARCHITECTURE.md.
+        """
+        cdef Command c
+        cdef int reason
+        memset(&c, 0, sizeof(Command))
+        c.kind, c.time_ns, c.account, c.market, c.order_id = <uint8_t>kind, time_ns, account, <uint16_t>market, order_id
+        c.side, c.position_side, c.tif, c.flags = <uint8_t>side, <uint8_t>position_side, <uint8_t>tif, <uint16_t>flags
+        c.price_ticks, c.size_lots, c.trigger_ticks = price_ticks, size_lots, trigger_ticks
+        c.trigger_source, c.stp_mode, c.expire_ns = <uint8_t>trigger_source, <uint8_t>stp_mode, expire_ns
+        c.asset, c.value, c.aux, c.venue = <uint8_t>asset, value, aux, <uint8_t>self.state.venue
+        if self.buffer.exports and self.state.events_count == 0:
+            self.begin_batch()
+        elif self.broken is not None:
+            raise RuntimeError(f"the engine has stopped: {self.broken}")
+        with nogil:
+            reason = apply_command(&self.state, &c)
+        self.buffer.memory = self.state.events
+        self.guard()
+        if self.audit == 2:
+            self.check()
+        return reason
+
+    def drain(self):
+        """Events of `submit` calls since the last `drain` or `apply`, as an array of EVENT."""
+        return self.end_batch()
+
+    def digest(self) -> str:
+        """Rolling hash of all events and tape rows so far, 64 hexadecimal digits."""
+        digest_events(&self.state)
+        a, b, c, d = (int(self.state.digest[i]) for i in range(4))
+        mixed = (a ^ (int(self.state.row_digest) * 3 & 0xFFFFFFFFFFFFFFFF), b, c ^ int(self.state.rows), d ^ int(self.state.sequence))
+        return "".join(f"{word:016x}" for word in mixed)
+
+    def check(self, *, bint risk=True):
+        """Verify every invariant over the whole state; raises InvariantError. `risk` includes the full margin scan."""
+        try:
+            check_state(&self.state, risk)
+        except AssertionError as error:
+            self.broken = str(error)
+            raise
+        self.guard()
+
+    def snapshot(self) -> bytes:
+        """The whole state; `Engine.restore` continues from it as if nothing had happened."""
+        digest_events(&self.state)
+        return dump_state(&self.state, json.dumps(self.setup).encode())
+
+    @staticmethod
+    def restore(bytes data, int audit=0):
+        """An engine from a snapshot. Raises ValueError when the bytes are not one, or are damaged."""
+        rules, markets, accounts_max, seed, venue, assets = json.loads(read_setup(data))
+        for market in markets:
+            market["tiers"] = tuple(map(tuple, market["tiers"]))
+        cdef Engine engine = Engine(rules, markets, accounts_max, seed, venue=venue, assets=assets, audit=audit)
+        load_state(&engine.state, data)
+        return engine
+
+    @property
+    def house(self) -> dict:
+        """Ids of the house accounts: world, treasury, rounding, deficit, funds (list), clearing (list by market)."""
+        cdef State *s = &self.state
+        return {
+            "world": s.world, "treasury": s.treasury, "rounding": s.rounding, "deficit": s.deficit,
+            "funds": list(range(s.fund_first, s.fund_first + s.fund_count)),
+            "clearing": list(range(s.clearing_first, s.clearing_first + s.markets_count)),
+        }
+
+    @property
+    def time_ns(self) -> int:
+        return self.state.time_ns
+
+    def accounts(self):
+        """Array of ACCOUNT, one row an account and asset, house accounts last."""
+        return accounts_array(&self.state)
+
+    def positions(self):
+        """Array of POSITION, one row an account and market ever used."""
+        return positions_array(&self.state)
+
+    def orders(self):
+        """Array of ORDER: the live orders, resting (state 1) and waiting (2)."""
+        return orders_array(&self.state)
+
+    def book(self, int market, int side):
+        """int64 array (levels, 2) of price_ticks and lots, best first."""
+        self.known(market)
+        return book_arrays(&self.state, market, side)
+
+    def queue(self, int market, int side, int64_t price_ticks) -> list:
+        """Segments of one price from head to tail: (account, order_id or None, lots)."""
+        self.known(market)
+        return queue_list(&self.state, market, side, price_ticks)
+
+    def market(self, int market) -> dict:
+        """Prices, state, open interest and extremes of one market."""
+        self.known(market)
+        return market_dict(&self.state, market)
+
+    def statistics(self) -> dict:
+        """Counters of the engine."""
+        return statistics_dict(&self.state)
+
+    def known(self, int market):
+        if not 0 <= market < self.state.markets_count:
+            raise IndexError(f"market {market} is not one of the engine's {self.state.markets_count}")

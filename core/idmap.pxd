@@ -1,0 +1,74 @@
+# Hash indexes: (account, order id) -> order slot, and (account, market) -> position slot.
+# The key lives in the record, so an entry is 8 bytes: 32 bits of hash to skip most misses, and the slot.
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from .ladder cimport NONE
+from .state cimport IdMap, State
+from .units cimport mix64
+
+cdef int idmap_init(IdMap *index, int64_t capacity) except -1 nogil
+cdef int idmap_grow(IdMap *index) except -1 nogil
+
+cdef inline uint64_t key_hash(int64_t a, int64_t b) noexcept nogil:
+    return mix64(<uint64_t>a ^ <uint64_t>0x9E3779B97F4A7C15, <uint64_t>b ^ <uint64_t>0xD1B54A32D192ED03)
+
+cdef inline int idmap_put(IdMap *index, uint64_t hashed, int32_t slot) except -1 nogil:
+    cdef int64_t i
+    if index.used * 4 >= index.mask * 3:
+        idmap_grow(index)
+    i = <int64_t>(hashed >> 32) & index.mask
+    while index.entries[i]:
+        i = (i + 1) & index.mask
+    index.entries[i] = (hashed >> 32 << 32) | <uint64_t><uint32_t>(slot + 1)
+    index.used += 1
+    return 0
+
+cdef inline void idmap_remove(IdMap *index, uint64_t hashed, int32_t slot) noexcept nogil:
+    """Take out the entry of a slot that is known to be there; the holes behind it are closed."""
+    cdef uint64_t wanted = (hashed >> 32 << 32) | <uint64_t><uint32_t>(slot + 1)
+    cdef int64_t i = <int64_t>(hashed >> 32) & index.mask
+    cdef int64_t j, home
+    while index.entries[i] != wanted:
+        i = (i + 1) & index.mask
+    j = i
+    while True:
+        j = (j + 1) & index.mask
+        if index.entries[j] == 0:
+            break
+        home = <int64_t>(index.entries[j] >> 32) & index.mask
+        if ((j - home) & index.mask) >= ((j - i) & index.mask):
+            index.entries[i] = index.entries[j]
+            i = j
+    index.entries[i] = 0
+    index.used -= 1
+
+cdef inline int32_t find_order(State *s, int32_t account, int64_t order_id) noexcept nogil:
+    cdef uint64_t hashed = key_hash(account, order_id)
+    cdef int64_t i = <int64_t>(hashed >> 32) & s.order_index.mask
+    cdef uint64_t entry
+    cdef int32_t slot
+    while True:
+        entry = s.order_index.entries[i]
+        if entry == 0:
+            return NONE
+        if entry >> 32 == hashed >> 32:
+            slot = <int32_t><uint32_t>entry - 1
+            if s.orders[slot].id == order_id and s.positions[s.orders[slot].position].account == account:
+                return slot
+        i = (i + 1) & s.order_index.mask
+
+cdef inline int32_t find_position(State *s, int32_t account, int32_t market) noexcept nogil:
+    cdef uint64_t hashed = key_hash(account, market)
+    cdef int64_t i = <int64_t>(hashed >> 32) & s.position_index.mask
+    cdef uint64_t entry
+    cdef int32_t slot
+    while True:
+        entry = s.position_index.entries[i]
+        if entry == 0:
+            return NONE
+        if entry >> 32 == hashed >> 32:
+            slot = <int32_t><uint32_t>entry - 1
+            if s.positions[slot].account == account and s.positions[slot].market == market:
+                return slot
+        i = (i + 1) & s.position_index.mask

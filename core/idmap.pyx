@@ -1,0 +1,30 @@
+"""Allocation and growth of the hash indexes; see idmap.pxd."""
+
+from libc.stdlib cimport calloc, free
+
+
+cdef int idmap_init(IdMap *index, int64_t capacity) except -1 nogil:
+    """Room for `capacity` entries, a power of two."""
+    index.entries = <uint64_t *>calloc(capacity, sizeof(uint64_t))
+    if index.entries == NULL:
+        with gil:
+            raise MemoryError("no memory for a hash index")
+    index.mask = capacity - 1
+    index.used = 0
+    return 0
+
+
+cdef int idmap_grow(IdMap *index) except -1 nogil:
+    cdef uint64_t *old = index.entries
+    cdef int64_t size = index.mask + 1
+    cdef int64_t i, j
+    idmap_init(index, size * 2)
+    for i in range(size):
+        if old[i]:
+            j = <int64_t>(old[i] >> 32) & index.mask
+            while index.entries[j]:
+                j = (j + 1) & index.mask
+            index.entries[j] = old[i]
+            index.used += 1
+    free(old)
+    return 0

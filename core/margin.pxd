@@ -1,0 +1,138 @@
+# Definitions. Every other file uses these words in these senses. Header only; pure functions of state.
+#
+# For one position of q lots (signed) with cost K (signed like q), at mark m, b = lot size in base units:
+#   value       V = q * b * m, rounded down (against a long, for a short too: its debt is never understated)
+#   pnl         U = V - K
+#   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets)
+#   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
+#                   an isolated position's own margin covers |V|, so only the excess over it is asked of the wallet
+#   open loss     = what open orders are priced through the mark, so that a fill can not make the account poorer
+#                   than its requirement supposes
+# For a risk unit (an isolated position, or all cross positions of one wallet):
+#   equity      E = margin + sum U        (margin: isolated margin, or the wallet's balance)
+#   health      H = E - sum M             liquidated when H < 0, and only then
+#   shortfall     = max(0, -E)
+#   bankruptcy price of a position = the price at which closing it leaves exactly nothing of its share of E:
+#                   value at bankruptcy = V - share; the shares of several positions sum to E exactly
+#   liquidation price = the mark at which H = 0
+# For a wallet:
+#   available     = balance + sum U (cross) - sum initial, what new orders may use
+#   withdrawable  = min(available, available without unrealised gains)
+# Inequalities that hold by construction: M <= |V| * rate_of_top_tier; initial >= M where 1/leverage >= rate;
+# liquidation happens before bankruptcy because M > 0 wherever V != 0.
+
+from libc.stdint cimport int32_t, int64_t
+
+from .ladder cimport NONE
+from .records cimport MODE_CROSS, MODE_ISOLATED
+from .state cimport Market, Position, State, Tier, Wallet
+from .units cimport (
+    RATE_ONE, abs64, add_checked, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, rate_t,
+    sub_checked, value_t,
+)
+
+cdef inline money_t value_at(State *s, Market *m, lots_t lots, value_t price) noexcept nogil:
+    """Value of signed `lots` at a price in 1e-8 quote, rounded down."""
+    return mul_div_floor(lots * m.lot_numerator, price, m.lot_denominator, &s.overflow)
+
+cdef inline money_t pnl_at(State *s, Market *m, Position *p, value_t price) noexcept nogil:
+    if p.lots == 0:
+        return 0
+    return sub_checked(value_at(s, m, p.lots, price), p.cost, &s.overflow)
+
+cdef inline Tier *tier_of(State *s, Market *m, money_t notional) noexcept nogil:
+    """The bracket in which a notional lies: floor < notional <= cap, the first for 0, the last beyond all caps."""
+    cdef Tier *t = &s.tiers[m.tier_first]
+    cdef Tier *last = t + m.tier_count - 1
+    while t < last and notional > t.cap:
+        t += 1
+    return t
+
+cdef inline money_t maintenance_of(State *s, Market *m, money_t notional) noexcept nogil:
+    cdef Tier *t = tier_of(s, m, notional)
+    return mul_div_ceil(notional, t.rate, RATE_ONE, &s.overflow) - t.deduction
+
+cdef inline money_t fee_of(State *s, money_t notional, rate_t rate) noexcept nogil:
+    """Fee on an absolute notional, rounded up: the treasury gains the remainder (a rebate is rounded toward 0)."""
+    return mul_div_ceil(notional, rate, RATE_ONE, &s.overflow)
+
+cdef inline money_t open_loss_of(State *s, Market *m, lots_t lots, value_t premium) noexcept nogil:
+    """What `lots` cost at once when they fill at a price that is `premium` through the mark, rounded up."""
+    if premium == 0:
+        return 0
+    return mul_div_ceil(lots * m.lot_numerator, premium, m.lot_denominator, &s.overflow)
+
+cdef inline money_t requirement(
+    State *s, Market *m, Position *p, money_t value, money_t bid_extra, money_t ask_extra
+) noexcept nogil:
+    """Initial margin of a position worth `value` with its open orders and, besides, orders of the given values."""
+    cdef money_t bids = p.bid_value + bid_extra
+    cdef money_t asks = p.ask_value + ask_extra
+    cdef money_t exposure = max64(abs64(value), max64(abs64(value + bids), abs64(value - asks)))
+    cdef money_t needed = p.open_loss
+    if p.mode == MODE_ISOLATED:
+        exposure -= abs64(value)
+    needed += div_ceil(exposure, p.leverage)
+    if bids + asks:
+        needed += fee_of(s, bids + asks, max64(m.rules.taker_fee, m.rules.maker_fee))
+    return needed
+
+cdef inline money_t available(State *s, Wallet *w, int32_t without, bint gains) noexcept nogil:
+    """What a wallet may use for new orders; position `without` is left out. Unrealised gains count if `gains`."""
+    cdef int32_t slot = w.positions_head
+    cdef money_t total = w.balance
+    cdef money_t pnl_sum = 0
+    cdef money_t value
+    cdef Position *p
+    cdef Market *m
+    while slot != NONE:
+        p = &s.positions[slot]
+        if slot != without and (p.lots or p.resting_orders):
+            m = &s.markets[p.market]
+            value = value_at(s, m, p.lots, m.mark) if p.lots else 0
+            total = sub_checked(total, requirement(s, m, p, value, 0, 0), &s.overflow)
+            if p.mode == MODE_CROSS:
+                pnl_sum = add_checked(pnl_sum, value - p.cost, &s.overflow)
+        slot = p.account_next
+    if gains or pnl_sum < 0:
+        total = add_checked(total, pnl_sum, &s.overflow)
+    return total
+
+cdef inline money_t cross_equity(State *s, Wallet *w) noexcept nogil:
+    """Balance and unrealised pnl of the cross positions."""
+    cdef int32_t slot = w.positions_head
+    cdef money_t total = w.balance
+    cdef Position *p
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and p.mode == MODE_CROSS:
+            total = add_checked(total, pnl_at(s, &s.markets[p.market], p, s.markets[p.market].mark), &s.overflow)
+        slot = p.account_next
+    return total
+
+cdef inline money_t position_maintenance(State *s, Market *m, Position *p) noexcept nogil:
+    return maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
+
+cdef inline money_t unit_equity(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Equity of a risk unit: of an isolated position, or of the wallet's cross pool if `position` is NONE."""
+    cdef Position *p
+    if position == NONE:
+        return cross_equity(s, &s.wallets[wallet])
+    p = &s.positions[position]
+    return add_checked(
+        p.isolated_margin, pnl_at(s, &s.markets[p.market], p, s.markets[p.market].mark), &s.overflow)
+
+cdef inline money_t unit_maintenance(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    cdef int32_t slot
+    cdef money_t total = 0
+    cdef Position *p
+    if position != NONE:
+        p = &s.positions[position]
+        return position_maintenance(s, &s.markets[p.market], p) if p.lots else 0
+    slot = s.wallets[wallet].positions_head
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and p.mode == MODE_CROSS:
+            total = add_checked(total, position_maintenance(s, &s.markets[p.market], p), &s.overflow)
+        slot = p.account_next
+    return total

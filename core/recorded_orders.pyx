@@ -1,0 +1,118 @@
+"""L3 tapes: recorded orders stand in the book as orders of the world, so queue positions are exact.
+
+`aux` says what happens: ADD rests `size_lots` at the price; REDUCE takes `size_lots` off; DELETE ends the order;
+EXECUTE is a recorded trade of `size_lots` against it. The world never matches the world; account orders that a
+recorded order crosses, or that stand before an executed one, trade with it.
+"""
+
+from libc.stdint cimport int32_t, uint16_t
+
+from .book cimport NONE, Taker, book_add, book_match, book_remove, ladder_get, order_detach, order_link, take_order
+from .idmap cimport find_order, idmap_put, key_hash
+from .orders cimport reject
+from .overlay cimport fill_better
+from .records cimport *
+from .settle cimport settle_fills
+from .state cimport STATE_RESTING, Market, Order, note_print, order_new
+from .units cimport lots_t, min64, ticks_t
+
+
+cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
+    cdef Taker taker
+    cdef lots_t lots = c.size_lots
+    cdef ticks_t price = c.price_ticks + m.shift
+    cdef int32_t slot
+    cdef Order *o
+    taker.account = s.world
+    taker.stp_group = s.accounts[s.world].stp_group
+    taker.stp_mode = STP_NONE
+    taker.is_world = 1
+    taker.expired = 0
+    taker.checked = NONE
+    if m.state == MARKET_OPEN:
+        while book_match(s, m, c.side, price, &lots, &taker):
+            settle_fills(s, m, c.side, m.world_position, c.order_id)
+        settle_fills(s, m, c.side, m.world_position, c.order_id)
+    if lots == 0 or price <= 0 or price > m.price_max:
+        return 0
+    slot = order_new(s)
+    o = &s.orders[slot]
+    o.id = c.order_id
+    o.size_lots = lots
+    o.filled_lots = c.size_lots - lots
+    o.price_ticks = price
+    o.premium = 0
+    o.position = m.world_position
+    o.trigger = NONE
+    o.flags = 0
+    o.side = c.side
+    o.tif = TIF_GTC
+    o.stp_mode = STP_NONE
+    o.state = STATE_RESTING
+    idmap_put(&s.order_index, key_hash(s.world, c.order_id), slot)
+    order_link(s, slot)
+    book_add(s, m, slot)
+    return 0
+
+
+cdef int reduce(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil:
+    """Take recorded lots off an order; the order ends when none are left."""
+    cdef Order *o = &s.orders[slot]
+    if lots >= o.size_lots:
+        book_remove(s, m, slot)
+        order_detach(s, slot)
+    else:
+        s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= lots
+        o.size_lots -= lots
+    return 0
+
+
+cdef int execute(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil:
+    """A recorded trade against a recorded order: account orders with priority over it are hit first."""
+    cdef int side = 1 - s.orders[slot].side
+    cdef ticks_t price = s.orders[slot].price_ticks
+    cdef int64_t order_id = s.orders[slot].id
+    cdef int32_t ahead
+    cdef lots_t take
+    fill_better(s, m, side, price, &lots)
+    while lots > 0:
+        ahead = s.levels[ladder_get(&m.sides[1 - side].accounts, price)].head
+        while ahead != slot and s.positions[s.orders[ahead].position].account == s.world:
+            ahead = s.orders[ahead].next
+        if ahead == slot:
+            break
+        take = min64(s.orders[ahead].size_lots, lots)
+        lots -= take
+        take_order(s, m, ahead, take)
+        settle_fills(s, m, side, m.world_position, order_id)
+    if lots:
+        reduce(s, m, slot, lots)
+    note_print(m, price)
+    return 0
+
+
+cdef int tape_order(State *s, const Command *c) except -1 nogil:
+    """One row of an L3 tape. Returns a reject code (an unknown id is refused, never repaired)."""
+    cdef Market *m = &s.markets[c.market]
+    cdef int32_t slot = find_order(s, s.world, c.order_id)
+    if c.aux == TAPE_ORDER_ADD:
+        if slot != NONE:
+            return reject(s, c, REJECT_DUPLICATE_ORDER_ID)
+        if c.side > SIDE_SELL:
+            return reject(s, c, REJECT_BAD_ENUM)
+        if c.size_lots <= 0:
+            return reject(s, c, REJECT_BAD_SIZE)
+        if c.price_ticks <= 0 or c.price_ticks > m.price_max:
+            return reject(s, c, REJECT_BAD_PRICE)
+        return add(s, m, c)
+    if slot == NONE or s.positions[s.orders[slot].position].market != c.market:
+        return reject(s, c, REJECT_UNKNOWN_ORDER)
+    if c.aux == TAPE_ORDER_DELETE:
+        return reduce(s, m, slot, s.orders[slot].size_lots)
+    if c.size_lots <= 0:
+        return reject(s, c, REJECT_BAD_SIZE)
+    if c.aux == TAPE_ORDER_REDUCE:
+        return reduce(s, m, slot, c.size_lots)
+    if c.aux == TAPE_ORDER_EXECUTE:
+        return execute(s, m, slot, c.size_lots)
+    return reject(s, c, REJECT_BAD_ENUM)

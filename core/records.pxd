@@ -1,0 +1,311 @@
+# The records that cross the engine's border, and their numbers. A table in ARCHITECTURE.md says what each field
+# means for each kind. Numbers are part of the format: never reuse one.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef packed struct Command:         # 80 bytes
+    int64_t time_ns
+    int64_t order_id
+    int64_t price_ticks
+    int64_t size_lots
+    int64_t trigger_ticks
+    int64_t expire_ns
+    int64_t value
+    int64_t aux
+    int32_t account
+    uint16_t market
+    uint16_t flags
+    uint8_t kind
+    uint8_t venue
+    uint8_t asset
+    uint8_t side
+    uint8_t position_side
+    uint8_t tif
+    uint8_t trigger_source
+    uint8_t stp_mode
+
+cdef packed struct Event:           # 88 bytes
+    int64_t sequence
+    int64_t time_ns
+    int64_t order_id
+    int64_t maker_order_id
+    int64_t price_ticks
+    int64_t size_lots
+    int64_t fee
+    int64_t value
+    int64_t aux
+    int32_t account
+    int32_t maker_account
+    uint16_t market
+    uint16_t reason
+    uint8_t kind
+    uint8_t venue
+    uint8_t asset
+    uint8_t side
+
+cdef enum:
+    ALL_MARKETS = 0xFFFF
+
+cdef extern from *:
+    """
+    #define PERPSIM_NO_ORDER (-INT64_MAX)
+    """
+    const int64_t NO_ORDER "PERPSIM_NO_ORDER"   # maker_order_id of recorded liquidity, which carries no id
+
+cdef enum:
+    SIDE_BUY = 0
+    SIDE_SELL = 1
+
+cdef enum:
+    TIF_GTC = 0
+    TIF_IOC = 1
+    TIF_FOK = 2
+    TIF_GTD = 3
+    TIF_LAST = 3
+
+cdef enum:
+    FLAG_MORE = 1
+    FLAG_MARKET = 2
+    FLAG_POST_ONLY = 4
+    FLAG_REDUCE_ONLY = 8
+    FLAG_CLOSE_POSITION = 16
+    FLAG_STOP = 32
+    FLAG_TAKE_PROFIT = 64
+    FLAG_TRAILING = 128
+    FLAG_SNAPSHOT = 256
+    FLAG_TAPE = 512
+    FLAG_PRICE_PROTECT = 1024
+
+cdef enum:
+    STP_NONE = 0
+    STP_EXPIRE_TAKER = 1
+    STP_EXPIRE_MAKER = 2
+    STP_EXPIRE_BOTH = 3
+    STP_LAST = 3
+
+cdef enum:
+    SOURCE_LAST = 0
+    SOURCE_MARK = 1
+
+cdef enum:
+    KIND_PLACE = 1
+    KIND_CANCEL = 2
+    KIND_AMEND = 3
+    KIND_CANCEL_ALL = 4
+    KIND_SET_LEVERAGE = 5
+    KIND_SET_MARGIN_MODE = 6
+    KIND_SET_POSITION_MODE = 7
+    KIND_DEPOSIT = 8
+    KIND_WITHDRAW = 9
+    KIND_MOVE_MARGIN = 10
+    KIND_SEED_POSITION = 11
+    KIND_SET_INDEX = 12
+    KIND_SET_MARK = 13
+    KIND_SET_COLLATERAL_PRICE = 14
+    KIND_TAPE_LEVEL = 15
+    KIND_TAPE_TRADE = 16
+    KIND_TAPE_ORDER = 17
+    KIND_TICK = 18
+    KIND_SET_RULE = 19
+    KIND_SET_MARKET_STATE = 20
+    KIND_ADL_DECISION = 21
+    KIND_SET_FUNDING = 22
+    KIND_SET_SHOCK = 23
+    KIND_SET_ACCOUNT = 24
+
+cdef enum:
+    EVENT_REJECTED = 1
+    EVENT_ACCEPTED = 2
+    EVENT_TRADE = 3
+    EVENT_CANCELLED = 4
+    EVENT_AMENDED = 5
+    EVENT_TRIGGERED = 6
+    EVENT_LEVERAGE = 7
+    EVENT_MARGIN_MODE = 8
+    EVENT_POSITION_MODE = 9
+    EVENT_DEPOSIT = 10
+    EVENT_WITHDRAWAL = 11
+    EVENT_MARGIN_MOVED = 12
+    EVENT_POSITION_SEEDED = 13
+    EVENT_MARK = 14
+    EVENT_INDEX = 15
+    EVENT_FUNDING_RATE = 16
+    EVENT_FUNDING_PAYMENT = 17
+    EVENT_FUNDING_SETTLED = 18
+    EVENT_LIQUIDATION_STARTED = 19
+    EVENT_LIQUIDATION_ORDER = 20
+    EVENT_LIQUIDATION_FEE = 21
+    EVENT_TAKEOVER = 22
+    EVENT_ADL = 23
+    EVENT_FUND_COVER = 24
+    EVENT_SOCIALISED_LOSS = 25
+    EVENT_VENUE_DEFICIT = 26
+    EVENT_LIQUIDATION_ENDED = 27
+    EVENT_FUND_ORDER = 28
+    EVENT_MARKET_STATE = 29
+    EVENT_RULE = 30
+    EVENT_SETTLEMENT = 31
+    EVENT_SHOCK = 32
+    EVENT_TAPE_UNFILLED = 33
+    EVENT_ACCOUNT = 34
+
+# Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
+cdef enum:
+    REJECT_NONE = 0
+    REJECT_UNKNOWN_KIND = 1
+    REJECT_UNKNOWN_MARKET = 2
+    REJECT_UNKNOWN_ACCOUNT = 3
+    REJECT_HOUSE_ACCOUNT = 4
+    REJECT_UNKNOWN_ASSET = 5
+    REJECT_MARKET_STATE = 6
+    REJECT_BAD_ENUM = 7
+    REJECT_ONE_WAY_ONLY = 8
+    REJECT_BAD_ORDER_ID = 9
+    REJECT_DUPLICATE_ORDER_ID = 10
+    REJECT_BAD_SIZE = 11
+    REJECT_BAD_PRICE = 12
+    REJECT_BAD_FLAGS = 13
+    REJECT_BAD_EXPIRY = 14
+    REJECT_IN_LIQUIDATION = 15
+    REJECT_BAD_TRIGGER = 16
+    REJECT_WOULD_TRIGGER = 17
+    REJECT_NO_MARK = 18
+    REJECT_PRICE_BAND = 19
+    REJECT_MIN_NOTIONAL = 20
+    REJECT_MAX_ORDERS = 21
+    REJECT_REDUCE_ONLY = 22
+    REJECT_WOULD_TAKE = 23
+    REJECT_NOT_FILLABLE = 24
+    REJECT_POSITION_CAP = 25
+    REJECT_LEVERAGE_CAP = 26
+    REJECT_INSUFFICIENT_MARGIN = 27
+    REJECT_UNKNOWN_ORDER = 28
+    REJECT_BAD_VALUE = 29
+    REJECT_POSITION_OPEN = 30
+    REJECT_ORDERS_OPEN = 31
+    REJECT_NOT_ISOLATED = 32
+    REJECT_NOT_COLLATERAL = 33
+    REJECT_NO_DECISION_PENDING = 34
+    REJECT_UNKNOWN_RULE = 35
+    REJECT_TIME_BACKWARDS = 36
+    REASON_USER = 101
+    REASON_IOC = 102
+    REASON_FOK = 103
+    REASON_EXPIRED = 104
+    REASON_SELF_TRADE = 105
+    REASON_REDUCE_ONLY = 106
+    REASON_LIQUIDATION = 107
+    REASON_ADL = 108
+    REASON_MARKET_STATE = 109
+    REASON_MARGIN = 110
+    REASON_AMENDED_AWAY = 111
+    REASON_BAND = 112
+    REASON_TAPE = 113
+    REASON_PRICE_PROTECT = 114
+
+cdef enum:
+    MARKET_PRE_OPEN = 0
+    MARKET_AUCTION = 1
+    MARKET_OPEN = 2
+    MARKET_HALTED = 3
+    MARKET_REDUCE_ONLY = 4
+    MARKET_SETTLING = 5
+    MARKET_CLOSED = 6
+
+cdef enum:
+    MODE_CROSS = 0
+    MODE_ISOLATED = 1
+
+cdef enum:
+    TAPE_ORDER_ADD = 0
+    TAPE_ORDER_REDUCE = 1
+    TAPE_ORDER_DELETE = 2
+    TAPE_ORDER_EXECUTE = 3
+
+# What a tape row is; replay/tape.py has the same numbers and a test compares them.
+cdef enum:
+    ROW_LEVEL = 1
+    ROW_TRADE = 2
+    ROW_MARK = 3
+    ROW_INDEX = 4
+    ROW_FUNDING = 5
+    ROW_OFF_BOOK = 6
+    ROW_KIND_BITS = 15
+    ROW_SIDE_BIT = 16
+    ROW_MORE_BIT = 32
+    ROW_SNAPSHOT_BIT = 64
+
+# Rules that SET_RULE can change at a date (aux = rule, value = new value in the rule's unit).
+cdef enum:
+    RULE_MAKER_FEE = 1
+    RULE_TAKER_FEE = 2
+    RULE_LIQUIDATION_FEE = 3
+    RULE_BAND_UP = 4
+    RULE_BAND_DOWN = 5
+    RULE_MARKET_BOUND = 6
+    RULE_MIN_NOTIONAL = 7
+    RULE_MAX_ORDERS = 8
+    RULE_MAX_CONDITIONAL = 9
+    RULE_FUNDING_INTERVAL = 10
+    RULE_MARK_METHOD = 11
+    RULE_MARK_PERIOD = 12
+    RULE_BASIS_SAMPLES = 13
+    RULE_LIQUIDATION_PERIOD = 20
+    RULE_LIQUIDATION_DELAY = 21
+    RULE_REDUCE_METHOD = 22
+    RULE_REDUCE_LIMIT = 23
+    RULE_REDUCE_SLICE = 24
+    RULE_FUND_NOTIONAL_CAP = 25
+    RULE_FUND_UNWIND = 26
+    RULE_FUND_UNWIND_PERIOD = 27
+    RULE_FUND_UNWIND_SLICE = 28
+    RULE_ADL_POLICY = 29
+    RULE_ADL_PRICE = 30
+    RULE_SOCIALISE = 31
+    RULE_CROSS_ORDER = 32
+
+cdef enum:
+    MARK_GIVEN = 0              # SET_MARK only
+    MARK_MEDIAN3 = 1            # median(P1, P2, last), spec: Binance and Bybit
+
+cdef enum:
+    REDUCE_NONE = 0             # straight to takeover
+    REDUCE_TO_SAFE = 1          # one IOC of the size that would restore maintenance, at most the whole
+    REDUCE_TIER = 2             # down to the cap of the next lower tier, again and again
+    REDUCE_WHOLE = 3            # one IOC of the whole position
+    REDUCE_SLICE = 4            # a fraction of the position a step
+
+cdef enum:
+    LIMIT_BANKRUPTCY = 0
+    LIMIT_BAND = 1
+    LIMIT_NONE = 2
+
+cdef enum:
+    UNWIND_HOLD = 0
+    UNWIND_AT_ONCE = 1
+    UNWIND_SLICES = 2
+
+cdef enum:
+    ADL_NONE = 0
+    ADL_BITMEX = 1
+    ADL_BINANCE = 2
+
+cdef enum:
+    ADL_PRICE_BANKRUPTCY = 0
+    ADL_PRICE_MARK = 1
+
+cdef enum:
+    SOCIALISE_NONE = 0
+    SOCIALISE_WINNERS = 1
+
+cdef enum:
+    FIRST_LARGEST_MAINTENANCE = 0
+    FIRST_LARGEST_LOSS = 1
+
+cdef enum:
+    QUEUE_BEHIND_FIRST = 0
+    QUEUE_PROPORTIONAL = 1
+
+cdef enum:
+    WALK_DROP = 0               # mode D of the level queue
+    WALK_DEEPER = 1             # mode W

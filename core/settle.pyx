@@ -1,0 +1,187 @@
+"""Hold and release: what open orders reserve, and how fills are settled. The only caller of the ledger for trades."""
+
+from libc.stdint cimport uint8_t
+
+from .book cimport NONE, book_remove, ladder_get, order_detach
+from .events cimport event_new
+from .ledger cimport change_position, charge_fee
+from .margin cimport fee_of, open_loss_of
+from .records cimport (
+    EVENT_CANCELLED, EVENT_TRADE, FLAG_REDUCE_ONLY, REASON_REDUCE_ONLY, REASON_SELF_TRADE, SIDE_BUY, SIDE_SELL, Event,
+)
+from .state cimport ACCOUNT_HOUSE, STATE_RESTING, Fill, Position, note_print
+from .stops cimport stop_unlink
+from .units cimport abs64, add_checked, min64, money_t, mul_checked
+
+
+cdef int hold(State *s, Market *m, Order *o) except -1 nogil:
+    """Reserve margin for a resting order: its value counts in the position's requirement from now on."""
+    cdef Position *p = &s.positions[o.position]
+    cdef money_t value
+    if o.flags & FLAG_REDUCE_ONLY:
+        return 0
+    value = mul_checked(o.price_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
+    if o.side == SIDE_BUY:
+        p.bid_value = add_checked(p.bid_value, value, &s.overflow)
+    else:
+        p.ask_value = add_checked(p.ask_value, value, &s.overflow)
+    if o.premium:
+        p.open_loss += open_loss_of(s, m, o.size_lots, o.premium)
+    return 0
+
+
+cdef int release(State *s, Market *m, int32_t position, int side, uint16_t flags, int64_t price, int64_t premium,
+                 lots_t lots, lots_t left) except -1 nogil:
+    """Give back what `lots` of an order held, of which `left` stay open."""
+    cdef Position *p = &s.positions[position]
+    cdef money_t value
+    if flags & FLAG_REDUCE_ONLY:
+        return 0
+    value = price * m.tick_lot_money * lots
+    if side == SIDE_BUY:
+        p.bid_value -= value
+    else:
+        p.ask_value -= value
+    if premium:
+        p.open_loss -= open_loss_of(s, m, lots + left, premium) - open_loss_of(s, m, left, premium)
+    return 0
+
+
+cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int64_t taker_id) except -1 nogil:
+    """Settle and report the fills at hand, in order, and empty the list. `side` is the taker's."""
+    cdef int32_t i, count = s.fills_count
+    cdef Fill *f
+    cdef Event *e
+    cdef Position *taker = &s.positions[taker_position]
+    cdef int32_t maker
+    cdef money_t value, taker_fee, maker_fee
+    cdef lots_t lots
+    cdef bint taker_pays = not s.forced and not s.accounts[taker.account].flags & ACCOUNT_HOUSE
+    cdef bint maker_pays
+    s.fills_count = 0
+    for i in range(count):
+        f = &s.fills[i]
+        if f.dropped:
+            release(s, m, f.maker_position, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium, f.size_lots, 0)
+            e = event_new(s, EVENT_CANCELLED)
+            e.account = s.positions[f.maker_position].account
+            e.order_id = f.maker_id
+            e.size_lots = f.size_lots
+            e.reason = REASON_SELF_TRADE
+            e.market = <unsigned short>m.id
+            continue
+        lots = f.size_lots
+        maker = f.maker_position if f.maker_position != NONE else m.world_position
+        value = mul_checked(f.price_ticks * m.tick_lot_money, lots, &s.overflow)
+        maker_pays = not s.accounts[s.positions[maker].account].flags & ACCOUNT_HOUSE
+        taker_fee = fee_of(s, value, m.rules.taker_fee) if taker_pays else 0
+        maker_fee = fee_of(s, value, m.rules.maker_fee) if maker_pays else 0
+        if f.maker_position != NONE:
+            release(
+                s, m, maker, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium, lots, f.maker_left_lots)
+        if side == SIDE_BUY:
+            change_position(s, taker_position, lots, value)
+            change_position(s, maker, -lots, -value)
+        else:
+            change_position(s, taker_position, -lots, -value)
+            change_position(s, maker, lots, value)
+        if taker_fee:
+            charge_fee(s, &s.wallets[taker.wallet], taker_fee)
+        if maker_fee:
+            charge_fee(s, &s.wallets[s.positions[maker].wallet], maker_fee)
+        note_print(m, f.price_ticks)
+        e = event_new(s, EVENT_TRADE)
+        e.order_id = taker_id
+        e.maker_order_id = f.maker_id
+        e.price_ticks = f.price_ticks
+        e.size_lots = lots
+        e.fee = taker_fee
+        e.value = maker_fee
+        e.aux = f.maker_left_lots
+        e.account = taker.account
+        e.maker_account = s.positions[maker].account
+        e.market = <unsigned short>m.id
+        e.asset = <uint8_t>m.asset
+        e.side = <uint8_t>side
+        if s.positions[maker].reduce_only_orders:
+            trim_reduce_only(s, maker)
+    if count and taker.reduce_only_orders:
+        trim_reduce_only(s, taker_position)
+    return 0
+
+
+cdef int cancel_order(State *s, int32_t slot, int reason) except -1 nogil:
+    """End a live order, resting or waiting, and say why."""
+    cdef Order *o = &s.orders[slot]
+    cdef Position *p = &s.positions[o.position]
+    cdef Market *m = &s.markets[p.market]
+    cdef Event *e = event_new(s, EVENT_CANCELLED)
+    e.account = p.account
+    e.market = p.market
+    e.order_id = o.id
+    e.size_lots = o.size_lots
+    e.price_ticks = o.price_ticks
+    e.side = o.side
+    e.reason = <unsigned short>reason
+    if o.state == STATE_RESTING:
+        release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium, o.size_lots, 0)
+        book_remove(s, m, slot)
+    else:
+        stop_unlink(s, m, slot)
+    order_detach(s, slot)
+    return 0
+
+
+cdef int cancel_orders_of(State *s, int32_t position, int reason) except -1 nogil:
+    """End all orders of a position, oldest first."""
+    while s.positions[position].orders_head != NONE:
+        cancel_order(s, s.positions[position].orders_head, reason)
+    return 0
+
+
+cdef int trim_reduce_only(State *s, int32_t position) except -1 nogil:
+    """Keep the sum of resting reduce-only orders within the position, on its closing side; the newest go first."""
+    cdef Position *p = &s.positions[position]
+    cdef int closing_side = SIDE_SELL if p.lots > 0 else SIDE_BUY
+    cdef lots_t room = abs64(p.lots), lots
+    cdef int32_t slot = p.orders_head, following
+    cdef Order *o
+    cdef Event *e
+    while slot != NONE:
+        o = &s.orders[slot]
+        following = o.position_next
+        if o.state == STATE_RESTING and o.flags & FLAG_REDUCE_ONLY:
+            if room == 0 or o.side != closing_side:
+                cancel_order(s, slot, REASON_REDUCE_ONLY)
+            elif o.size_lots > room:
+                shrink_order(s, slot, room)
+                room = 0
+            else:
+                room -= o.size_lots
+        slot = following
+    return 0
+
+
+cdef int shrink_order(State *s, int32_t slot, lots_t size) except -1 nogil:
+    """Cut a resting reduce-only order to `size`; its place stays."""
+    cdef Order *o = &s.orders[slot]
+    cdef Event *e = event_new(s, EVENT_CANCELLED)
+    from_level(s, slot, o.size_lots - size)
+    e.account = s.positions[o.position].account
+    e.market = s.positions[o.position].market
+    e.order_id = o.id
+    e.size_lots = o.size_lots - size
+    e.aux = size
+    e.price_ticks = o.price_ticks
+    e.side = o.side
+    e.reason = REASON_REDUCE_ONLY
+    o.size_lots = size
+    return 0
+
+
+cdef inline int from_level(State *s, int32_t slot, lots_t lots) noexcept nogil:
+    cdef Order *o = &s.orders[slot]
+    cdef Market *m = &s.markets[s.positions[o.position].market]
+    s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= lots
+    return 0
+

@@ -1,0 +1,404 @@
+# All state of one venue, as flat pools of C structs that refer to each other by index, never by pointer. That makes
+# a snapshot a copy of the pools, and lets every pool grow. `State` has one owner: the Engine in engine.pyx.
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from .ladder cimport NONE, Ladder
+from .records cimport Event
+from .units cimport i128, lots_t, money_t, ns_t, rate_t, ticks_t, value_t
+
+cdef enum:
+    STATE_RESTING = 1
+    STATE_WAITING = 2           # a conditional order whose trigger has not fired
+
+cdef enum:                      # Account.flags
+    ACCOUNT_HOUSE = 1           # never margined, never ranked by ADL, pays no fee
+    ACCOUNT_NO_FUNDING = 2
+    ACCOUNT_NOT_IN_OI = 4
+
+cdef enum:                      # Wallet.flags
+    WALLET_DIRTY = 1            # to be stamped at the next mark group
+    WALLET_QUEUED = 2           # already among the candidates of this pass
+
+cdef enum:                      # liquidation stage of a risk unit (a wallet's cross pool, or an isolated position)
+    STAGE_NONE = 0
+    STAGE_DELAYED = 1           # found; the rulebook's delay is running
+    STAGE_REDUCING = 2          # orders cancelled; being reduced in the book
+
+cdef enum:
+    TIMER_MARK = 0
+    TIMER_FUNDING = 1
+    TIMER_PREMIUM = 2
+    TIMER_EXPIRY = 3
+    TIMER_LIQUIDATION = 4
+    TIMER_UNWIND = 5
+
+cdef enum:
+    BASIS_SAMPLES_MAX = 512
+
+cdef struct Order:                      # 80 bytes
+    int64_t id                          # chosen by the caller; negative: the engine's own forced order
+    int64_t size_lots                   # still open
+    int64_t filled_lots
+    int64_t price_ticks
+    int64_t premium                     # 1e-8 quote a base unit by which it was placed through the mark (open loss)
+    int64_t world_ahead                 # recorded lots that stand directly before it in its level
+    int32_t next                        # queue of its level, or list of its trigger bucket
+    int32_t previous
+    int32_t position_next               # orders of one position, in order of arrival
+    int32_t position_previous
+    int32_t position
+    int32_t trigger                     # slot of its Trigger, NONE for a plain order
+    uint16_t flags
+    uint8_t side
+    uint8_t tif
+    uint8_t stp_mode
+    uint8_t state
+
+cdef struct Trigger:                    # what a conditional or an expiring order needs besides
+    int64_t trigger_ticks
+    int64_t callback_e9                 # trailing stop: distance, 1e-9
+    int64_t extreme_ticks               # trailing stop: best price since it was armed, 0 before
+    int64_t expire_ns                   # 0: never
+    int32_t order                       # NONE: free
+    uint8_t source                      # SOURCE_LAST or SOURCE_MARK
+    uint8_t fires_above                 # fires when the price is at or above the trigger, else at or below
+
+cdef struct Level:                      # the account orders of one price and side
+    int64_t lots                        # sum of account orders
+    int64_t world_lots                  # sum of their world_ahead
+    int32_t head
+    int32_t tail
+    int32_t orders
+    int32_t next_free
+
+cdef struct WorldLevel:                 # recorded liquidity of one recorded price and side
+    int64_t recorded                    # R: what the tape last said
+    int64_t printed                     # P: recorded trades since the level was last reconciled
+    int64_t consumed                    # C: eaten by simulated takers, not yet confirmed as gone by history
+    uint32_t epoch                      # depth message that named it last (snapshots)
+    uint8_t in_printed                  # already listed among the levels printed since the last depth message
+    int32_t next_free
+
+cdef struct BookSide:
+    Ladder accounts                     # venue price -> Level
+    Ladder world                        # recorded price -> WorldLevel, marked while something can be had there
+    ticks_t best_accounts               # NO_PRICE where empty
+    ticks_t best_world                  # recorded price, NO_PRICE where empty
+
+cdef struct Position:
+    lots_t lots                         # signed
+    money_t cost                        # exact sum of what was paid for `lots`, signed like them
+    money_t isolated_margin             # 0 in cross mode
+    money_t bid_value                   # open buy orders at their prices, reduce-only ones left out
+    money_t ask_value
+    money_t open_loss                   # sum over open orders of what their price is through the mark
+    value_t trigger_value               # mark at which the account must be looked at
+    int32_t bucket_next                 # list of its trigger bucket
+    int32_t bucket_previous
+    int32_t account_next                # next position of the same wallet
+    int32_t market_next                 # positions of one market
+    int32_t wallet
+    int32_t account
+    int32_t orders_head
+    int32_t orders_tail
+    uint16_t market
+    uint16_t leverage
+    uint16_t resting_orders
+    uint16_t waiting_orders
+    uint16_t reduce_only_orders
+    uint8_t mode                        # MODE_CROSS or MODE_ISOLATED
+    uint8_t triggered_side              # which trigger ladder holds it: 0 none, 1 longs, 2 shorts
+    uint8_t stage                       # of an isolated position
+    uint8_t seen                        # nothing more can be had for it in this liquidation step
+    int64_t due_ns                      # when its liquidation steps next
+
+cdef struct Wallet:                     # one account in one asset; its cross positions are one risk unit
+    money_t balance                     # without the margin of isolated positions
+    money_t deposited                   # net
+    money_t realised                    # trade and transfer pnl, before fees and funding
+    money_t fees                        # paid, rebates negative
+    money_t funding                     # received, payments negative
+    money_t absorbed                    # received from (or left to) the waterfall: covers positive
+    int64_t due_ns                      # when its liquidation steps next
+    int32_t positions_head
+    int32_t account
+    uint32_t liquidations
+    uint32_t adl_hits
+    uint8_t stage
+    uint8_t flags
+
+cdef struct Account:
+    int32_t owner
+    int32_t stp_group
+    uint8_t flags
+    uint8_t fund_group                  # of an insurance fund
+
+cdef struct Tier:                       # marginal bracket: maintenance(V) = ceil(V * rate) - deduction
+    money_t floor                       # notional above which it holds
+    money_t cap
+    rate_t rate
+    money_t deduction
+    int64_t leverage_max
+
+cdef struct MarketRules:
+    rate_t maker_fee
+    rate_t taker_fee
+    rate_t liquidation_fee
+    rate_t band_up                      # buy limit price <= mark * band_up; 0: none
+    rate_t band_down
+    rate_t market_bound                 # market orders stop at mark * (1 +- bound); 0: none
+    rate_t trigger_protect
+    money_t min_notional
+    lots_t size_max
+    int64_t max_orders
+    int64_t max_conditional
+    int64_t leverage_default
+    int64_t mark_method
+    ns_t mark_period_ns
+    int64_t basis_samples
+    ns_t funding_interval_ns            # 0: no funding
+    ns_t premium_period_ns              # 0: the rate is given, not computed
+    rate_t interest_rate                # per interval
+    rate_t funding_inner                # dead band around the interest rate
+    rate_t funding_cap
+    money_t impact_notional
+    rate_t volatility                   # weight of the market when slack is shared out
+
+cdef struct VenueRules:
+    ns_t liquidation_period_ns
+    ns_t liquidation_delay_ns
+    int64_t reduce_method
+    int64_t reduce_limit
+    rate_t reduce_slice
+    rate_t fund_notional_cap            # of the fund's balance; 0: none
+    int64_t fund_unwind
+    ns_t fund_unwind_period_ns
+    rate_t fund_unwind_slice
+    int64_t adl_policy
+    int64_t adl_price
+    int64_t socialise
+    int64_t cross_order
+
+cdef struct Market:
+    MarketRules rules
+    # contract
+    int64_t tick_value                  # 1e-8 quote a tick
+    int64_t lot_numerator               # base units a lot = numerator / denominator
+    int64_t lot_denominator
+    int64_t tick_lot_money              # money of one lot a tick, exact
+    ticks_t price_max
+    lots_t position_max
+    int32_t tier_first
+    int32_t tier_count
+    int32_t asset
+    int32_t clearing_wallet
+    int32_t fund_account
+    int32_t world_position
+    int32_t fund_position
+    int32_t positions_head
+    int64_t positions_count
+    int32_t id
+    int32_t state
+    # prices
+    value_t mark
+    value_t index
+    ticks_t last
+    rate_t funding_rate
+    ns_t funding_next_ns
+    uint8_t mark_changed                # in the open mark group
+    uint8_t snapshot_open
+    # books
+    BookSide sides[2]
+    uint32_t depth_epoch
+    int64_t queue_model
+    int64_t tape_walk
+    rate_t shock                        # factor on recorded prices, 1e-9
+    ticks_t shift                       # venue price = recorded price + shift
+    # liquidation triggers and conditional orders
+    Ladder longs                        # bucket of trigger -> positions hurt by a fall
+    Ladder shorts
+    value_t longs_bound                 # no long trigger is above
+    value_t shorts_bound                # no short trigger is below
+    Ladder stops[4]                     # [source * 2 + fires_above]: trigger price -> waiting orders
+    int32_t trailing_head               # trailing stops, in order of arrival
+    int32_t trailing_tail
+    int64_t waiting_orders              # conditional orders of this market
+    ticks_t print_low                   # range of trade prices since conditional orders were last looked at
+    ticks_t print_high                  # 0: no trade since
+    # open interest
+    i128 longs_lots
+    i128 shorts_lots
+    # basis average
+    int64_t basis_count
+    int64_t basis_next
+    int64_t basis_sum
+    # premium index of the running funding interval
+    int64_t premium_count
+    int64_t premium_weighted
+    # statistics that an outcome asks for
+    value_t mark_lowest
+    value_t mark_highest
+    int64_t basis_gap_worst_e9          # largest |mark - index| / index
+    lots_t liquidated_long_lots
+    lots_t liquidated_short_lots
+    int64_t tape_unfilled_lots
+
+cdef struct Timer:
+    int64_t time_ns
+    int64_t sequence
+    int64_t key                         # order id
+    int32_t target                      # market, account, wallet or position
+    int32_t target_other
+    uint8_t kind
+
+cdef struct Fill:                       # what the book tells of one match; it knows no money
+    int64_t maker_id
+    int64_t price_ticks
+    int64_t size_lots
+    int64_t maker_price_ticks           # the maker's own price: differs from the trade's in an auction
+    int64_t maker_left_lots
+    int64_t maker_premium
+    int32_t maker_position              # NONE: recorded liquidity
+    uint16_t maker_flags
+    uint8_t dropped                     # not a fill: a maker removed by self-trade prevention
+
+cdef struct Found:                      # a risk unit under maintenance
+    int64_t health
+    int64_t maintenance
+    int32_t wallet
+    int32_t position                    # NONE: the wallet's cross pool
+
+cdef struct Rank:
+    int64_t score_high
+    uint64_t score_low
+    int32_t position
+    int32_t account
+
+cdef struct IdMap:                      # open addressing, linear probing, backward-shift deletion
+    uint64_t *entries                   # fingerprint << 32 | slot; 0: empty (slot is stored + 1)
+    int64_t mask
+    int64_t used
+
+cdef struct State:
+    int64_t time_ns
+    int64_t sequence
+    uint64_t digest[4]
+    uint64_t row_digest
+    int64_t rows                        # tape rows absorbed
+    int64_t forced_id
+    int64_t timer_sequence
+    int64_t waiting_orders              # conditional orders of all markets
+    int64_t looks                       # accounts looked at because a trigger was crossed
+    int64_t liquidations
+    int overflow                        # sticky: a number left 64 bits
+    int venue
+    int32_t markets_count
+    int32_t assets_count
+    int32_t accounts_max
+    int32_t accounts_count
+    int32_t world
+    int32_t treasury
+    int32_t rounding
+    int32_t deficit
+    int32_t fund_first
+    int32_t fund_count
+    int32_t clearing_first
+    int32_t depth_market                # market whose depth message is being read, NONE: none
+    uint8_t started                     # the first time was seen: timers run
+    uint8_t forced                      # the taker at hand is an order of the liquidation engine
+    VenueRules rules
+    Market *markets
+    Tier *tiers
+    int32_t tiers_count
+    int64_t *basis                      # [market][BASIS_SAMPLES_MAX]
+    Account *accounts
+    Wallet *wallets                     # [account][asset]
+    Position *positions
+    int32_t positions_count
+    int32_t positions_capacity
+    Order *orders
+    int32_t orders_count
+    int32_t orders_capacity
+    int32_t orders_free
+    int32_t orders_live
+    Trigger *triggers
+    int32_t triggers_count
+    int32_t triggers_capacity
+    int32_t triggers_free
+    Level *levels
+    int32_t levels_count
+    int32_t levels_capacity
+    int32_t levels_free
+    WorldLevel *world_levels
+    int32_t world_levels_count
+    int32_t world_levels_capacity
+    int32_t world_levels_free
+    IdMap order_index
+    IdMap position_index
+    Timer *timers
+    int32_t timers_count
+    int32_t timers_capacity
+    # scratch, empty between commands
+    Event *events
+    int64_t events_count
+    int64_t events_capacity
+    int64_t events_digested
+    Fill *fills
+    int32_t fills_count
+    int32_t fills_capacity
+    int32_t *changed                    # markets whose mark changed in the open group
+    int32_t changed_count
+    int32_t *dirty
+    int32_t dirty_count
+    int32_t dirty_capacity
+    int32_t *crossed
+    int32_t crossed_count
+    int32_t crossed_capacity
+    Found *found
+    int32_t found_count
+    int32_t found_capacity
+    int64_t *printed                    # (market << 33 | side << 32 | price) of levels printed since the last depth
+    int32_t printed_count
+    int32_t printed_capacity
+    Rank *ranks                         # a heap, see adl.pyx
+    int64_t ranks_count
+    int64_t ranks_capacity
+    int64_t ranks_key                   # market * 2 + side of the ranking at hand, -1: none
+
+cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds) except -1 nogil
+cdef void state_free(State *s) noexcept nogil
+cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NULL nogil
+cdef int32_t order_new(State *s) except -1 nogil
+cdef void order_free(State *s, int32_t slot) noexcept nogil
+cdef int32_t trigger_new(State *s) except -1 nogil
+cdef void trigger_free(State *s, int32_t slot) noexcept nogil
+cdef int32_t level_new(State *s) except -1 nogil
+cdef void level_free(State *s, int32_t slot) noexcept nogil
+cdef int32_t world_level_new(State *s) except -1 nogil
+cdef void world_level_free(State *s, int32_t slot) noexcept nogil
+cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil
+cdef int events_grow(State *s) except -1 nogil
+cdef int push_dirty(State *s, int32_t wallet) except -1 nogil
+cdef int push_crossed(State *s, int32_t position) except -1 nogil
+cdef Fill *push_fill(State *s) except NULL nogil
+
+cdef inline void note_print(Market *m, ticks_t price) noexcept nogil:
+    """A trade took place: last price, and what conditional orders must be shown."""
+    m.last = price
+    if m.waiting_orders:
+        if m.print_high == 0 or price > m.print_high:
+            m.print_high = price
+        if m.print_low == 0 or price < m.print_low:
+            m.print_low = price
+
+cdef inline Wallet *wallet_of(State *s, int32_t account, int32_t asset) noexcept nogil:
+    return &s.wallets[account * s.assets_count + asset]
+
+cdef inline int mark_dirty(State *s, int32_t wallet) except -1 nogil:
+    """Have the wallet's triggers stamped again at the next mark group."""
+    cdef Wallet *w = &s.wallets[wallet]
+    if not w.flags & WALLET_DIRTY and not s.accounts[w.account].flags & ACCOUNT_HOUSE:
+        w.flags |= WALLET_DIRTY
+        push_dirty(s, wallet)
+    return 0

@@ -1,0 +1,254 @@
+"""Pools of the venue's state: allocation, growth, free lists. See state.pxd for the records."""
+
+from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
+
+from .idmap cimport idmap_init, idmap_put, key_hash
+from .ladder cimport NO_PRICE, ladder_free, ladder_init
+
+
+cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NULL nogil:
+    cdef int64_t wanted = <int64_t>capacity[0] * 2 if capacity[0] else 64
+    cdef void *bigger
+    if wanted > 0x7FFFFFFF:
+        with gil:
+            raise MemoryError("a pool of the engine has reached two billion entries")
+    bigger = realloc(pool, wanted * item_size)
+    if bigger == NULL:
+        with gil:
+            raise MemoryError("no memory for the engine's pools")
+    capacity[0] = <int32_t>wanted
+    return bigger
+
+
+cdef void *zeroed(int64_t count, size_t item_size) except NULL nogil:
+    cdef void *block = calloc(count if count > 0 else 1, item_size)
+    if block == NULL:
+        with gil:
+            raise MemoryError("no memory for the engine's state")
+    return block
+
+
+cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds) except -1 nogil:
+    cdef int32_t i
+    memset(s, 0, sizeof(State))
+    s.markets_count = markets
+    s.assets_count = assets
+    s.accounts_max = accounts_max
+    s.world = accounts_max
+    s.treasury = accounts_max + 1
+    s.rounding = accounts_max + 2
+    s.deficit = accounts_max + 3
+    s.fund_first = accounts_max + 4
+    s.fund_count = funds
+    s.clearing_first = s.fund_first + funds
+    s.accounts_count = s.clearing_first + markets
+    s.forced_id = -1
+    s.depth_market = NONE
+    s.ranks_key = -1
+    s.orders_free = s.triggers_free = s.levels_free = s.world_levels_free = NONE
+    for i in range(4):
+        s.digest[i] = <uint64_t>0x243F6A8885A308D3 + <uint64_t>i * <uint64_t>0x9E3779B97F4A7C15
+    s.row_digest = <uint64_t>0x13198A2E03707344
+    s.markets = <Market *>zeroed(markets, sizeof(Market))
+    s.accounts = <Account *>zeroed(s.accounts_count, sizeof(Account))
+    s.wallets = <Wallet *>zeroed(<int64_t>s.accounts_count * assets, sizeof(Wallet))
+    s.basis = <int64_t *>zeroed(<int64_t>markets * BASIS_SAMPLES_MAX, sizeof(int64_t))
+    for i in range(s.accounts_count):
+        s.accounts[i].owner = i
+        s.accounts[i].stp_group = i
+        if i >= accounts_max:
+            s.accounts[i].flags = ACCOUNT_HOUSE | ACCOUNT_NOT_IN_OI
+            if i != s.world and not s.fund_first <= i < s.clearing_first:
+                s.accounts[i].flags |= ACCOUNT_NO_FUNDING
+    for i in range(s.accounts_count * assets):
+        s.wallets[i].account = i / assets
+        s.wallets[i].positions_head = NONE
+    s.changed = <int32_t *>zeroed(markets, sizeof(int32_t))
+    idmap_init(&s.order_index, 1024)
+    idmap_init(&s.position_index, 1024)
+    s.events_capacity = 4096
+    s.events = <Event *>zeroed(s.events_capacity, sizeof(Event))
+    return 0
+
+
+cdef void market_free(Market *m) noexcept nogil:
+    cdef int i
+    for i in range(2):
+        ladder_free(&m.sides[i].accounts)
+        ladder_free(&m.sides[i].world)
+    ladder_free(&m.longs)
+    ladder_free(&m.shorts)
+    for i in range(4):
+        ladder_free(&m.stops[i])
+
+
+cdef void state_free(State *s) noexcept nogil:
+    cdef int32_t i
+    if s.markets != NULL:
+        for i in range(s.markets_count):
+            market_free(&s.markets[i])
+    free(s.markets)
+    free(s.tiers)
+    free(s.basis)
+    free(s.accounts)
+    free(s.wallets)
+    free(s.positions)
+    free(s.orders)
+    free(s.triggers)
+    free(s.levels)
+    free(s.world_levels)
+    free(s.order_index.entries)
+    free(s.position_index.entries)
+    free(s.timers)
+    free(s.events)
+    free(s.fills)
+    free(s.dirty)
+    free(s.changed)
+    free(s.crossed)
+    free(s.found)
+    free(s.printed)
+    free(s.ranks)
+    memset(s, 0, sizeof(State))
+
+
+cdef int32_t order_new(State *s) except -1 nogil:
+    cdef int32_t slot = s.orders_free
+    if slot != NONE:
+        s.orders_free = s.orders[slot].next
+    else:
+        if s.orders_count == s.orders_capacity:
+            s.orders = <Order *>pool_grow(s.orders, &s.orders_capacity, sizeof(Order))
+        slot = s.orders_count
+        s.orders_count += 1
+    s.orders_live += 1
+    return slot
+
+
+cdef void order_free(State *s, int32_t slot) noexcept nogil:
+    s.orders[slot].state = 0
+    s.orders[slot].next = s.orders_free
+    s.orders_free = slot
+    s.orders_live -= 1
+
+
+cdef int32_t trigger_new(State *s) except -1 nogil:
+    cdef int32_t slot = s.triggers_free
+    if slot != NONE:
+        s.triggers_free = <int32_t>s.triggers[slot].trigger_ticks
+    else:
+        if s.triggers_count == s.triggers_capacity:
+            s.triggers = <Trigger *>pool_grow(s.triggers, &s.triggers_capacity, sizeof(Trigger))
+        slot = s.triggers_count
+        s.triggers_count += 1
+    memset(&s.triggers[slot], 0, sizeof(Trigger))
+    return slot
+
+
+cdef void trigger_free(State *s, int32_t slot) noexcept nogil:
+    memset(&s.triggers[slot], 0, sizeof(Trigger))
+    s.triggers[slot].order = NONE
+    s.triggers[slot].trigger_ticks = s.triggers_free
+    s.triggers_free = slot
+
+
+cdef int32_t level_new(State *s) except -1 nogil:
+    cdef int32_t slot = s.levels_free
+    if slot != NONE:
+        s.levels_free = s.levels[slot].next_free
+    else:
+        if s.levels_count == s.levels_capacity:
+            s.levels = <Level *>pool_grow(s.levels, &s.levels_capacity, sizeof(Level))
+        slot = s.levels_count
+        s.levels_count += 1
+    s.levels[slot].lots = 0
+    s.levels[slot].world_lots = 0
+    s.levels[slot].head = s.levels[slot].tail = NONE
+    s.levels[slot].orders = 0
+    s.levels[slot].next_free = NONE
+    return slot
+
+
+cdef void level_free(State *s, int32_t slot) noexcept nogil:
+    s.levels[slot].next_free = s.levels_free
+    s.levels_free = slot
+
+
+cdef int32_t world_level_new(State *s) except -1 nogil:
+    cdef int32_t slot = s.world_levels_free
+    if slot != NONE:
+        s.world_levels_free = s.world_levels[slot].next_free
+    else:
+        if s.world_levels_count == s.world_levels_capacity:
+            s.world_levels = <WorldLevel *>pool_grow(
+                s.world_levels, &s.world_levels_capacity, sizeof(WorldLevel))
+        slot = s.world_levels_count
+        s.world_levels_count += 1
+    memset(&s.world_levels[slot], 0, sizeof(WorldLevel))
+    s.world_levels[slot].next_free = NONE
+    return slot
+
+
+cdef void world_level_free(State *s, int32_t slot) noexcept nogil:
+    memset(&s.world_levels[slot], 0, sizeof(WorldLevel))
+    s.world_levels[slot].next_free = s.world_levels_free
+    s.world_levels_free = slot
+
+
+cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
+    """A flat position of an account that has none in this market yet, linked and indexed."""
+    cdef int32_t slot = s.positions_count
+    cdef Market *m = &s.markets[market]
+    cdef Wallet *w = wallet_of(s, account, m.asset)
+    cdef Position *p
+    if s.positions_count == s.positions_capacity:
+        s.positions = <Position *>pool_grow(s.positions, &s.positions_capacity, sizeof(Position))
+    s.positions_count += 1
+    p = &s.positions[slot]
+    memset(p, 0, sizeof(Position))
+    p.account = account
+    p.market = market
+    p.wallet = account * s.assets_count + m.asset
+    p.leverage = <uint16_t>m.rules.leverage_default
+    p.bucket_next = p.bucket_previous = NONE
+    p.orders_head = p.orders_tail = NONE
+    p.account_next = w.positions_head
+    w.positions_head = slot
+    p.market_next = m.positions_head
+    m.positions_head = slot
+    m.positions_count += 1
+    idmap_put(&s.position_index, key_hash(account, market), slot)
+    return slot
+
+
+cdef int events_grow(State *s) except -1 nogil:
+    cdef Event *bigger = <Event *>realloc(s.events, s.events_capacity * 2 * sizeof(Event))
+    if bigger == NULL:
+        with gil:
+            raise MemoryError("no memory for the event buffer")
+    s.events = bigger
+    s.events_capacity *= 2
+    return 0
+
+
+cdef int push_dirty(State *s, int32_t wallet) except -1 nogil:
+    if s.dirty_count == s.dirty_capacity:
+        s.dirty = <int32_t *>pool_grow(s.dirty, &s.dirty_capacity, sizeof(int32_t))
+    s.dirty[s.dirty_count] = wallet
+    s.dirty_count += 1
+    return 0
+
+
+cdef int push_crossed(State *s, int32_t position) except -1 nogil:
+    if s.crossed_count == s.crossed_capacity:
+        s.crossed = <int32_t *>pool_grow(s.crossed, &s.crossed_capacity, sizeof(int32_t))
+    s.crossed[s.crossed_count] = position
+    s.crossed_count += 1
+    return 0
+
+
+cdef Fill *push_fill(State *s) except NULL nogil:
+    if s.fills_count == s.fills_capacity:
+        s.fills = <Fill *>pool_grow(s.fills, &s.fills_capacity, sizeof(Fill))
+    s.fills_count += 1
+    return &s.fills[s.fills_count - 1]

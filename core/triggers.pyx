@@ -1,0 +1,260 @@
+"""Each position carries one trigger mark; while no mark has passed its trigger, no account is under maintenance.
+
+Health is a sum of one-variable functions, one a position, and with bracket tiers each is monotone in its mark. So at
+stamping time the slack H of a risk unit is shared out (by notional times volatility), and a position's trigger is
+set where moving its mark alone would cost exactly its share. As long as every mark is on the safe side of its
+trigger, the losses add up to at most H. A crossing means "look again", never "liquidate". All roundings are toward
+looking earlier.
+
+Triggers stand in price buckets of one tick, longs and shorts apart; `longs_bound` and `shorts_bound` make a mark that
+crosses nothing cost one comparison.
+"""
+
+from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
+from .margin cimport maintenance_of, value_at
+from .records cimport MODE_CROSS
+from .state cimport STAGE_NONE, Tier, Wallet, push_crossed
+from .units cimport (
+    RATE_ONE, abs64, add_checked, max64, min64, mul_div_ceil, mul_div_floor, prefetch, value_t,
+)
+
+cdef enum:
+    SLACK_UNITS = 3             # more than the rounding of a value and of a maintenance can differ from the line
+    SIDE_NONE = 0
+    SIDE_LONG = 1
+    SIDE_SHORT = 2
+
+
+cdef void trigger_clear(State *s, Market *m, int32_t slot) noexcept nogil:
+    """Take a position out of its trigger bucket."""
+    cdef Position *p = &s.positions[slot]
+    cdef Ladder *ladder
+    cdef int64_t bucket
+    if p.triggered_side == SIDE_NONE:
+        return
+    if p.bucket_next != NONE:
+        s.positions[p.bucket_next].bucket_previous = p.bucket_previous
+    if p.bucket_previous != NONE:
+        s.positions[p.bucket_previous].bucket_next = p.bucket_next
+    else:
+        ladder = &m.longs if p.triggered_side == SIDE_LONG else &m.shorts
+        bucket = p.trigger_value / m.tick_value
+        ladder.pages[ladder.directory[bucket >> 6]].cell[bucket & 63] = p.bucket_next
+        if p.bucket_next == NONE:
+            ladder_unmark(ladder, bucket)
+    p.triggered_side = SIDE_NONE
+
+
+cdef inline int trigger_set(State *s, Market *m, int32_t slot, value_t trigger) except -1 nogil:
+    """Put a position under a trigger; marks at or beyond it will be looked at."""
+    cdef Position *p = &s.positions[slot]
+    cdef int side = SIDE_LONG if p.lots > 0 else SIDE_SHORT
+    cdef value_t reachable = m.price_max * m.tick_value
+    cdef Ladder *ladder = &m.longs if side == SIDE_LONG else &m.shorts
+    cdef int32_t *cell
+    cdef int64_t bucket
+    if side == SIDE_LONG:
+        if trigger <= 0:
+            trigger_clear(s, m, slot)
+            return 0
+        trigger = min64(trigger, reachable)
+        m.longs_bound = max64(m.longs_bound, trigger)
+    else:
+        if trigger > reachable:
+            trigger_clear(s, m, slot)
+            return 0
+        trigger = max64(trigger, 0)
+        m.shorts_bound = min64(m.shorts_bound, trigger)
+    bucket = trigger / m.tick_value
+    if p.triggered_side == side and p.trigger_value / m.tick_value == bucket:
+        p.trigger_value = trigger
+        return 0
+    trigger_clear(s, m, slot)
+    cell = ladder_cell(ladder, bucket)
+    p.bucket_next = cell[0]
+    p.bucket_previous = NONE
+    if cell[0] != NONE:
+        s.positions[cell[0]].bucket_previous = slot
+    else:
+        ladder_mark(ladder, bucket)
+    cell[0] = slot
+    p.trigger_value = trigger
+    p.triggered_side = side
+    return 0
+
+
+cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money_t maintenance, money_t budget) noexcept nogil:
+    """The mark at which this position alone has lost `budget` against now (its value and maintenance now given).
+
+    Within a bracket, health of a long is V * (1 - r) + c - K and of a short -W * (1 + r) + c - K with W = |V|; the
+    bracket is the one in which the solution lies.
+    """
+    cdef Tier *t = &s.tiers[m.tier_first]
+    cdef Tier *first = t
+    cdef Tier *last = t + m.tier_count - 1
+    cdef money_t size = abs64(value)
+    cdef money_t target = value - maintenance - budget + SLACK_UNITS       # of V - M
+    cdef money_t wanted
+    while t < last and size > t.cap:
+        t += 1
+    if p.lots > 0:
+        wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
+        while t > first and wanted < t.floor:
+            t -= 1
+            wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
+        if wanted <= 0:
+            return 0
+        return mul_div_ceil(wanted, m.lot_denominator, p.lots * m.lot_numerator, &s.overflow) + 1
+    wanted = mul_div_floor(t.deduction - target, RATE_ONE, RATE_ONE + t.rate, &s.overflow)
+    while t < last and wanted > t.cap:
+        t += 1
+        wanted = mul_div_floor(t.deduction - target, RATE_ONE, RATE_ONE + t.rate, &s.overflow)
+    if wanted <= 0:
+        return 0
+    return mul_div_floor(wanted, m.lot_denominator, -p.lots * m.lot_numerator, &s.overflow) - 1
+
+
+cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except? -1 nogil:
+    cdef Position *p = &s.positions[slot]
+    cdef Market *m = &s.markets[p.market]
+    cdef money_t value = value_at(s, m, p.lots, m.mark)
+    cdef money_t health
+    maintenance[0] = maintenance_of(s, m, abs64(value))
+    health = p.isolated_margin + value - p.cost - maintenance[0]
+    if health < 0:
+        trigger_clear(s, m, slot)
+    else:
+        trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance[0], health))
+    return health
+
+
+cdef inline money_t share_weight(State *s, Market *m, money_t size) noexcept nogil:
+    """How much of the slack a position should get: notional times the market's volatility."""
+    return mul_div_floor(size, m.rules.volatility, RATE_ONE, &s.overflow) + 1
+
+
+cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except? -1 nogil:
+    cdef Wallet *w = &s.wallets[wallet]
+    cdef int32_t slot = w.positions_head
+    cdef int32_t only = NONE
+    cdef money_t health = w.balance
+    cdef money_t needed = 0, value, weights = 0, part
+    cdef Position *p
+    cdef Market *m
+    cdef int count = 0
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and p.mode == MODE_CROSS:
+            m = &s.markets[p.market]
+            value = value_at(s, m, p.lots, m.mark)
+            part = maintenance_of(s, m, abs64(value))
+            needed += part
+            health = add_checked(health, value - p.cost - part, &s.overflow)
+            weights = add_checked(weights, share_weight(s, m, abs64(value)), &s.overflow)
+            count += 1
+            only = slot
+        elif p.triggered_side and p.mode == MODE_CROSS:
+            trigger_clear(s, &s.markets[p.market], slot)
+        slot = p.account_next
+    maintenance[0] = needed
+    if count == 0:
+        return health if health < 0 else 0
+    if health < 0:
+        clear_unit(s, wallet, NONE)
+        return health
+    if count == 1:
+        p = &s.positions[only]
+        m = &s.markets[p.market]
+        value = value_at(s, m, p.lots, m.mark)
+        trigger_set(s, m, only, trigger_mark(s, m, p, value, needed, health))
+        return health
+    slot = w.positions_head
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and p.mode == MODE_CROSS:
+            m = &s.markets[p.market]
+            value = value_at(s, m, p.lots, m.mark)
+            part = mul_div_floor(health, share_weight(s, m, abs64(value)), weights, &s.overflow)
+            trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), part))
+        slot = p.account_next
+    return health
+
+
+cdef money_t stamp_unit(State *s, int32_t wallet, int32_t position, money_t *maintenance) except? -1 nogil:
+    """Health of a risk unit; where it is not negative, its triggers are set anew, else they are taken out."""
+    if position != NONE:
+        return stamp_isolated(s, position, maintenance)
+    return stamp_cross(s, wallet, maintenance)
+
+
+cdef void clear_unit(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Take the triggers of a risk unit out: it is being dealt with."""
+    cdef int32_t slot
+    if position != NONE:
+        trigger_clear(s, &s.markets[s.positions[position].market], position)
+        return
+    slot = s.wallets[wallet].positions_head
+    while slot != NONE:
+        if s.positions[slot].mode == MODE_CROSS:
+            trigger_clear(s, &s.markets[s.positions[slot].market], slot)
+        slot = s.positions[slot].account_next
+
+
+cdef int pop_bucket(State *s, Ladder *ladder, int64_t bucket) except -1 nogil:
+    """Everybody in a bucket that lies wholly beyond the mark."""
+    cdef int32_t *cell = &ladder.pages[ladder.directory[bucket >> 6]].cell[bucket & 63]
+    cdef int32_t slot = cell[0]
+    while slot != NONE:
+        s.positions[slot].triggered_side = SIDE_NONE
+        push_crossed(s, slot)
+        slot = s.positions[slot].bucket_next
+        if slot != NONE:
+            prefetch(&s.wallets[s.positions[slot].wallet])
+    cell[0] = NONE
+    ladder_unmark(ladder, bucket)
+    return 0
+
+
+cdef int collect_crossed(State *s, Market *m) except -1 nogil:
+    """Append to `s.crossed` every position whose trigger the market's mark has reached, and unlink it."""
+    cdef int64_t at = m.mark / m.tick_value
+    cdef int64_t bucket
+    cdef int32_t slot, following
+    cdef value_t bound
+    if m.mark <= m.longs_bound:
+        bucket = ladder_previous(&m.longs, m.price_max)
+        while bucket > at:
+            pop_bucket(s, &m.longs, bucket)
+            bucket = ladder_previous(&m.longs, bucket)
+        bound = 0 if bucket == NO_PRICE else (bucket + 1) * m.tick_value - 1
+        if bucket == at:
+            bound = bucket * m.tick_value - 1
+            slot = ladder_get(&m.longs, bucket)
+            while slot != NONE:
+                following = s.positions[slot].bucket_next
+                if m.mark <= s.positions[slot].trigger_value:
+                    trigger_clear(s, m, slot)
+                    push_crossed(s, slot)
+                else:
+                    bound = max64(bound, s.positions[slot].trigger_value)
+                slot = following
+        m.longs_bound = bound
+    if m.mark >= m.shorts_bound:
+        bucket = ladder_next(&m.shorts, 0)
+        while bucket != NO_PRICE and bucket < at:
+            pop_bucket(s, &m.shorts, bucket)
+            bucket = ladder_next(&m.shorts, bucket)
+        bound = 0x7FFFFFFFFFFFFFFF if bucket == NO_PRICE else bucket * m.tick_value
+        if bucket == at:
+            bound = (bucket + 1) * m.tick_value
+            slot = ladder_get(&m.shorts, bucket)
+            while slot != NONE:
+                following = s.positions[slot].bucket_next
+                if m.mark >= s.positions[slot].trigger_value:
+                    trigger_clear(s, m, slot)
+                    push_crossed(s, slot)
+                else:
+                    bound = min64(bound, s.positions[slot].trigger_value)
+                slot = following
+        m.shorts_bound = bound
+    return 0

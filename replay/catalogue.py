@@ -1,0 +1,78 @@
+"""What one tick and one lot of a market are worth. Recordings never say, so it is written down here.
+
+The table holds the markets of the shipped and tested recordings. Anybody with another market hands an `Instrument` to
+the reader; the two numbers are `PRICE_FILTER.tickSize` and `LOT_SIZE.stepSize` of the venue's `exchangeInfo`.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+
+from perpsim.replay.errors import InputError
+
+KINDS = ("linear", "inverse", "spot")
+DECIMAL = re.compile(r"[0-9]{1,18}(?:\.([0-9]{1,18}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """Facts of one market; decimals are strings, so that no float stands between the venue and the integers.
+
+    tick           price of one tick, in the quote currency
+    lot            size of one lot, in base coins (linear, spot) or contracts (inverse)
+    contract_size  what a size of 1 is: base coins (linear, spot: "1") or quote currency (inverse: "100" or "10")
+    """
+
+    venue: str
+    symbol: str
+    kind: str
+    tick: str
+    lot: str
+    contract_size: str = "1"
+
+    def __post_init__(self):
+        if self.kind not in KINDS:
+            raise InputError(f"the kind of {self.symbol} is {self.kind!r}; it must be one of {', '.join(KINDS)}")
+        for name in ("tick", "lot", "contract_size"):
+            step(getattr(self, name), f"{name} of {self.symbol}")
+
+    def facts(self) -> dict[str, str]:
+        """The fields as a plain dict, in the order above."""
+        return asdict(self)
+
+
+def step(text: str, name: str = "step") -> tuple[int, int]:
+    """(units, decimals) of a positive decimal, in lowest terms: "0.10" is (1, 1), "0.25" is (25, 2), "10" is (10, 0).
+
+    Raises InputError when it is not one.
+    """
+    match = DECIMAL.fullmatch(text) if isinstance(text, str) else None
+    if match is None or not text.strip("0."):
+        raise InputError(f"{name} is {text!r}; it must be a positive decimal written as a string, such as '0.01'")
+    decimals = len((match.group(1) or "").rstrip("0"))
+    whole, _, fraction = text.partition(".")
+    return int(whole + fraction[:decimals]), decimals
+
+
+def _table(*rows: tuple) -> dict[tuple[str, str], Instrument]:
+    return {(row[0], row[1]): Instrument(*row) for row in rows}
+
+
+# Each row was checked against a recording of that market: every price and size is a multiple. The lot of spot BTCUSDT
+# is 0.00001 for new orders, but orders from before the venue coarsened it still rest with six decimals.
+INSTRUMENTS = _table(
+    ("binance-usdm", "BTCUSDT", "linear", "0.1", "0.001"),
+    ("binance-usdm", "ETHUSDT", "linear", "0.01", "0.001"),
+    ("binance-coinm", "BTCUSD_PERP", "inverse", "0.1", "1", "100"),
+    ("binance-spot", "BTCUSDT", "spot", "0.01", "0.000001"),
+)
+
+
+def instrument(venue: str, symbol: str) -> Instrument:
+    """The facts of a market; raises InputError, saying what to give, when the table has none."""
+    found = INSTRUMENTS.get((venue, symbol))
+    if found is None:
+        raise InputError(
+            f"the tick and lot of {symbol} on {venue} are not known here; give them as an instrument "
+            f"(venue, symbol, kind, tick, lot, contract_size), from the venue's exchangeInfo"
+        )
+    return found

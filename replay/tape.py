@@ -1,0 +1,374 @@
+"""The tape: one market's recorded rows in order of time, in memory as columns and at rest as Parquet.
+
+A row is a price level, a trade, a mark, an index, a funding rate or an off-book print. Exchange times order the tape;
+at equal times trades come first, then levels, then marks, then the order of the file. The rows of one message stand
+together under one time, every one but the last with the MORE bit.
+
+At rest a tape is `root/venue=V/market=M/day=YYYY-MM-DD/part-0.parquet`, a file for each UTC day. Row groups end with a
+message and are small enough to start at any minute. A file appears whole or not at all, and the same tape gives the
+same bytes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from perpsim.replay.catalogue import Instrument
+from perpsim.replay.errors import InputError
+
+
+class Row(IntEnum):
+    """What a row is: the low four bits of `code`."""
+
+    LEVEL = 1  # price: ticks; value: lots that the level holds from now on, 0 removes it
+    TRADE = 2  # price: ticks; value: lots
+    MARK = 3  # price: 0; value: 1e-8 of the quote
+    INDEX = 4  # price: 0; value: 1e-8 of the quote
+    FUNDING = 5  # price: ns of the next funding; value: rate in 1e-9
+    OFF_BOOK = 6  # as TRADE, but the print never touched the book
+
+
+ROW_MASK = 15
+SELL = 16  # the side: ask for a level; a taker who sold for a trade or an off-book print; clear: bid, bought
+MORE = 32  # the next row belongs to the same message
+SNAPSHOT = 64  # a level of a whole book: what the message does not name is gone
+
+COLUMNS = {
+    "time_ns": np.dtype("<i8"),  # of the exchange's transaction
+    "receive_ns": np.dtype("<i8"),  # by the recorder's clock
+    "code": np.dtype("u1"),  # Row, SELL, MORE, SNAPSHOT
+    "price": np.dtype("<i8"),
+    "value": np.dtype("<i8"),
+}
+DAY_NS = 86_400_000_000_000
+
+# Chosen by measurement: Zstandard makes a file a quarter smaller and takes twice as long to read.
+FORMAT = 1
+ROW_GROUP_ROWS = 65_536
+SCHEMA = pa.schema([pa.field(name, pa.from_numpy_dtype(dtype), nullable=False) for name, dtype in COLUMNS.items()])
+WRITER_OPTIONS = {
+    "compression": "lz4",
+    "use_dictionary": False,
+    "column_encoding": {
+        "time_ns": "PLAIN",
+        "receive_ns": "PLAIN",
+        "code": "PLAIN",
+        "price": "BYTE_STREAM_SPLIT",
+        "value": "BYTE_STREAM_SPLIT",
+    },
+    "write_statistics": ["time_ns"],
+    "write_page_checksum": True,
+}
+METADATA_KEY = b"perpsim.tape"
+AHEAD = 2  # row groups decoded before they are asked for
+
+Progress = Callable[[int, int], None]
+Batch = dict[str, np.ndarray]
+
+
+class Source(NamedTuple):
+    """A file that a tape was made from, as it lay on the disk."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """One market's rows; the five columns (see COLUMNS) have one length, n. quality holds the reader's counts."""
+
+    instrument: Instrument
+    time_ns: np.ndarray
+    receive_ns: np.ndarray
+    code: np.ndarray
+    price: np.ndarray
+    value: np.ndarray
+    quality: dict
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def venue(self) -> str:
+        return self.instrument.venue
+
+    @property
+    def market(self) -> str:
+        return self.instrument.symbol
+
+    def columns(self) -> Batch:
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    def sha256(self) -> str:
+        """Names the rows and the instrument, whatever files they came from or are kept in."""
+        return _tape_sha256(self.instrument, [(day, _rows_sha256(rows)) for day, rows in _by_day(self)])
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+
+class Part(NamedTuple):
+    """One day of a stored tape."""
+
+    path: Path
+    day: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class StoredTape:
+    """A tape at rest: what its files say of themselves. quality is as in Tape, or {"imports": [...]} of several."""
+
+    instrument: Instrument
+    parts: tuple[Part, ...]
+    quality: dict
+    sources: tuple[Source, ...]
+
+    def sha256(self) -> str:
+        """As Tape.sha256, without reading the rows."""
+        return _tape_sha256(self.instrument, [(part.day, part.sha256) for part in self.parts])
+
+    def load(self) -> Tape:
+        """All rows in memory; raises InputError when they are not the rows once written."""
+        columns = {name: np.empty(len(self), dtype) for name, dtype in COLUMNS.items()}
+        done = 0
+        for batch in iter_batches(self):
+            for name, column in batch.items():
+                columns[name][done : done + len(column)] = column
+            done += len(batch["code"])
+        tape = Tape(self.instrument, **columns, quality=self.quality, sources=self.sources)
+        if tape.sha256() != self.sha256():
+            raise InputError("the rows differ from their checksum; import the recording again", self.parts[0].path)
+        return tape
+
+    def __len__(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+
+def write(
+    tape: Tape, root: str | os.PathLike, *, replace: bool = False, progress: Progress | None = None
+) -> list[Path]:
+    """Store a tape below root, a file a day, and return the files' paths.
+
+    Raises InputError where another recording of a day is stored already, unless replace. No file shows under its name
+    before it is whole and on the disk; after a failure none of this call's unfinished files is left.
+    """
+    days = list(_by_day(tape))
+    market = Path(root) / f"venue={tape.venue}" / f"market={tape.market}"
+    paths = [market / f"day={day}" / "part-0.parquet" for day, _ in days]
+    digests = [_rows_sha256(rows) for _, rows in days]
+    if not replace:
+        for path, digest in zip(paths, digests, strict=True):
+            _refuse_other(path, digest)
+    done_bytes, total_bytes = 0, sum(column.nbytes for column in tape.columns().values())
+    unfinished = [path.with_name(".part-0.parquet.unfinished") for path in paths]
+    try:
+        for (day, rows), digest, path in zip(days, digests, unfinished, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for size_bytes in _write_part(path, rows, _metadata(tape, day, digest, len(rows["code"]))):
+                done_bytes += size_bytes
+                if progress:
+                    progress(done_bytes, total_bytes)
+        for path, final in zip(unfinished, paths, strict=True):
+            os.replace(path, final)
+            _sync_folder(final.parent)
+    finally:
+        for path in unfinished:
+            path.unlink(missing_ok=True)
+            for folder in list(path.parents)[:3]:  # day, market, venue: goes only if this call left it empty
+                with suppress(OSError):
+                    folder.rmdir()
+    return paths
+
+
+def open_tape(path: str | os.PathLike) -> StoredTape:
+    """A stored tape: one of its files, or a folder that holds the days of one market.
+
+    Raises InputError for what is missing, unreadable, foreign, of several markets or of a newer format.
+    """
+    path = Path(path)
+    files = sorted(path.rglob("part-*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise InputError("holds no tape; import a recording into it first", path)
+    described = [_describe(file) for file in files]
+    instruments = {Instrument(**facts["instrument"]) for facts in described}
+    if len(instruments) > 1:
+        names = ", ".join(sorted(f"{each.venue} {each.symbol}" for each in instruments))
+        raise InputError(f"holds tapes of several instruments ({names}); name the folder of one", path)
+    parts = [
+        Part(file, facts["day"], facts["rows"], facts["rows_sha256"])
+        for file, facts in zip(files, described, strict=True)
+    ]
+    qualities = list({json.dumps(facts["quality"]): facts["quality"] for facts in described}.values())
+    sources = dict.fromkeys(Source(**source) for facts in described for source in facts["sources"])
+    return StoredTape(
+        instruments.pop(),
+        tuple(sorted(parts, key=lambda part: part.day)),
+        qualities[0] if len(qualities) == 1 else {"imports": qualities},
+        tuple(sources),
+    )
+
+
+def iter_batches(
+    path: str | os.PathLike | StoredTape,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    rows: int | None = None,
+) -> Iterator[Batch]:
+    """The columns of a stored tape in order, batch by batch, times in start_ns <= time < end_ns.
+
+    A batch is a row group (some 65,536 rows, ending with a message), or at most `rows` rows. One thread decodes ahead
+    of the reader; reading touches only the row groups of the time asked for. Raises InputError as open_tape does.
+    """
+    stored = path if isinstance(path, StoredTape) else open_tape(path)
+    pieces = _pieces(stored, start_ns, end_ns)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="perpsim-tape") as pool:
+        waiting = [pool.submit(next, pieces, None) for _ in range(AHEAD)]
+        try:
+            while (batch := waiting.pop(0).result()) is not None:
+                waiting.append(pool.submit(next, pieces, None))
+                if rows is None:
+                    yield batch
+                    continue
+                for first in range(0, len(batch["code"]), rows):
+                    yield {name: column[first : first + rows] for name, column in batch.items()}
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _pieces(stored: StoredTape, start_ns: int | None, end_ns: int | None) -> Iterator[Batch]:
+    """The row groups that overlap the time asked for, cut to it."""
+    for part in stored.parts:
+        try:
+            with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
+                for index in range(file.num_row_groups):
+                    times = file.metadata.row_group(index).column(0).statistics
+                    late = end_ns is not None and times.min >= end_ns
+                    if late or (start_ns is not None and times.max < start_ns):
+                        continue
+                    batch = _cut(file.read_row_group(index, list(COLUMNS), use_threads=False), start_ns, end_ns)
+                    if len(batch["code"]):
+                        yield batch
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"is damaged ({error}); import the recording again", part.path) from error
+
+
+def _cut(table: pa.Table, start_ns: int | None, end_ns: int | None) -> Batch:
+    """NumPy views of a table, of the rows in the time asked for; a message has one time, so it is never cut."""
+    columns = {name: _to_numpy(table.column(name), dtype) for name, dtype in COLUMNS.items()}
+    time_ns = columns["time_ns"]
+    first = 0 if start_ns is None else int(np.searchsorted(time_ns, start_ns))
+    last = len(time_ns) if end_ns is None else int(np.searchsorted(time_ns, end_ns))
+    return columns if last - first == len(time_ns) else {name: col[first:last] for name, col in columns.items()}
+
+
+def _to_numpy(column: pa.ChunkedArray, dtype: np.dtype) -> np.ndarray:
+    """A view of a column. Arrow's own to_numpy would import pandas where that is installed, for a third of a second."""
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
+
+
+def _to_arrow(column: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """A view of a column, for the same reason not by pa.array."""
+    return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(np.ascontiguousarray(column))])
+
+
+def _by_day(tape: Tape) -> Iterator[tuple[str, Batch]]:
+    """(UTC day, its rows) for each day that has rows."""
+    columns = tape.columns()
+    days, starts = np.unique(tape.time_ns // DAY_NS, return_index=True)
+    for day, (first, last) in zip(days.tolist(), pairwise([*starts.tolist(), len(tape)]), strict=True):
+        name = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
+        yield name, {key: column[first:last] for key, column in columns.items()}
+
+
+def _rows_sha256(rows: Batch) -> str:
+    digest = hashlib.sha256()
+    for name, dtype in COLUMNS.items():
+        digest.update(f"{name} {dtype.str} {len(rows[name])}\n".encode())
+        digest.update(np.ascontiguousarray(rows[name], dtype))
+    return digest.hexdigest()
+
+
+def _tape_sha256(instrument: Instrument, days: list[tuple[str, str]]) -> str:
+    return hashlib.sha256(json.dumps([instrument.facts(), days]).encode()).hexdigest()
+
+
+def _metadata(tape: Tape, day: str, rows_sha256: str, rows: int) -> dict[bytes, bytes]:
+    """What a file says of itself; nothing in it depends on where or when it was written."""
+    facts = {
+        "format": FORMAT,
+        "instrument": tape.instrument.facts(),
+        "day": day,
+        "rows": rows,
+        "rows_sha256": rows_sha256,
+        "quality": tape.quality,
+        "sources": [source._asdict() for source in tape.sources],
+    }
+    return {METADATA_KEY: json.dumps(facts).encode()}
+
+
+def _write_part(path: Path, rows: Batch, metadata: dict[bytes, bytes]) -> Iterator[int]:
+    """Write one file, row group by row group, and force it to the disk; yields the column bytes of each group."""
+    schema = SCHEMA.with_metadata(metadata)
+    arrays = [_to_arrow(rows[field.name], field.type) for field in SCHEMA]
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    ends = np.flatnonzero((rows["code"] & MORE) == 0) + 1
+    cuts = np.append(ends[np.searchsorted(ends, np.arange(ROW_GROUP_ROWS, len(table), ROW_GROUP_ROWS))], len(table))
+    with path.open("wb") as file:
+        with pq.ParquetWriter(file, schema, **WRITER_OPTIONS) as writer:
+            for first, last in pairwise([0, *np.unique(cuts).tolist()]):
+                writer.write_table(table.slice(first, last - first), row_group_size=last - first)
+                yield table.slice(first, last - first).nbytes
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in the folder last through a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _refuse_other(path: Path, rows_sha256: str) -> None:
+    if path.exists() and _describe(path)["rows_sha256"] != rows_sha256:
+        raise InputError("holds another recording of that day; replace it, or import into another folder", path)
+
+
+def _describe(path: Path) -> dict:
+    """The facts in a file's metadata, after checking that this release can read its rows."""
+    try:
+        with pq.ParquetFile(path) as file:
+            schema, rows = file.schema_arrow, file.metadata.num_rows
+    except FileNotFoundError as error:
+        raise InputError("does not exist; check the path, or import a recording first", path) from error
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"cannot be read as Parquet ({error}); import the recording again", path) from error
+    text = (schema.metadata or {}).get(METADATA_KEY)
+    if text is None:
+        raise InputError("is Parquet but no tape; import its source with a reader", path)
+    facts = json.loads(text)
+    if facts["format"] > FORMAT:
+        raise InputError(f"is a tape of format {facts['format']}, this release reads {FORMAT}; update perpsim", path)
+    for field in SCHEMA:
+        if field.name not in schema.names or schema.field(field.name).type != field.type:
+            raise InputError(f"lacks the column {field.name} of type {field.type}; import the recording again", path)
+    if rows != facts["rows"]:
+        raise InputError(f"has {rows} rows where {facts['rows']} were written; import the recording again", path)
+    return facts
