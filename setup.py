@@ -21,7 +21,7 @@ DIRECTIVES = {
     "linetrace": DEBUG,
 }
 MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")] + ([("CYTHON_TRACE_NOGIL", "1")] if DEBUG else [])
-FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-fno-strict-aliasing", "-ffp-contract=off"]
+FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-ffp-contract=off"]
 
 
 def include_view() -> str:

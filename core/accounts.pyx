@@ -9,7 +9,7 @@ from .ledger cimport change_position, move_isolated
 from .margin cimport available, maintenance_of, requirement, tier_of, value_at
 from .orders cimport reject
 from .records cimport *
-from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Tier, Wallet, mark_dirty, position_new, wallet_of
+from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Wallet, cap_of_leverage, mark_dirty, position_new, wallet_of
 from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t, mul_div_floor, sub_checked
 
 
@@ -84,6 +84,7 @@ cdef int set_leverage(State *s, const Command *c) except -1 nogil:
             p.leverage = old
             return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     p.leverage = <uint16_t>c.value
+    p.notional_cap = cap_of_leverage(s, m, p.leverage)
     account_event(s, c, EVENT_LEVERAGE)
     return 0
 

@@ -17,7 +17,6 @@ from .state cimport (
     ACCOUNT_HOUSE, ACCOUNT_NOT_IN_OI, STAGE_NONE, STATE_RESTING, WALLET_DIRTY, Level, Market, Order, Position, Wallet,
     WorldLevel,
 )
-from .margin cimport open_loss_of
 from .units cimport abs64, max64
 
 
@@ -167,7 +166,7 @@ cdef int check_holds(State *s) except -1:
                     value = int(o.price_ticks) * m.tick_lot_money * o.size_lots
                     bids += value if o.side == SIDE_BUY else 0
                     asks += value if o.side == SIDE_SELL else 0
-                    losses += open_loss_of(s, m, o.size_lots, o.premium)
+                    losses += int(o.premium_ticks) * m.tick_lot_money * o.size_lots
             slot = o.position_next
         expect((p.resting_orders, p.waiting_orders, p.reduce_only_orders) == (resting, waiting, reducing),
                f"O4 order counts of account {p.account}", (p.resting_orders, p.waiting_orders), (resting, waiting))

@@ -1,127 +1,11 @@
 """Price-time priority over account orders and recorded liquidity; see book.pxd for the queue's layout."""
 
-from .idmap cimport idmap_remove, key_hash
 from .ladder cimport Ladder, ladder_cell, ladder_mark, ladder_next, ladder_previous, ladder_unmark
 from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_BOTH, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
 from .state cimport (
-    STATE_RESTING, Fill, Position, level_free, level_new, order_free, push_fill, trigger_free,
+    STATE_RESTING, Fill, Position, level_free, level_new, push_fill,
 )
 from .units cimport abs64, max64, min64, mul_checked
-
-
-cdef void order_link(State *s, int32_t slot) noexcept nogil:
-    """Append an order to its position's list and count it."""
-    cdef Order *o = &s.orders[slot]
-    cdef Position *p = &s.positions[o.position]
-    o.position_next = NONE
-    o.position_previous = p.orders_tail
-    if p.orders_tail != NONE:
-        s.orders[p.orders_tail].position_next = slot
-    else:
-        p.orders_head = slot
-    p.orders_tail = slot
-    if o.state == STATE_RESTING:
-        p.resting_orders += 1
-        if o.flags & FLAG_REDUCE_ONLY:
-            p.reduce_only_orders += 1
-    else:
-        p.waiting_orders += 1
-
-
-cdef void order_detach(State *s, int32_t slot) noexcept nogil:
-    """Forget an order that already left its level or bucket: index, position list, trigger, slot."""
-    cdef Order *o = &s.orders[slot]
-    cdef Position *p = &s.positions[o.position]
-    idmap_remove(&s.order_index, key_hash(p.account, o.id), slot)
-    if o.position_previous != NONE:
-        s.orders[o.position_previous].position_next = o.position_next
-    else:
-        p.orders_head = o.position_next
-    if o.position_next != NONE:
-        s.orders[o.position_next].position_previous = o.position_previous
-    else:
-        p.orders_tail = o.position_previous
-    if o.state == STATE_RESTING:
-        p.resting_orders -= 1
-        if o.flags & FLAG_REDUCE_ONLY:
-            p.reduce_only_orders -= 1
-    else:
-        p.waiting_orders -= 1
-    if o.trigger != NONE:
-        trigger_free(s, o.trigger)
-    order_free(s, slot)
-
-
-cdef inline ticks_t worse(Ladder *ladder, int side, ticks_t price) noexcept nogil:
-    """The best marked price that is not better than `price`."""
-    return ladder_previous(ladder, price) if side == SIDE_BUY else ladder_next(ladder, price)
-
-
-cdef inline bint better(int side, ticks_t a, ticks_t b) noexcept nogil:
-    return b == NO_PRICE or (a > b if side == SIDE_BUY else a < b)
-
-
-cdef int book_add(State *s, Market *m, int32_t slot) except -1 nogil:
-    """Put an order at the tail of its price, behind all that is recorded there."""
-    cdef Order *o = &s.orders[slot]
-    cdef BookSide *b = &m.sides[o.side]
-    cdef int32_t *cell = ladder_cell(&b.accounts, o.price_ticks)
-    cdef WorldLevel *w
-    cdef Level *level
-    if cell[0] == NONE:
-        cell[0] = level_new(s)
-        ladder_mark(&b.accounts, o.price_ticks)
-        if better(o.side, o.price_ticks, b.best_accounts):
-            b.best_accounts = o.price_ticks
-    level = &s.levels[cell[0]]
-    o.world_ahead = 0
-    if b.best_world != NO_PRICE:
-        w = world_at(s, m, o.side, o.price_ticks)
-        if w != NULL:
-            o.world_ahead = world_lots(w) - level.world_lots
-            level.world_lots += o.world_ahead
-    o.next = NONE
-    o.previous = level.tail
-    if level.tail != NONE:
-        s.orders[level.tail].next = slot
-    else:
-        level.head = slot
-    level.tail = slot
-    level.lots += o.size_lots
-    level.orders += 1
-    return 0
-
-
-cdef inline void level_close(State *s, BookSide *b, int side, ticks_t price, int32_t level) noexcept nogil:
-    """Drop an empty level."""
-    cdef int32_t *cell = &b.accounts.pages[b.accounts.directory[price >> 6]].cell[price & 63]
-    cell[0] = NONE
-    ladder_unmark(&b.accounts, price)
-    level_free(s, level)
-    if price == b.best_accounts:
-        b.best_accounts = worse(&b.accounts, side, price)
-
-
-cdef void book_remove(State *s, Market *m, int32_t slot) noexcept nogil:
-    """Take an order out of its level; the recorded lots before it join the next segment."""
-    cdef Order *o = &s.orders[slot]
-    cdef BookSide *b = &m.sides[o.side]
-    cdef int32_t at = ladder_get(&b.accounts, o.price_ticks)
-    cdef Level *level = &s.levels[at]
-    if o.next != NONE:
-        s.orders[o.next].previous = o.previous
-        s.orders[o.next].world_ahead += o.world_ahead
-    else:
-        level.tail = o.previous
-        level.world_lots -= o.world_ahead
-    if o.previous != NONE:
-        s.orders[o.previous].next = o.next
-    else:
-        level.head = o.next
-    level.lots -= o.size_lots
-    level.orders -= 1
-    if level.head == NONE:
-        level_close(s, b, o.side, o.price_ticks, at)
 
 
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:
@@ -148,7 +32,7 @@ cdef int fill_world(State *s, WorldLevel *w, ticks_t price, lots_t lots, Taker *
     f.price_ticks = f.maker_price_ticks = price
     f.size_lots = lots
     f.maker_left_lots = 0
-    f.maker_premium = 0
+    f.maker_premium_ticks = 0
     f.maker_position = NONE
     f.maker_flags = 0
     f.dropped = 0
@@ -163,7 +47,7 @@ cdef int take_order(State *s, Market *m, int32_t slot, lots_t lots) except -1 no
     f.maker_id = o.id
     f.price_ticks = f.maker_price_ticks = o.price_ticks
     f.size_lots = lots
-    f.maker_premium = o.premium
+    f.maker_premium_ticks = o.premium_ticks
     f.maker_position = o.position
     f.maker_flags = o.flags
     f.dropped = 0
@@ -185,7 +69,7 @@ cdef int drop_maker(State *s, Market *m, int32_t slot) except -1 nogil:
     f.price_ticks = f.maker_price_ticks = o.price_ticks
     f.size_lots = o.size_lots
     f.maker_left_lots = 0
-    f.maker_premium = o.premium
+    f.maker_premium_ticks = o.premium_ticks
     f.maker_position = o.position
     f.maker_flags = o.flags
     f.dropped = 1

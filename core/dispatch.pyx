@@ -4,13 +4,15 @@ At equal times the order is: recorded trades, recorded levels, marks, funding, e
 commands. So rows of a tape see the timers of earlier times only; client commands see those of their own time too.
 """
 
-from libc.stdint cimport int32_t, uint16_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t
 
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
 )
+from .bands cimport refresh_bands
 from .book cimport NONE
 from .events cimport digest_row, event_new
+from .idmap cimport prefetch_index, prefetch_neighbours, prefetch_order
 from .ledger cimport change_position, transfer
 from .liquidation cimport liquidation_due, mark_group_end, restamp_market, unwind_due
 from .margin cimport value_at
@@ -21,7 +23,7 @@ from .recorded_orders cimport tape_order
 from .records cimport *
 from .settle cimport cancel_orders_of
 from .state cimport (
-    ACCOUNT_HOUSE, TIMER_EXPIRY, TIMER_FUNDING, TIMER_LIQUIDATION, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market,
+    TIMER_EXPIRY, TIMER_FUNDING, TIMER_LIQUIDATION, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market,
     Timer, wallet_of,
 )
 from .timers cimport timer_add, timer_pop
@@ -141,7 +143,7 @@ cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
 
 cdef int set_rule(State *s, const Command *c) except -1 nogil:
     """Change one number of the rulebook at a date. Market rules are those below 20."""
-    cdef Market *m
+    cdef Market *m = &s.markets[0]
     cdef Event *e
     cdef int64_t *field = NULL
     if c.aux < 20:
@@ -177,6 +179,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
     if not rule_in_range(c.aux, c.value):
         return reject(s, c, REJECT_BAD_VALUE)
     field[0] = c.value
+    if c.aux < 20:
+        refresh_bands(s, m)
     e = event_new(s, EVENT_RULE)
     e.market = c.market
     e.aux = c.aux
@@ -222,19 +226,26 @@ cdef int price_command(State *s, const Command *c) except -1 nogil:
     return change_mark(s, m, value)
 
 
-cdef inline bint needs_market(int kind) noexcept nogil:
-    return kind != KIND_CANCEL_ALL and kind != KIND_DEPOSIT and kind != KIND_WITHDRAW and kind != KIND_TICK \
-        and kind != KIND_SET_RULE and kind != KIND_SET_ACCOUNT and kind != KIND_SET_COLLATERAL_PRICE \
-        and kind != KIND_ADL_DECISION and kind != KIND_SET_POSITION_MODE
+cdef enum:                              # sets of kinds, one bit each
+    MARKETLESS = (
+        1 << KIND_CANCEL_ALL | 1 << KIND_DEPOSIT | 1 << KIND_WITHDRAW | 1 << KIND_TICK | 1 << KIND_SET_RULE
+        | 1 << KIND_SET_ACCOUNT | 1 << KIND_SET_COLLATERAL_PRICE | 1 << KIND_ADL_DECISION | 1 << KIND_SET_POSITION_MODE
+    )
+    GROUPED = (
+        1 << KIND_TAPE_LEVEL | 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING
+        | 1 << KIND_SET_COLLATERAL_PRICE
+    )
+    OF_TAPE = 1 << KIND_TAPE_LEVEL | 1 << KIND_TAPE_TRADE | 1 << KIND_TAPE_ORDER
+    OF_ACCOUNT = ((1 << (KIND_SEED_POSITION + 1)) - 2) | 1 << KIND_SET_ACCOUNT
+    OF_HOUSE_TOO = 1 << KIND_DEPOSIT | 1 << KIND_WITHDRAW
 
 
-cdef inline bint from_account(int kind) noexcept nogil:
-    return kind <= KIND_SEED_POSITION or kind == KIND_SET_ACCOUNT
+cdef inline bint kind_in(int kind, int kinds) noexcept nogil:
+    return (kinds >> kind) & 1
 
 
 cdef inline bint joins_group(int kind) noexcept nogil:
-    return kind == KIND_TAPE_LEVEL or kind == KIND_SET_MARK or kind == KIND_SET_INDEX or kind == KIND_SET_FUNDING \
-        or kind == KIND_SET_COLLATERAL_PRICE
+    return kind_in(kind, GROUPED)
 
 
 cdef int run_command(State *s, const Command *c) except -1 nogil:
@@ -262,9 +273,9 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
     if kind == KIND_SET_POSITION_MODE:
         return set_position_mode(s, c)
     if kind == KIND_DEPOSIT:
-        return deposit(s, c)
+        return deposit(s, c) if c.asset < s.assets_count else reject(s, c, REJECT_UNKNOWN_ASSET)
     if kind == KIND_WITHDRAW:
-        return withdraw(s, c)
+        return withdraw(s, c) if c.asset < s.assets_count else reject(s, c, REJECT_UNKNOWN_ASSET)
     if kind == KIND_MOVE_MARGIN:
         return move_margin(s, c)
     if kind == KIND_SEED_POSITION:
@@ -313,12 +324,32 @@ cdef inline int level_row(
     return tape_level(s, m, side, price, lots, snapshot)
 
 
+cdef inline bint calm(State *s, ns_t time_ns) noexcept nogil:
+    """Nothing is pending that a client's order would have to wait for, or could set off."""
+    return s.depth_market == NONE and s.changed_count == 0 and s.waiting_orders == 0 \
+        and (s.started or time_ns == 0) and (s.timers_count == 0 or s.timers[0].time_ns > time_ns)
+
+
 cdef int apply_command(State *s, const Command *c) except -1 nogil:
-    """One command, timers before it and consequences after it. Returns its reject code; events are in the state."""
+    """One command, timers before it and consequences after it. Returns its reject code; events are in the state.
+
+    Placing and cancelling while all is calm is most of what a venue does, and goes straight through.
+    """
+    cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
+    if (c.kind == KIND_PLACE or c.kind == KIND_CANCEL) and time_ns >= s.time_ns and calm(s, time_ns) \
+            and c.market < s.markets_count and <uint32_t>c.account < <uint32_t>s.accounts_max:
+        s.time_ns = time_ns
+        if c.kind == KIND_CANCEL:
+            return cancel(s, c)
+        return place(s, c)          # if it is to wait for a trigger, nothing has traded yet
+    return apply_any(s, c, time_ns)
+
+
+cdef int apply_any(State *s, const Command *c, ns_t time_ns) except -1 nogil:
+    """Any command: timers, the checks that all share, the command, its group, the stops that it sets off."""
     cdef int kind = c.kind
     cdef int reason
-    cdef bint tape = c.flags & FLAG_TAPE or KIND_TAPE_LEVEL <= kind <= KIND_TAPE_ORDER
-    cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
+    cdef bint tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
     if kind < KIND_PLACE or kind > KIND_SET_ACCOUNT:
         return reject(s, c, REJECT_UNKNOWN_KIND)
     if time_ns < s.time_ns:
@@ -327,15 +358,13 @@ cdef int apply_command(State *s, const Command *c) except -1 nogil:
         close_group(s)                  # nobody may act inside a group
     if time_ns > s.time_ns or (not tape and s.timers_count):
         advance(s, time_ns, not tape)
-    if needs_market(kind) and c.market >= s.markets_count:
+    if c.market >= s.markets_count and not kind_in(kind, MARKETLESS):
         return reject(s, c, REJECT_UNKNOWN_MARKET)
-    if from_account(kind):
+    if kind_in(kind, OF_ACCOUNT) and <uint32_t>c.account >= <uint32_t>s.accounts_max:
         if c.account < 0 or c.account >= s.accounts_count:
             return reject(s, c, REJECT_UNKNOWN_ACCOUNT)
-        if kind != KIND_DEPOSIT and kind != KIND_WITHDRAW and s.accounts[c.account].flags & ACCOUNT_HOUSE:
+        if not kind_in(kind, OF_HOUSE_TOO):
             return reject(s, c, REJECT_HOUSE_ACCOUNT)
-        if (kind == KIND_DEPOSIT or kind == KIND_WITHDRAW) and c.asset >= s.assets_count:
-            return reject(s, c, REJECT_UNKNOWN_ASSET)
     reason = run_command(s, c)
     if joins_group(kind):
         if not c.flags & FLAG_MORE:
@@ -343,6 +372,24 @@ cdef int apply_command(State *s, const Command *c) except -1 nogil:
     elif s.waiting_orders:
         fire_all(s)
     return reason
+
+
+cdef int apply_commands(State *s, const Command *commands, int64_t count) except -1 nogil:
+    """A batch. It tells which orders come next, so what they will touch is brought near in good time."""
+    cdef int64_t i
+    cdef const Command *ahead
+    for i in range(count):
+        if i + 8 < count:
+            ahead = &commands[i]
+            prefetch_index(s, ahead[8].account, ahead[8].order_id)
+            if ahead[5].kind == KIND_CANCEL:
+                prefetch_order(s, ahead[5].account, ahead[5].order_id)
+            if ahead[2].kind == KIND_CANCEL:
+                prefetch_neighbours(s, ahead[2].account, ahead[2].order_id)
+        apply_command(s, &commands[i])
+        if s.overflow:
+            break
+    return 0
 
 
 cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value) except -1 nogil:

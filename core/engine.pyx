@@ -14,12 +14,12 @@ from libc.string cimport memset
 import numpy as np
 
 from .audit cimport check_state
-from .dispatch cimport apply_command
+from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
 from .records cimport *
 from .snapshot cimport dump_state, load_state, read_setup
-from .state cimport BASIS_SAMPLES_MAX, Market, Tier, position_new, state_free, state_init
+from .state cimport BASIS_SAMPLES_MAX, LOTS_BITS, PRICE_BITS, Market, Tier, position_new, state_free, state_init
 from .units cimport RATE_ONE
 from .views cimport (
     accounts_array, book_arrays, market_dict, orders_array, positions_array, queue_list, statistics_dict,
@@ -178,7 +178,7 @@ cdef int set_contract(State *s, Market *m, int32_t number, dict c) except -1:
     if c["position_max"] * c["price_max"] * m.tick_lot_money >= NOTIONAL_LIMIT:
         raise ValueError(f"market {number}: position_max * price_max is above {NOTIONAL_LIMIT} units of money")
     if c["position_max"] * c["lot_numerator"] >= NOTIONAL_LIMIT or c["price_max"] * c["tick_value"] >= NOTIONAL_LIMIT \
-            or c["price_max"] >= 1 << 36:
+            or c["price_max"] >= 2 ** int(PRICE_BITS) or c["position_max"] >= 2 ** int(LOTS_BITS):
         raise ValueError(f"market {number}: price_max or position_max is too large")
     if not 0 <= m.asset < s.assets_count or not 0 <= c["fund_group"] < s.fund_count:
         raise ValueError(f"market {number}: unknown asset or fund group")
@@ -297,10 +297,7 @@ cdef class Engine:
                     self.check()
             else:
                 with nogil:
-                    for i in range(count):
-                        apply_command(&self.state, &command[i])
-                        if self.state.overflow:
-                            break
+                    apply_commands(&self.state, command, count)
                 self.guard()
                 if self.audit:
                     self.check()

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE
 from .state cimport IdMap, State
-from .units cimport mix64
+from .units cimport mix64, prefetch
 
 cdef int idmap_init(IdMap *index, int64_t capacity) except -1 nogil
 cdef int idmap_grow(IdMap *index) except -1 nogil
@@ -42,6 +42,29 @@ cdef inline void idmap_remove(IdMap *index, uint64_t hashed, int32_t slot) noexc
             i = j
     index.entries[i] = 0
     index.used -= 1
+
+cdef inline void prefetch_index(State *s, int32_t account, int64_t order_id) noexcept nogil:
+    """Bring the index entry of an order near."""
+    prefetch(&s.order_index.entries[<int64_t>(key_hash(account, order_id) >> 32) & s.order_index.mask])
+
+cdef inline int32_t likely_slot(State *s, int32_t account, int64_t order_id) noexcept nogil:
+    """Slot of an order if its first index entry is its own, else some other or NONE: only to be prefetched."""
+    return <int32_t><uint32_t>s.order_index.entries[
+        <int64_t>(key_hash(account, order_id) >> 32) & s.order_index.mask] - 1
+
+cdef inline void prefetch_order(State *s, int32_t account, int64_t order_id) noexcept nogil:
+    cdef int32_t slot = likely_slot(s, account, order_id)
+    if slot != NONE:
+        prefetch(&s.orders[slot])
+
+cdef inline void prefetch_neighbours(State *s, int32_t account, int64_t order_id) noexcept nogil:
+    """What taking an order out of its lists will touch."""
+    cdef int32_t slot = likely_slot(s, account, order_id)
+    if slot != NONE:
+        prefetch(&s.orders[s.orders[slot].next])
+        prefetch(&s.orders[s.orders[slot].previous])
+        prefetch(&s.orders[s.orders[slot].position_next])
+        prefetch(&s.orders[s.orders[slot].position_previous])
 
 cdef inline int32_t find_order(State *s, int32_t account, int64_t order_id) noexcept nogil:
     cdef uint64_t hashed = key_hash(account, order_id)

@@ -20,11 +20,12 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t
 from libc.stdlib cimport qsort
 
 from .adl cimport adl_forget, adl_next
+from .bands cimport band_limit
 from .book cimport NONE
 from .events cimport event_new
 from .ledger cimport change_position, transfer
 from .margin cimport cross_equity, fee_of, maintenance_of, pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
-from .orders cimport band_limit, fire_conditionals, match_and_settle
+from .orders cimport fire_conditionals, match_and_settle
 from .records cimport *
 from .settle cimport cancel_orders_of, trim_reduce_only
 from .state cimport (

@@ -6,8 +6,8 @@
 #   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets)
 #   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
 #                   an isolated position's own margin covers |V|, so only the excess over it is asked of the wallet
-#   open loss     = what open orders are priced through the mark, so that a fill can not make the account poorer
-#                   than its requirement supposes
+#   open loss     = what open orders are priced through the mark (when they were placed, in whole ticks rounded up),
+#                   so that a fill can not make the account poorer than its requirement supposes
 # For a risk unit (an isolated position, or all cross positions of one wallet):
 #   equity      E = margin + sum U        (margin: isolated margin, or the wallet's balance)
 #   health      H = E - sum M             liquidated when H < 0, and only then
@@ -28,7 +28,7 @@ from .records cimport MODE_CROSS, MODE_ISOLATED
 from .state cimport Market, Position, State, Tier, Wallet
 from .units cimport (
     RATE_ONE, abs64, add_checked, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, rate_t,
-    sub_checked, value_t,
+    sub_checked, ticks_t, value_t,
 )
 
 cdef inline money_t value_at(State *s, Market *m, lots_t lots, value_t price) noexcept nogil:
@@ -56,11 +56,10 @@ cdef inline money_t fee_of(State *s, money_t notional, rate_t rate) noexcept nog
     """Fee on an absolute notional, rounded up: the treasury gains the remainder (a rebate is rounded toward 0)."""
     return mul_div_ceil(notional, rate, RATE_ONE, &s.overflow)
 
-cdef inline money_t open_loss_of(State *s, Market *m, lots_t lots, value_t premium) noexcept nogil:
-    """What `lots` cost at once when they fill at a price that is `premium` through the mark, rounded up."""
-    if premium == 0:
-        return 0
-    return mul_div_ceil(lots * m.lot_numerator, premium, m.lot_denominator, &s.overflow)
+cdef inline ticks_t premium_of(Market *m, int side, ticks_t price) noexcept nogil:
+    """By how many ticks a price is through the mark, rounded up; 0 on the safe side."""
+    cdef ticks_t premium = m.mark_ticks_up - price if side else price - m.mark_ticks
+    return premium if premium > 0 else 0
 
 cdef inline money_t requirement(
     State *s, Market *m, Position *p, money_t value, money_t bid_extra, money_t ask_extra

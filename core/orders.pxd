@@ -16,4 +16,3 @@ cdef int match_and_settle(State *s, Market *m, int32_t position, int64_t order_i
 cdef int fire_conditionals(State *s, Market *m, int source) except -1 nogil
 cdef int expire_order(State *s, int32_t account, int64_t order_id) except -1 nogil
 cdef int uncross(State *s, Market *m) except -1 nogil
-cdef ticks_t band_limit(State *s, Market *m, int side, int64_t rate_distance) noexcept nogil

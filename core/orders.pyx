@@ -7,6 +7,7 @@ and is placed when it fires, with the margin checks of that moment.
 
 from libc.stdint cimport uint16_t, uint64_t
 
+from .bands cimport band_limit
 from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_add, book_depth, book_match, book_remove, crosses,
     ladder_get, order_detach, order_link, take_order,
@@ -14,11 +15,11 @@ from .book cimport (
 from .events cimport event_new
 from .idmap cimport find_order, find_position, idmap_put, key_hash
 from .ladder cimport ladder_next, ladder_previous
-from .margin cimport available, fee_of, requirement, value_at
+from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills, trim_reduce_only
 from .state cimport (
-    ACCOUNT_HOUSE, STAGE_NONE, STATE_RESTING, STATE_WAITING, BookSide, Order, Position, Tier, Trigger, Wallet,
+    STAGE_NONE, STATE_RESTING, STATE_WAITING, BookSide, Order, Position, Trigger, Wallet,
     TIMER_EXPIRY, order_new, position_new, trigger_new,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
@@ -58,18 +59,6 @@ cdef int reject(State *s, const Command *c, int reason) except -1 nogil:
     e.aux = c.kind
     e.reason = <uint16_t>reason
     return reason
-
-
-cdef ticks_t band_limit(State *s, Market *m, int side, int64_t rate) noexcept nogil:
-    """Last tick price inside mark * rate: rounded down for a buy, up for a sell. A rate of 0 means no limit."""
-    cdef value_t edge
-    if rate == 0 or m.mark == 0:
-        return m.price_max if side == SIDE_BUY else 1
-    if side == SIDE_BUY:
-        edge = mul_div_floor(m.mark, rate, RATE_ONE, &s.overflow) / m.tick_value
-        return min64(edge, m.price_max)
-    edge = div_ceil(mul_div_ceil(m.mark, rate, RATE_ONE, &s.overflow), m.tick_value)
-    return max64(edge, 1)
 
 
 cdef inline bint matches_now(Market *m) noexcept nogil:
@@ -134,12 +123,8 @@ cdef inline bint fires_above(const Command *c) noexcept nogil:
     return (c.side == SIDE_BUY) == ((c.flags & FLAG_STOP) != 0)
 
 
-cdef int check_band(State *s, Market *m, int side, int flags, ticks_t price) noexcept nogil:
-    if flags & FLAG_MARKET or m.mark == 0:
-        return REJECT_NONE
-    if side == SIDE_BUY:
-        return REJECT_PRICE_BAND if price > band_limit(s, m, side, m.rules.band_up) else REJECT_NONE
-    return REJECT_PRICE_BAND if price < band_limit(s, m, side, m.rules.band_down) else REJECT_NONE
+cdef inline bint out_of_band(Market *m, int side, ticks_t price) noexcept nogil:
+    return price > m.highest_bid if side == SIDE_BUY else price < m.lowest_ask
 
 
 cdef ticks_t margin_price(State *s, Market *m, Ticket *t) noexcept nogil:
@@ -153,16 +138,42 @@ cdef ticks_t margin_price(State *s, Market *m, Ticket *t) noexcept nogil:
     return max64(best_price(m, SIDE_BUY), t.price) if t.side == SIDE_SELL else t.price
 
 
+cdef inline bint plainly_covered(
+    State *s, Market *m, int32_t position, int side, ticks_t limit, lots_t lots
+) noexcept nogil:
+    """Whether a bound that costs no division already shows that the order is affordable.
+
+    With E = all that is held and ordered, at prices rounded up: requirement <= 2 E (leverage and fees are at least 1
+    and at most 100 %) and the open loss of the order <= its value <= E. So equity - open loss >= 3 E is enough.
+    """
+    cdef Position *p = &s.positions[position]
+    cdef Wallet *w = &s.wallets[p.wallet]
+    cdef money_t bound, held = 0
+    cdef money_t pnl = -p.cost
+    cdef int64_t unit = m.tick_lot_money
+    cdef int overflow = 0
+    if p.account_next != NONE or w.positions_head != position or p.mode != MODE_CROSS:
+        return False
+    limit = max64(limit, m.mark_ticks_up)
+    if side == SIDE_SELL:
+        limit = max64(limit, best_price(m, SIDE_BUY))
+    bound = mul_checked(limit * unit, lots, &overflow)
+    if p.lots:
+        held = abs64(p.lots) * m.mark_ticks_up * unit
+        pnl += held - p.lots * unit if p.lots > 0 else -held    # a long: one tick below the rounded-up mark
+    bound = add_checked(bound, held + p.bid_value + p.ask_value, &overflow)
+    if overflow or bound > p.notional_cap or bound > <int64_t>1 << 60:
+        return False
+    return w.balance + pnl - p.open_loss >= 3 * bound
+
+
 cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     """Whether the account can carry the order: caps by tier, then available margin. Reducing orders pass."""
     cdef Position *p = &s.positions[t.position]
     cdef Wallet *w = &s.wallets[p.wallet]
     cdef money_t order_value, value, before, after, exposure, loss
     cdef ticks_t price
-    cdef value_t premium
-    cdef Tier *tier = &s.tiers[m.tier_first]
-    cdef Tier *last = tier + m.tier_count - 1
-    if s.accounts[p.account].flags & ACCOUNT_HOUSE or t.flags & FLAG_REDUCE_ONLY:
+    if t.flags & FLAG_REDUCE_ONLY:
         return REJECT_NONE
     price = margin_price(s, m, t)
     order_value = mul_checked(price * m.tick_lot_money, t.lots, &s.overflow)
@@ -171,25 +182,17 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     if t.side == SIDE_BUY:
         after = requirement(s, m, p, value, order_value, 0)
         exposure = abs64(value + p.bid_value + order_value)
-        premium = price * m.tick_value - m.mark
     else:
         after = requirement(s, m, p, value, 0, order_value)
         exposure = abs64(value - p.ask_value - order_value)
-        premium = m.mark - price * m.tick_value
     if exposure > abs64(value):
-        if exposure > last.cap:
+        if exposure > s.tiers[m.tier_first + m.tier_count - 1].cap:
             return REJECT_POSITION_CAP
-        if p.leverage > tier.leverage_max:
+        if exposure > p.notional_cap:
             return REJECT_LEVERAGE_CAP
-        while tier < last and exposure > tier.cap:
-            tier += 1
-            if p.leverage > tier.leverage_max:
-                return REJECT_LEVERAGE_CAP
     elif abs64(value) >= order_value:
         return REJECT_NONE              # it can only reduce
-    loss = 0
-    if premium > 0:
-        loss = mul_div_ceil(t.lots * m.lot_numerator, premium, m.lot_denominator, &s.overflow)
+    loss = mul_checked(premium_of(m, t.side, price) * m.tick_lot_money, t.lots, &s.overflow)
     if w.positions_head == t.position and p.account_next == NONE:      # the only position: what `available` would say
         exposure = w.balance - before + (value - p.cost if p.mode == MODE_CROSS else 0)
     else:
@@ -202,12 +205,10 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
 cdef int check_limits(State *s, Market *m, Ticket *t) noexcept nogil:
     """Checks that need the account's position: size, number, direction."""
     cdef Position *p = &s.positions[t.position]
-    cdef int reason
     if m.mark == 0:
         return REJECT_NO_MARK
-    reason = check_band(s, m, t.side, t.flags, t.price)
-    if reason:
-        return reason
+    if not t.flags & FLAG_MARKET and out_of_band(m, t.side, t.price):
+        return REJECT_PRICE_BAND
     if not t.flags & FLAG_REDUCE_ONLY and m.rules.min_notional:
         if mul_checked(margin_price(s, m, t) * m.tick_lot_money, t.lots, &s.overflow) < m.rules.min_notional:
             return REJECT_MIN_NOTIONAL
@@ -271,31 +272,30 @@ cdef int match_and_settle(State *s, Market *m, int32_t position, int64_t order_i
     return 0
 
 
-cdef int rest(State *s, Market *m, Ticket *t) except -1 nogil:
-    """Put what is left of an order into the book, with its hold, its index entry and its expiry."""
+cdef inline int32_t rest(
+    State *s, Market *m, int32_t position, int64_t order_id, int side, ticks_t price, lots_t lots, lots_t filled,
+    uint16_t flags, uint8_t tif, uint8_t stp_mode
+) except -1 nogil:
+    """Put an order into the book, with its hold and its index entry; returns its slot."""
     cdef int32_t slot = order_new(s)
     cdef Order *o = &s.orders[slot]
-    cdef value_t premium
-    o.id = t.order_id
-    o.size_lots = t.lots
-    o.filled_lots = t.filled
-    o.price_ticks = t.price
-    premium = t.price * m.tick_value - m.mark if t.side == SIDE_BUY else m.mark - t.price * m.tick_value
-    o.premium = premium if premium > 0 else 0
-    o.position = t.position
+    o.id = order_id
+    o.size_lots = lots
+    o.filled_lots = filled
+    o.price_ticks = price
+    o.premium_ticks = premium_of(m, side, price)
+    o.position = position
     o.trigger = NONE
-    o.flags = t.flags
-    o.side = t.side
-    o.tif = t.tif
-    o.stp_mode = t.stp_mode
+    o.flags = flags
+    o.side = <uint8_t>side
+    o.tif = tif
+    o.stp_mode = stp_mode
     o.state = STATE_RESTING
-    idmap_put(&s.order_index, key_hash(s.positions[t.position].account, t.order_id), slot)
+    idmap_put(&s.order_index, key_hash(s.positions[position].account, order_id), slot)
     order_link(s, slot)
     hold(s, m, o)
     book_add(s, m, slot)
-    if t.tif == TIF_GTD:
-        keep_expiry(s, slot, t.expire_ns)
-    return 0
+    return slot
 
 
 cdef int keep_expiry(State *s, int32_t slot, int64_t expire_ns) except -1 nogil:
@@ -338,7 +338,14 @@ cdef int execute(State *s, Market *m, Ticket *t) except -1 nogil:
         return cancelled(s, t, REASON_IOC)
     if t.tif == TIF_FOK:
         return cancelled(s, t, REASON_FOK)
-    return rest(s, m, t)
+    return rest_ticket(s, m, t)
+
+
+cdef int rest_ticket(State *s, Market *m, Ticket *t) except -1 nogil:
+    cdef int32_t slot = rest(s, m, t.position, t.order_id, t.side, t.price, t.lots, t.filled, t.flags, t.tif, t.stp_mode)
+    if t.tif == TIF_GTD:
+        keep_expiry(s, slot, t.expire_ns)
+    return 0
 
 
 cdef inline void fill_ticket(State *s, Market *m, Ticket *t, int32_t position, int64_t order_id, int side,
@@ -362,7 +369,7 @@ cdef inline void fill_ticket(State *s, Market *m, Ticket *t, int32_t position, i
             t.limit = m.price_max if side == SIDE_BUY else 1
 
 
-cdef int32_t position_for(State *s, int32_t account, int32_t market) except -1 nogil:
+cdef inline int32_t position_for(State *s, int32_t account, int32_t market) except -1 nogil:
     """The account's position slot in a market, made on first use."""
     cdef int32_t slot = s.wallets[account * s.assets_count + s.markets[market].asset].positions_head
     if slot != NONE and s.positions[slot].market == market:
@@ -385,7 +392,7 @@ cdef int check_account(State *s, Market *m, Ticket *t) noexcept nogil:
     return reason
 
 
-cdef int accepted(State *s, const Command *c, lots_t lots, int flags) except -1 nogil:
+cdef inline int accepted(State *s, const Command *c, lots_t lots, int flags) except -1 nogil:
     cdef Event *e = event_new(s, EVENT_ACCEPTED)
     e.account = c.account
     e.market = c.market
@@ -398,9 +405,69 @@ cdef int accepted(State *s, const Command *c, lots_t lots, int flags) except -1 
     return 0
 
 
+cdef inline bint ordinary(Market *m, const Command *c) noexcept nogil:
+    """A plain limit order, GTC or IOC, in an open market: nothing that needs a second look."""
+    return c.flags & FLAGS_KEPT == 0 and c.tif <= TIF_IOC and m.state == MARKET_OPEN and c.side <= SIDE_SELL \
+        and c.stp_mode <= STP_LAST and c.trigger_source <= SOURCE_MARK and c.position_side == 0
+
+
+cdef int check_ordinary(State *s, Market *m, const Command *c, Position *p) noexcept nogil:
+    """The same checks as for any order, in the same order, as far as a plain limit order can fail them."""
+    if in_liquidation(s, p):
+        return REJECT_IN_LIQUIDATION
+    if m.mark == 0:
+        return REJECT_NO_MARK
+    if out_of_band(m, c.side, c.price_ticks):
+        return REJECT_PRICE_BAND
+    if m.rules.min_notional and max64(c.price_ticks, best_price(m, SIDE_BUY) if c.side == SIDE_SELL else 0) \
+            * m.tick_lot_money * c.size_lots < m.rules.min_notional:
+        return REJECT_MIN_NOTIONAL
+    if p.resting_orders >= m.rules.max_orders:
+        return REJECT_MAX_ORDERS
+    return REJECT_NONE
+
+
+cdef int place_ordinary(State *s, Market *m, const Command *c) except -1 nogil:
+    """PLACE of a plain limit order, the usual case."""
+    cdef int32_t position
+    cdef int reason
+    cdef lots_t lots = c.size_lots
+    cdef bint expired = False
+    cdef Ticket t
+    if c.order_id < 0:
+        return reject(s, c, REJECT_BAD_ORDER_ID)
+    if find_order(s, c.account, c.order_id) != NONE:
+        return reject(s, c, REJECT_DUPLICATE_ORDER_ID)
+    if lots <= 0 or lots > m.rules.size_max:
+        return reject(s, c, REJECT_BAD_SIZE)
+    if c.price_ticks <= 0 or c.price_ticks > m.price_max:
+        return reject(s, c, REJECT_BAD_PRICE)
+    position = position_for(s, c.account, c.market)
+    reason = check_ordinary(s, m, c, &s.positions[position])
+    if reason == REJECT_NONE and not plainly_covered(s, m, position, c.side, c.price_ticks, lots):
+        fill_ticket(s, m, &t, position, c.order_id, c.side, c.price_ticks, lots, 0, c.tif, c.stp_mode, 0)
+        reason = check_margin(s, m, &t)
+    if reason:
+        return reject(s, c, reason)
+    accepted(s, c, lots, c.flags)
+    if crosses(c.side, c.price_ticks, best_price(m, 1 - c.side)):
+        match_and_settle(s, m, position, c.order_id, c.side, c.price_ticks, &lots, c.stp_mode, &expired)
+        if lots == 0:
+            return 0
+    if expired or c.tif == TIF_IOC:
+        fill_ticket(s, m, &t, position, c.order_id, c.side, c.price_ticks, lots, 0, c.tif, c.stp_mode, 0)
+        return cancelled(s, &t, REASON_SELF_TRADE if expired else REASON_IOC)
+    rest(s, m, position, c.order_id, c.side, c.price_ticks, lots, c.size_lots - lots, 0, c.tif, c.stp_mode)
+    return 0
+
+
 cdef int place(State *s, const Command *c) except -1 nogil:
     """PLACE: see the reject codes for the checks. Returns the reject code."""
     cdef Market *m = &s.markets[c.market]
+    return place_ordinary(s, m, c) if ordinary(m, c) else place_any(s, m, c)
+
+
+cdef int place_any(State *s, Market *m, const Command *c) except -1 nogil:
     cdef int reason = check_shape(s, m, c)
     cdef int32_t position
     cdef Ticket t
@@ -439,7 +506,7 @@ cdef int wait(State *s, Market *m, const Command *c, int32_t position) except -1
     o.size_lots = c.size_lots
     o.filled_lots = 0
     o.price_ticks = c.price_ticks
-    o.premium = 0
+    o.premium_ticks = 0
     o.world_ahead = 0
     o.position = position
     o.trigger = trigger
@@ -612,7 +679,7 @@ cdef int amend(State *s, const Command *c) except -1 nogil:
     if o.state == STATE_WAITING:
         return amend_waiting(s, m, &copy, slot, left)
     if c.price_ticks == o.price_ticks and left <= o.size_lots:
-        release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium, o.size_lots - left, left)
+        release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots - left)
         s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= o.size_lots - left
         s.orders[slot].size_lots = left
         return amended(s, &copy, left, o.filled_lots)
@@ -632,7 +699,7 @@ cdef int replace(State *s, Market *m, int32_t slot, Ticket *t) except -1 nogil:
     cdef Order *o = &s.orders[slot]
     cdef Position *p = &s.positions[o.position]
     cdef int reason
-    release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium, o.size_lots, 0)
+    release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots)
     p.resting_orders -= 1
     o.state = STATE_WAITING             # out of sight of the reduce-only sum
     reason = check_account(s, m, t)
@@ -721,7 +788,7 @@ cdef int uncross_pair(State *s, Market *m, int32_t buy, int32_t sell, ticks_t pr
     cdef lots_t take = min64(s.orders[sell].size_lots, b.size_lots)
     take_order(s, m, buy, take)
     s.fills_count -= 1                  # the buyer is this pair's taker: its hold is released here
-    release(s, m, b.position, SIDE_BUY, b.flags, b.price_ticks, b.premium, take, b.size_lots - take)
+    release(s, m, b.position, SIDE_BUY, b.flags, b.price_ticks, b.premium_ticks, take)
     take_order(s, m, sell, take)
     s.fills[0].price_ticks = price
     return settle_fills(s, m, SIDE_BUY, b.position, b.id)

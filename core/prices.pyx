@@ -11,6 +11,7 @@ Sources: Binance support 360033525071 (mark and index), 360033525031 (funding).
 
 from libc.stdint cimport uint8_t, uint16_t
 
+from .bands cimport refresh_bands
 from .book cimport NO_PRICE, NONE, best_price, impact_price
 from .events cimport event_new
 from .margin cimport value_at
@@ -46,6 +47,7 @@ cdef int change_mark(State *s, Market *m, value_t mark) except -1 nogil:
     cdef Event *e = event_new(s, EVENT_MARK)
     cdef int64_t gap
     m.mark = mark
+    refresh_bands(s, m)
     if not m.mark_changed:
         m.mark_changed = 1
         s.changed[s.changed_count] = m.id

@@ -41,7 +41,7 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
     o.size_lots = lots
     o.filled_lots = c.size_lots - lots
     o.price_ticks = price
-    o.premium = 0
+    o.premium_ticks = 0
     o.position = m.world_position
     o.trigger = NONE
     o.flags = 0
@@ -100,7 +100,7 @@ cdef int tape_order(State *s, const Command *c) except -1 nogil:
             return reject(s, c, REJECT_DUPLICATE_ORDER_ID)
         if c.side > SIDE_SELL:
             return reject(s, c, REJECT_BAD_ENUM)
-        if c.size_lots <= 0:
+        if c.size_lots <= 0 or c.size_lots > m.position_max:
             return reject(s, c, REJECT_BAD_SIZE)
         if c.price_ticks <= 0 or c.price_ticks > m.price_max:
             return reject(s, c, REJECT_BAD_PRICE)

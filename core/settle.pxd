@@ -2,13 +2,63 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
-from .state cimport Market, Order, State
-from .units cimport lots_t
+from .book cimport book_remove, order_detach
+from .events cimport event_new
+from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY, SIDE_BUY, Event
+from .state cimport STATE_RESTING, Market, Order, Position, State
+from .stops cimport stop_unlink
+from .units cimport add_checked, lots_t, money_t, mul_checked
 
-cdef int hold(State *s, Market *m, Order *o) except -1 nogil
-cdef int release(State *s, Market *m, int32_t position, int side, uint16_t flags, int64_t price, int64_t premium,
-                 lots_t lots, lots_t left) except -1 nogil
 cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int64_t taker_id) except -1 nogil
-cdef int cancel_order(State *s, int32_t slot, int reason) except -1 nogil
 cdef int cancel_orders_of(State *s, int32_t position, int reason) except -1 nogil
 cdef int trim_reduce_only(State *s, int32_t position) except -1 nogil
+
+cdef inline void hold(State *s, Market *m, Order *o) noexcept nogil:
+    """Reserve margin for a resting order: its value counts in the position's requirement from now on."""
+    cdef Position *p = &s.positions[o.position]
+    cdef money_t value
+    if o.flags & FLAG_REDUCE_ONLY:
+        return
+    value = mul_checked(o.price_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
+    if o.side == SIDE_BUY:
+        p.bid_value = add_checked(p.bid_value, value, &s.overflow)
+    else:
+        p.ask_value = add_checked(p.ask_value, value, &s.overflow)
+    if o.premium_ticks:
+        p.open_loss += mul_checked(o.premium_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
+
+
+cdef inline void release(State *s, Market *m, int32_t position, int side, uint16_t flags, int64_t price,
+                         int64_t premium_ticks, lots_t lots) noexcept nogil:
+    """Give back what `lots` of an order held."""
+    cdef Position *p = &s.positions[position]
+    cdef money_t value = m.tick_lot_money * lots
+    if flags & FLAG_REDUCE_ONLY:
+        return
+    p.open_loss -= premium_ticks * value
+    if side == SIDE_BUY:
+        p.bid_value -= price * value
+    else:
+        p.ask_value -= price * value
+
+
+cdef inline int cancel_order(State *s, int32_t slot, int reason) except -1 nogil:
+    """End a live order, resting or waiting, and say why."""
+    cdef Order *o = &s.orders[slot]
+    cdef Position *p = &s.positions[o.position]
+    cdef Market *m = &s.markets[p.market]
+    cdef Event *e = event_new(s, EVENT_CANCELLED)
+    e.account = p.account
+    e.market = p.market
+    e.order_id = o.id
+    e.size_lots = o.size_lots
+    e.price_ticks = o.price_ticks
+    e.side = o.side
+    e.reason = <unsigned short>reason
+    if o.state == STATE_RESTING:
+        release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots)
+        book_remove(s, m, slot)
+    else:
+        stop_unlink(s, m, slot)
+    order_detach(s, slot)
+    return 0

@@ -5,46 +5,13 @@ from libc.stdint cimport uint8_t
 from .book cimport NONE, book_remove, ladder_get, order_detach
 from .events cimport event_new
 from .ledger cimport change_position, charge_fee
-from .margin cimport fee_of, open_loss_of
+from .margin cimport fee_of
 from .records cimport (
     EVENT_CANCELLED, EVENT_TRADE, FLAG_REDUCE_ONLY, REASON_REDUCE_ONLY, REASON_SELF_TRADE, SIDE_BUY, SIDE_SELL, Event,
 )
 from .state cimport ACCOUNT_HOUSE, STATE_RESTING, Fill, Position, note_print
 from .stops cimport stop_unlink
 from .units cimport abs64, add_checked, min64, money_t, mul_checked
-
-
-cdef int hold(State *s, Market *m, Order *o) except -1 nogil:
-    """Reserve margin for a resting order: its value counts in the position's requirement from now on."""
-    cdef Position *p = &s.positions[o.position]
-    cdef money_t value
-    if o.flags & FLAG_REDUCE_ONLY:
-        return 0
-    value = mul_checked(o.price_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
-    if o.side == SIDE_BUY:
-        p.bid_value = add_checked(p.bid_value, value, &s.overflow)
-    else:
-        p.ask_value = add_checked(p.ask_value, value, &s.overflow)
-    if o.premium:
-        p.open_loss += open_loss_of(s, m, o.size_lots, o.premium)
-    return 0
-
-
-cdef int release(State *s, Market *m, int32_t position, int side, uint16_t flags, int64_t price, int64_t premium,
-                 lots_t lots, lots_t left) except -1 nogil:
-    """Give back what `lots` of an order held, of which `left` stay open."""
-    cdef Position *p = &s.positions[position]
-    cdef money_t value
-    if flags & FLAG_REDUCE_ONLY:
-        return 0
-    value = price * m.tick_lot_money * lots
-    if side == SIDE_BUY:
-        p.bid_value -= value
-    else:
-        p.ask_value -= value
-    if premium:
-        p.open_loss -= open_loss_of(s, m, lots + left, premium) - open_loss_of(s, m, left, premium)
-    return 0
 
 
 cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int64_t taker_id) except -1 nogil:
@@ -62,7 +29,7 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
     for i in range(count):
         f = &s.fills[i]
         if f.dropped:
-            release(s, m, f.maker_position, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium, f.size_lots, 0)
+            release(s, m, f.maker_position, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium_ticks, f.size_lots)
             e = event_new(s, EVENT_CANCELLED)
             e.account = s.positions[f.maker_position].account
             e.order_id = f.maker_id
@@ -78,7 +45,7 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
         maker_fee = fee_of(s, value, m.rules.maker_fee) if maker_pays else 0
         if f.maker_position != NONE:
             release(
-                s, m, maker, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium, lots, f.maker_left_lots)
+                s, m, maker, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium_ticks, lots)
         if side == SIDE_BUY:
             change_position(s, taker_position, lots, value)
             change_position(s, maker, -lots, -value)
@@ -107,28 +74,6 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
             trim_reduce_only(s, maker)
     if count and taker.reduce_only_orders:
         trim_reduce_only(s, taker_position)
-    return 0
-
-
-cdef int cancel_order(State *s, int32_t slot, int reason) except -1 nogil:
-    """End a live order, resting or waiting, and say why."""
-    cdef Order *o = &s.orders[slot]
-    cdef Position *p = &s.positions[o.position]
-    cdef Market *m = &s.markets[p.market]
-    cdef Event *e = event_new(s, EVENT_CANCELLED)
-    e.account = p.account
-    e.market = p.market
-    e.order_id = o.id
-    e.size_lots = o.size_lots
-    e.price_ticks = o.price_ticks
-    e.side = o.side
-    e.reason = <unsigned short>reason
-    if o.state == STATE_RESTING:
-        release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium, o.size_lots, 0)
-        book_remove(s, m, slot)
-    else:
-        stop_unlink(s, m, slot)
-    order_detach(s, slot)
     return 0
 
 

@@ -36,24 +36,52 @@ cdef enum:
 cdef enum:
     BASIS_SAMPLES_MAX = 512
 
-cdef struct Order:                      # 80 bytes
-    int64_t id                          # chosen by the caller; negative: the engine's own forced order
-    int64_t size_lots                   # still open
-    int64_t filled_lots
-    int64_t price_ticks
-    int64_t premium                     # 1e-8 quote a base unit by which it was placed through the mark (open loss)
-    int64_t world_ahead                 # recorded lots that stand directly before it in its level
-    int32_t next                        # queue of its level, or list of its trigger bucket
-    int32_t previous
-    int32_t position_next               # orders of one position, in order of arrival
-    int32_t position_previous
-    int32_t position
-    int32_t trigger                     # slot of its Trigger, NONE for a plain order
-    uint16_t flags
-    uint8_t side
-    uint8_t tif
-    uint8_t stp_mode
-    uint8_t state
+cdef extern from *:
+    """
+    /* One cache line. Sizes fit in 40 bits, prices in 36: the engine refuses markets that could need more. */
+    typedef struct {
+        int64_t id;
+        int64_t size_lots : 40;
+        uint64_t flags : 16;
+        uint64_t side : 1;
+        uint64_t tif : 2;
+        uint64_t stp_mode : 2;
+        uint64_t state : 2;
+        int64_t filled_lots : 40;
+        int64_t world_ahead;
+        int64_t price_ticks : 37;
+        int64_t trigger : 27;
+        int64_t premium_ticks : 37;
+        int64_t position : 27;
+        int32_t next;
+        int32_t previous;
+        int32_t position_next;
+        int32_t position_previous;
+    } perpsim_order;
+    """
+    ctypedef struct Order "perpsim_order":
+        int64_t id                      # chosen by the caller; negative: the engine's own forced order
+        int64_t size_lots               # still open
+        int64_t filled_lots
+        int64_t price_ticks
+        int64_t premium_ticks           # by how much it was placed through the mark, rounded up (open loss)
+        int64_t world_ahead             # recorded lots that stand directly before it in its level
+        int32_t next                    # queue of its level, or list of its trigger bucket
+        int32_t previous
+        int32_t position_next           # orders of one position, in order of arrival
+        int32_t position_previous
+        int32_t position
+        int32_t trigger                 # slot of its Trigger, NONE for a plain order
+        uint16_t flags
+        uint8_t side
+        uint8_t tif
+        uint8_t stp_mode
+        uint8_t state
+
+cdef enum:
+    LOTS_BITS = 38              # sizes that an order can hold, with a bit to spare
+    PRICE_BITS = 35
+    POSITIONS_MAX = 1 << 26
 
 cdef struct Trigger:                    # what a conditional or an expiring order needs besides
     int64_t trigger_ticks
@@ -93,6 +121,7 @@ cdef struct Position:
     money_t bid_value                   # open buy orders at their prices, reduce-only ones left out
     money_t ask_value
     money_t open_loss                   # sum over open orders of what their price is through the mark
+    money_t notional_cap                # largest notional that its leverage allows, by the tier table
     value_t trigger_value               # mark at which the account must be looked at
     int32_t bucket_next                 # list of its trigger bucket
     int32_t bucket_previous
@@ -202,6 +231,10 @@ cdef struct Market:
     int32_t state
     # prices
     value_t mark
+    ticks_t mark_ticks                  # the mark in ticks, rounded down
+    ticks_t mark_ticks_up               # and up; 0 before the first mark
+    ticks_t highest_bid                 # edges of the price band
+    ticks_t lowest_ask
     value_t index
     ticks_t last
     rate_t funding_rate
@@ -258,7 +291,7 @@ cdef struct Fill:                       # what the book tells of one match; it k
     int64_t size_lots
     int64_t maker_price_ticks           # the maker's own price: differs from the trade's in an auction
     int64_t maker_left_lots
-    int64_t maker_premium
+    int64_t maker_premium_ticks
     int32_t maker_position              # NONE: recorded liquidity
     uint16_t maker_flags
     uint8_t dropped                     # not a fill: a maker removed by self-trade prevention
@@ -369,12 +402,10 @@ cdef struct State:
 cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds) except -1 nogil
 cdef void state_free(State *s) noexcept nogil
 cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NULL nogil
-cdef int32_t order_new(State *s) except -1 nogil
-cdef void order_free(State *s, int32_t slot) noexcept nogil
+cdef int orders_grow(State *s) except -1 nogil
 cdef int32_t trigger_new(State *s) except -1 nogil
 cdef void trigger_free(State *s, int32_t slot) noexcept nogil
-cdef int32_t level_new(State *s) except -1 nogil
-cdef void level_free(State *s, int32_t slot) noexcept nogil
+cdef int levels_grow(State *s) except -1 nogil
 cdef int32_t world_level_new(State *s) except -1 nogil
 cdef void world_level_free(State *s, int32_t slot) noexcept nogil
 cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil
@@ -382,6 +413,16 @@ cdef int events_grow(State *s) except -1 nogil
 cdef int push_dirty(State *s, int32_t wallet) except -1 nogil
 cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef Fill *push_fill(State *s) except NULL nogil
+
+cdef inline money_t cap_of_leverage(State *s, Market *m, int64_t leverage) noexcept nogil:
+    """The cap of the last tier that allows a leverage; 0 if none does."""
+    cdef int32_t i
+    cdef money_t cap = 0
+    for i in range(m.tier_first, m.tier_first + m.tier_count):
+        if s.tiers[i].leverage_max < leverage:
+            break
+        cap = s.tiers[i].cap
+    return cap
 
 cdef inline void note_print(Market *m, ticks_t price) noexcept nogil:
     """A trade took place: last price, and what conditional orders must be shown."""
@@ -402,3 +443,43 @@ cdef inline int mark_dirty(State *s, int32_t wallet) except -1 nogil:
         w.flags |= WALLET_DIRTY
         push_dirty(s, wallet)
     return 0
+
+cdef inline int32_t order_new(State *s) except -1 nogil:
+    """A free order slot; pointers to orders may have moved."""
+    cdef int32_t slot = s.orders_free
+    s.orders_live += 1
+    if slot != NONE:
+        s.orders_free = s.orders[slot].next
+        return slot
+    if s.orders_count == s.orders_capacity:
+        orders_grow(s)
+    slot = s.orders_count
+    s.orders_count += 1
+    return slot
+
+cdef inline void order_free(State *s, int32_t slot) noexcept nogil:
+    s.orders[slot].state = 0
+    s.orders[slot].next = s.orders_free
+    s.orders_free = slot
+    s.orders_live -= 1
+
+cdef inline int32_t level_new(State *s) except -1 nogil:
+    """An empty level."""
+    cdef int32_t slot = s.levels_free
+    cdef Level *level
+    if slot != NONE:
+        s.levels_free = s.levels[slot].next_free
+    else:
+        if s.levels_count == s.levels_capacity:
+            levels_grow(s)
+        slot = s.levels_count
+        s.levels_count += 1
+    level = &s.levels[slot]
+    level.lots = level.world_lots = 0
+    level.head = level.tail = level.next_free = NONE
+    level.orders = 0
+    return slot
+
+cdef inline void level_free(State *s, int32_t slot) noexcept nogil:
+    s.levels[slot].next_free = s.levels_free
+    s.levels_free = slot

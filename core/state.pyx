@@ -1,7 +1,10 @@
 """Pools of the venue's state: allocation, growth, free lists. See state.pxd for the records."""
 
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
 
 from .idmap cimport idmap_init, idmap_put, key_hash
 from .ladder cimport NO_PRICE, ladder_free, ladder_init
@@ -112,24 +115,18 @@ cdef void state_free(State *s) noexcept nogil:
     memset(s, 0, sizeof(State))
 
 
-cdef int32_t order_new(State *s) except -1 nogil:
-    cdef int32_t slot = s.orders_free
-    if slot != NONE:
-        s.orders_free = s.orders[slot].next
-    else:
-        if s.orders_count == s.orders_capacity:
-            s.orders = <Order *>pool_grow(s.orders, &s.orders_capacity, sizeof(Order))
-        slot = s.orders_count
-        s.orders_count += 1
-    s.orders_live += 1
-    return slot
-
-
-cdef void order_free(State *s, int32_t slot) noexcept nogil:
-    s.orders[slot].state = 0
-    s.orders[slot].next = s.orders_free
-    s.orders_free = slot
-    s.orders_live -= 1
+cdef int orders_grow(State *s) except -1 nogil:
+    """Orders are kept on cache lines of their own, which realloc would not ensure."""
+    cdef int64_t wanted = max(64, <int64_t>s.orders_capacity * 2)
+    cdef Order *bigger = <Order *>aligned_alloc(64, wanted * sizeof(Order))
+    if bigger == NULL or wanted > POSITIONS_MAX * 4:
+        with gil:
+            raise MemoryError("no memory for more orders")
+    memcpy(bigger, s.orders, s.orders_count * sizeof(Order))
+    free(s.orders)
+    s.orders = bigger
+    s.orders_capacity = <int32_t>wanted
+    return 0
 
 
 cdef int32_t trigger_new(State *s) except -1 nogil:
@@ -152,26 +149,9 @@ cdef void trigger_free(State *s, int32_t slot) noexcept nogil:
     s.triggers_free = slot
 
 
-cdef int32_t level_new(State *s) except -1 nogil:
-    cdef int32_t slot = s.levels_free
-    if slot != NONE:
-        s.levels_free = s.levels[slot].next_free
-    else:
-        if s.levels_count == s.levels_capacity:
-            s.levels = <Level *>pool_grow(s.levels, &s.levels_capacity, sizeof(Level))
-        slot = s.levels_count
-        s.levels_count += 1
-    s.levels[slot].lots = 0
-    s.levels[slot].world_lots = 0
-    s.levels[slot].head = s.levels[slot].tail = NONE
-    s.levels[slot].orders = 0
-    s.levels[slot].next_free = NONE
-    return slot
-
-
-cdef void level_free(State *s, int32_t slot) noexcept nogil:
-    s.levels[slot].next_free = s.levels_free
-    s.levels_free = slot
+cdef int levels_grow(State *s) except -1 nogil:
+    s.levels = <Level *>pool_grow(s.levels, &s.levels_capacity, sizeof(Level))
+    return 0
 
 
 cdef int32_t world_level_new(State *s) except -1 nogil:
@@ -201,6 +181,9 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
     cdef Market *m = &s.markets[market]
     cdef Wallet *w = wallet_of(s, account, m.asset)
     cdef Position *p
+    if s.positions_count >= POSITIONS_MAX:
+        with gil:
+            raise MemoryError("an engine holds at most 67,108,864 positions")
     if s.positions_count == s.positions_capacity:
         s.positions = <Position *>pool_grow(s.positions, &s.positions_capacity, sizeof(Position))
     s.positions_count += 1
@@ -210,6 +193,7 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
     p.market = market
     p.wallet = account * s.assets_count + m.asset
     p.leverage = <uint16_t>m.rules.leverage_default
+    p.notional_cap = cap_of_leverage(s, m, p.leverage)
     p.bucket_next = p.bucket_previous = NONE
     p.orders_head = p.orders_tail = NONE
     p.account_next = w.positions_head

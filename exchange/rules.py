@@ -33,6 +33,7 @@ from perpsim.core import (
 from .units import RATE_ONE, VALUE_ONE, exact, money, nanoseconds, rate
 
 POSITION_NOTIONAL_MAX = 1 << 61
+LOTS_MAX = (1 << 38) - 1  # what the core's order record holds
 PRICE_MULTIPLE = 8  # prices up to 8 times the reference price can be represented at least
 
 
@@ -206,7 +207,7 @@ def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: A
     if tick_lot_money.denominator != 1:
         raise ValueError(f"{symbol}: a tick of one lot is not a whole number of 1e-8 units; take a larger lot or tick")
     price_max = int(exact(price_reference) * VALUE_ONE * PRICE_MULTIPLE) // tick_value
-    position_max = POSITION_NOTIONAL_MAX // (price_max * int(tick_lot_money))
+    position_max = min(POSITION_NOTIONAL_MAX // (price_max * int(tick_lot_money)), LOTS_MAX)
     fields.setdefault("size_max", position_max)
     fields["size_max"] = min(fields["size_max"] or position_max, position_max)
     return MarketSpec(
