@@ -98,6 +98,8 @@ cdef int set_margin_mode(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_BAD_ENUM)
     slot = position_of(s, c)
     p = &s.positions[slot]
+    if p.stage != STAGE_NONE or s.wallets[p.wallet].stage != STAGE_NONE:
+        return reject(s, c, REJECT_IN_LIQUIDATION)
     if p.lots:
         return reject(s, c, REJECT_POSITION_OPEN)
     if p.orders_head != NONE:
@@ -160,6 +162,8 @@ cdef int seed_position(State *s, const Command *c) except -1 nogil:
     cdef lots_t lots = c.size_lots if c.side == SIDE_BUY else -c.size_lots
     cdef money_t cost
     cdef Event *e
+    if m.state >= MARKET_SETTLING:
+        return reject(s, c, REJECT_MARKET_STATE)
     if c.side > SIDE_SELL:
         return reject(s, c, REJECT_BAD_ENUM)
     if c.size_lots <= 0 or c.size_lots > m.position_max:

@@ -4,7 +4,8 @@ At equal times the order is: recorded trades, recorded levels, marks, funding, e
 commands. So rows of a tape see the timers of earlier times only; client commands see those of their own time too.
 """
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
@@ -12,22 +13,22 @@ from .accounts cimport (
 from .bands cimport refresh_bands
 from .book cimport NONE
 from .events cimport digest_row, event_new
-from .idmap cimport prefetch_index, prefetch_neighbours, prefetch_order
+from .idmap cimport index_home, key_hash, prefetch_neighbours, prefetch_order
 from .ledger cimport change_position, transfer
 from .liquidation cimport liquidation_due, mark_group_end, restamp_market, unwind_due
 from .margin cimport value_at
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject, uncross
-from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade
+from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .prices cimport change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
 from .recorded_orders cimport tape_order
 from .records cimport *
 from .settle cimport cancel_orders_of
 from .state cimport (
-    TIMER_EXPIRY, TIMER_FUNDING, TIMER_LIQUIDATION, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market,
+    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_LIQUIDATION, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market,
     Timer, wallet_of,
 )
 from .timers cimport timer_add, timer_pop
-from .units cimport RATE_ONE, money_t, value_t
+from .units cimport RATE_ONE, money_t, prefetch, value_t
 
 
 cdef int fire_all(State *s) except -1 nogil:
@@ -76,6 +77,7 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
     cdef int32_t i
     if not s.started and time_ns > 0:
         s.started = 1
+        s.next_timer_ns = NEVER
         s.time_ns = time_ns
         for i in range(s.markets_count):
             start_timers(s, &s.markets[i])
@@ -102,15 +104,21 @@ cdef int set_market_state(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_BAD_ENUM)
     if before >= MARKET_SETTLING and c.aux < before:
         return reject(s, c, REJECT_MARKET_STATE)
-    if c.aux == MARKET_SETTLING and c.value <= 0 and m.mark == 0:
-        return reject(s, c, REJECT_NO_MARK)
+    if c.aux == MARKET_CLOSED and before < MARKET_SETTLING:
+        return reject(s, c, REJECT_MARKET_STATE)        # positions are settled first
+    if c.aux == MARKET_SETTLING:
+        if c.value > m.price_max * m.tick_value:
+            return reject(s, c, REJECT_BAD_VALUE)
+        if c.value <= 0 and m.mark == 0:
+            return reject(s, c, REJECT_NO_MARK)
     m.state = <int32_t>c.aux
     e = event_new(s, EVENT_MARKET_STATE)
     e.market = c.market
     e.aux = c.aux
     e.value = before
-    if before < MARKET_OPEN and c.aux == MARKET_OPEN:
-        uncross(s, m)
+    if matches_now(m) and before != MARKET_OPEN and before != MARKET_REDUCE_ONLY:
+        uncross(s, m)                   # whatever gathered while nothing was matched
+        trade_crossed(s, m)
     if c.aux == MARKET_SETTLING and before < MARKET_SETTLING:
         settle_market(s, m, c.value)
     return 0
@@ -178,6 +186,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_UNKNOWN_RULE)
     if not rule_in_range(c.aux, c.value):
         return reject(s, c, REJECT_BAD_VALUE)
+    if c.aux == RULE_FUND_UNWIND and c.value == UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0:
+        return reject(s, c, REJECT_BAD_VALUE)           # slices need a period
     field[0] = c.value
     if c.aux < 20:
         refresh_bands(s, m)
@@ -197,6 +207,8 @@ cdef inline bint rule_in_range(int64_t rule, int64_t value) noexcept nogil:
         return 0 <= value <= RATE_ONE
     if rule == RULE_FUND_UNWIND_PERIOD:
         return value > 0
+    if rule == RULE_MAX_ORDERS or rule == RULE_MAX_CONDITIONAL:
+        return 0 <= value <= 0xFFFF
     if rule == RULE_REDUCE_METHOD:
         return REDUCE_NONE <= value <= REDUCE_SLICE
     if rule == RULE_REDUCE_LIMIT or rule == RULE_FUND_UNWIND or rule == RULE_ADL_POLICY:
@@ -326,8 +338,7 @@ cdef inline int level_row(
 
 cdef inline bint calm(State *s, ns_t time_ns) noexcept nogil:
     """Nothing is pending that a client's order would have to wait for, or could set off."""
-    return s.depth_market == NONE and s.changed_count == 0 and s.waiting_orders == 0 \
-        and (s.started or time_ns == 0) and (s.timers_count == 0 or s.timers[0].time_ns > time_ns)
+    return ((s.depth_market - NONE) | s.changed_count) == 0 and time_ns < s.next_timer_ns
 
 
 cdef int apply_command(State *s, const Command *c) except -1 nogil:
@@ -341,8 +352,22 @@ cdef int apply_command(State *s, const Command *c) except -1 nogil:
         s.time_ns = time_ns
         if c.kind == KIND_CANCEL:
             return cancel(s, c)
-        return place(s, c)          # if it is to wait for a trigger, nothing has traded yet
+        if s.waiting_orders == 0:
+            return place(s, c)          # if it is to wait itself, nothing has traded yet
     return apply_any(s, c, time_ns)
+
+
+cdef inline int refused_at_once(State *s, const Command *c) noexcept nogil:
+    """What all commands are checked for: market and account exist, and the account may do this."""
+    if c.market >= s.markets_count and not (
+            kind_in(c.kind, MARKETLESS) and (c.kind != KIND_CANCEL_ALL or c.market == ALL_MARKETS)):
+        return REJECT_UNKNOWN_MARKET
+    if kind_in(c.kind, OF_ACCOUNT) and <uint32_t>c.account >= <uint32_t>s.accounts_max:
+        if c.account < 0 or c.account >= s.accounts_count:
+            return REJECT_UNKNOWN_ACCOUNT
+        if not kind_in(c.kind, OF_HOUSE_TOO) or c.account >= s.clearing_first:     # clearing is nobody's to pay into
+            return REJECT_HOUSE_ACCOUNT
+    return REJECT_NONE
 
 
 cdef int apply_any(State *s, const Command *c, ns_t time_ns) except -1 nogil:
@@ -356,16 +381,13 @@ cdef int apply_any(State *s, const Command *c, ns_t time_ns) except -1 nogil:
         return reject(s, c, REJECT_TIME_BACKWARDS)
     if (s.depth_market != NONE or s.changed_count) and (time_ns > s.time_ns or not joins_group(kind)):
         close_group(s)                  # nobody may act inside a group
-    if time_ns > s.time_ns or (not tape and s.timers_count):
+    if time_ns > s.time_ns or (not tape and s.next_timer_ns <= time_ns):
         advance(s, time_ns, not tape)
-    if c.market >= s.markets_count and not kind_in(kind, MARKETLESS):
-        return reject(s, c, REJECT_UNKNOWN_MARKET)
-    if kind_in(kind, OF_ACCOUNT) and <uint32_t>c.account >= <uint32_t>s.accounts_max:
-        if c.account < 0 or c.account >= s.accounts_count:
-            return reject(s, c, REJECT_UNKNOWN_ACCOUNT)
-        if not kind_in(kind, OF_HOUSE_TOO):
-            return reject(s, c, REJECT_HOUSE_ACCOUNT)
-    reason = run_command(s, c)
+    reason = refused_at_once(s, c)
+    if reason:
+        reject(s, c, reason)            # it may be the last of its group all the same
+    else:
+        reason = run_command(s, c)
     if joins_group(kind):
         if not c.flags & FLAG_MORE:
             close_group(s)
@@ -377,15 +399,16 @@ cdef int apply_any(State *s, const Command *c, ns_t time_ns) except -1 nogil:
 cdef int apply_commands(State *s, const Command *commands, int64_t count) except -1 nogil:
     """A batch. It tells which orders come next, so what they will touch is brought near in good time."""
     cdef int64_t i
-    cdef const Command *ahead
+    cdef uint64_t hashed[8]             # of the next commands, by number modulo 8
+    memset(hashed, 0, sizeof(hashed))
     for i in range(count):
-        if i + 8 < count:
-            ahead = &commands[i]
-            prefetch_index(s, ahead[8].account, ahead[8].order_id)
-            if ahead[5].kind == KIND_CANCEL:
-                prefetch_order(s, ahead[5].account, ahead[5].order_id)
-            if ahead[2].kind == KIND_CANCEL:
-                prefetch_neighbours(s, ahead[2].account, ahead[2].order_id)
+        if i + 6 < count:
+            hashed[(i + 6) & 7] = key_hash(commands[i + 6].account, commands[i + 6].order_id)
+            prefetch(index_home(s, hashed[(i + 6) & 7]))
+            if commands[i + 4].kind == KIND_CANCEL:
+                prefetch_order(s, hashed[(i + 4) & 7])
+            if commands[i + 2].kind == KIND_CANCEL:
+                prefetch_neighbours(s, hashed[(i + 2) & 7])
         apply_command(s, &commands[i])
         if s.overflow:
             break

@@ -4,7 +4,6 @@
 # finished events later, in order, so it does not depend on how commands were batched.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
 
 from .records cimport NO_ORDER, Event
 from .state cimport State, events_grow
@@ -20,18 +19,52 @@ cdef extern from *:
         w[9] = ~UINT64_C(0);            /* account and maker_account: nobody */
         w[10] = 0;
     }
+    /* a whole event, one store a word; the maker account is nobody */
+    static inline void perpsim_put_event(void *event, int64_t sequence, int64_t time_ns, int64_t order_id,
+            int64_t maker_order_id, int64_t price, int64_t size, int64_t fee, int64_t value, int64_t aux,
+            int32_t account, uint64_t market, uint64_t reason, uint64_t kind, uint64_t venue, uint64_t asset,
+            uint64_t side) {
+        perpsim_word *w = (perpsim_word *)event;
+        w[0] = sequence; w[1] = time_ns; w[2] = order_id; w[3] = maker_order_id; w[4] = price; w[5] = size;
+        w[6] = fee; w[7] = value; w[8] = aux;
+        w[9] = (uint64_t)(uint32_t)account | (UINT64_C(0xFFFFFFFF) << 32);
+        w[10] = market | reason << 16 | kind << 32 | venue << 40 | asset << 48 | side << 56;
+    }
+    /* four lanes, so that the multiplications overlap */
+    static inline void perpsim_digest(const void *events, int64_t count, uint64_t *lanes) {
+        const perpsim_word *w = (const perpsim_word *)events;
+        const perpsim_word *end = w + 11 * count;
+        uint64_t a = lanes[0], b = lanes[1], c = lanes[2], d = lanes[3];
+        for (; w != end; w += 11) {
+            a = perpsim_mix(a ^ w[0], w[1] ^ UINT64_C(0xA0761D6478BD642F));
+            b = perpsim_mix(b ^ w[2], w[3] ^ UINT64_C(0xE7037ED1A0B428DB));
+            c = perpsim_mix(c ^ w[4], w[5] ^ UINT64_C(0x8EBC6AF09C88C6E3));
+            d = perpsim_mix(d ^ w[6], w[7] ^ UINT64_C(0x589965CC75374CC3));
+            a = perpsim_mix(a ^ w[8], w[9] ^ UINT64_C(0x1D8E4E27C47D124F));
+            b ^= w[10] * UINT64_C(0x9E3779B97F4A7C15);
+        }
+        lanes[0] = a; lanes[1] = b; lanes[2] = c; lanes[3] = d;
+    }
     """
+    void digest_words "perpsim_digest"(const void *events, int64_t count, uint64_t *lanes) noexcept nogil
+    void event_put "perpsim_put_event"(
+        void *event, int64_t sequence, int64_t time_ns, int64_t order_id, int64_t maker_order_id, int64_t price_ticks,
+        int64_t size_lots, int64_t fee, int64_t value, int64_t aux, int32_t account, uint64_t market, uint64_t reason,
+        uint64_t kind, uint64_t venue, uint64_t asset, uint64_t side) noexcept nogil
     void clear_event "perpsim_clear_event"(void *event) noexcept nogil
+
+cdef inline Event *next_event(State *s) except NULL nogil:
+    """Room for one more event, to be written whole by `event_put`."""
+    if s.events_count == s.events_capacity:
+        events_grow(s)
+    s.events_count += 1
+    s.sequence += 1
+    return &s.events[s.events_count - 1]
 
 cdef inline Event *event_new(State *s, uint8_t kind) except NULL nogil:
     """The next event, all fields zero but sequence, time, venue, kind and the two 'nobody' accounts."""
-    cdef Event *e
-    if s.events_count == s.events_capacity:
-        events_grow(s)
-    e = &s.events[s.events_count]
-    s.events_count += 1
+    cdef Event *e = next_event(s)
     clear_event(e)
-    s.sequence += 1
     e.sequence = s.sequence
     e.time_ns = s.time_ns
     e.kind = kind
@@ -39,22 +72,8 @@ cdef inline Event *event_new(State *s, uint8_t kind) except NULL nogil:
     return e
 
 cdef inline void digest_events(State *s) noexcept nogil:
-    """Take in every event that was not digested yet. Four lanes, so that the multiplications overlap."""
-    cdef int64_t i
-    cdef uint64_t w[11]
-    cdef uint64_t a = s.digest[0], b = s.digest[1], c = s.digest[2], d = s.digest[3]
-    for i in range(s.events_digested, s.events_count):
-        memcpy(w, &s.events[i], sizeof(Event))
-        a = mix64(a ^ w[0], w[1] ^ <uint64_t>0xA0761D6478BD642F)
-        b = mix64(b ^ w[2], w[3] ^ <uint64_t>0xE7037ED1A0B428DB)
-        c = mix64(c ^ w[4], w[5] ^ <uint64_t>0x8EBC6AF09C88C6E3)
-        d = mix64(d ^ w[6], w[7] ^ <uint64_t>0x589965CC75374CC3)
-        a = mix64(a ^ w[8], w[9] ^ <uint64_t>0x1D8E4E27C47D124F)
-        b ^= w[10] * <uint64_t>0x9E3779B97F4A7C15
-    s.digest[0] = a
-    s.digest[1] = b
-    s.digest[2] = c
-    s.digest[3] = d
+    """Take in every event that was not digested yet."""
+    digest_words(&s.events[s.events_digested], s.events_count - s.events_digested, s.digest)
     s.events_digested = s.events_count
 
 cdef inline void digest_row(State *s, int64_t head, int64_t price, int64_t value) noexcept nogil:

@@ -4,7 +4,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE
-from .state cimport IdMap, State
+from .state cimport IdMap, Order, State
 from .units cimport mix64, prefetch
 
 cdef int idmap_init(IdMap *index, int64_t capacity) except -1 nogil
@@ -24,47 +24,59 @@ cdef inline int idmap_put(IdMap *index, uint64_t hashed, int32_t slot) except -1
     index.used += 1
     return 0
 
-cdef inline void idmap_remove(IdMap *index, uint64_t hashed, int32_t slot) noexcept nogil:
-    """Take out the entry of a slot that is known to be there; the holes behind it are closed."""
-    cdef uint64_t wanted = (hashed >> 32 << 32) | <uint64_t><uint32_t>(slot + 1)
+cdef inline int64_t idmap_place(IdMap *index, uint64_t hashed) noexcept nogil:
+    """First free entry of a key that is known to be absent; there is room."""
     cdef int64_t i = <int64_t>(hashed >> 32) & index.mask
-    cdef int64_t j, home
-    while index.entries[i] != wanted:
+    while index.entries[i]:
         i = (i + 1) & index.mask
-    j = i
+    return i
+
+cdef inline void idmap_remove_at(IdMap *index, int64_t i) noexcept nogil:
+    """Take out one entry; the holes behind it are closed."""
+    cdef int64_t j = i, home
+    cdef int64_t mask = index.mask
+    cdef uint64_t *entries = index.entries
+    cdef uint64_t entry
     while True:
-        j = (j + 1) & index.mask
-        if index.entries[j] == 0:
+        j = (j + 1) & mask
+        entry = entries[j]
+        if entry == 0:
             break
-        home = <int64_t>(index.entries[j] >> 32) & index.mask
-        if ((j - home) & index.mask) >= ((j - i) & index.mask):
-            index.entries[i] = index.entries[j]
+        home = <int64_t>(entry >> 32) & mask
+        if ((j - home) & mask) >= ((j - i) & mask):
+            entries[i] = entry
             i = j
-    index.entries[i] = 0
+    entries[i] = 0
     index.used -= 1
 
-cdef inline void prefetch_index(State *s, int32_t account, int64_t order_id) noexcept nogil:
-    """Bring the index entry of an order near."""
-    prefetch(&s.order_index.entries[<int64_t>(key_hash(account, order_id) >> 32) & s.order_index.mask])
+cdef inline void idmap_remove(IdMap *index, uint64_t hashed, int32_t slot) noexcept nogil:
+    """Take out the entry of a slot that is known to be there."""
+    cdef uint64_t wanted = (hashed >> 32 << 32) | <uint64_t><uint32_t>(slot + 1)
+    cdef int64_t i = <int64_t>(hashed >> 32) & index.mask
+    while index.entries[i] != wanted:
+        i = (i + 1) & index.mask
+    idmap_remove_at(index, i)
 
-cdef inline int32_t likely_slot(State *s, int32_t account, int64_t order_id) noexcept nogil:
-    """Slot of an order if its first index entry is its own, else some other or NONE: only to be prefetched."""
-    return <int32_t><uint32_t>s.order_index.entries[
-        <int64_t>(key_hash(account, order_id) >> 32) & s.order_index.mask] - 1
+cdef inline uint64_t *index_home(State *s, uint64_t hashed) noexcept nogil:
+    """Where an order's entry stands unless others were there first."""
+    return &s.order_index.entries[<int64_t>(hashed >> 32) & s.order_index.mask]
 
-cdef inline void prefetch_order(State *s, int32_t account, int64_t order_id) noexcept nogil:
-    cdef int32_t slot = likely_slot(s, account, order_id)
-    if slot != NONE:
-        prefetch(&s.orders[slot])
+cdef inline void prefetch_order(State *s, uint64_t hashed) noexcept nogil:
+    """Bring near what is likely to be the order of a key."""
+    cdef uint64_t entry = index_home(s, hashed)[0]
+    if entry:
+        prefetch(&s.orders[<int32_t><uint32_t>entry - 1])
 
-cdef inline void prefetch_neighbours(State *s, int32_t account, int64_t order_id) noexcept nogil:
-    """What taking an order out of its lists will touch."""
-    cdef int32_t slot = likely_slot(s, account, order_id)
-    if slot != NONE:
-        prefetch(&s.orders[s.orders[slot].next])
-        prefetch(&s.orders[s.orders[slot].previous])
-        prefetch(&s.orders[s.orders[slot].position_next])
-        prefetch(&s.orders[s.orders[slot].position_previous])
+cdef inline void prefetch_neighbours(State *s, uint64_t hashed) noexcept nogil:
+    """And what taking it out of its lists will touch."""
+    cdef uint64_t entry = index_home(s, hashed)[0]
+    cdef Order *o
+    if entry:
+        o = &s.orders[<int32_t><uint32_t>entry - 1]
+        prefetch(&s.orders[o.next])
+        prefetch(&s.orders[o.previous])
+        prefetch(&s.orders[o.position_next])
+        prefetch(&s.orders[o.position_previous])
 
 cdef inline int32_t find_order(State *s, int32_t account, int64_t order_id) noexcept nogil:
     cdef uint64_t hashed = key_hash(account, order_id)

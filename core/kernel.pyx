@@ -17,7 +17,7 @@ from .engine cimport Engine
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_get
 from .records cimport *
-from .state cimport Market, State
+from .state cimport NEVER, Market, State
 
 from .records import COMMAND
 
@@ -31,7 +31,6 @@ cdef enum:
     WATCH_MARK = 4
     WATCH_ACCOUNT = 8
     EVENTS_WAITING_MAX = 1 << 20
-    NEVER = 0x7FFFFFFFFFFFFFFF
 
 
 class Stop(IntEnum):

@@ -12,7 +12,7 @@ from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_add, book_depth, book_match, book_remove, crosses,
     ladder_get, order_detach, order_link, take_order,
 )
-from .events cimport event_new
+from .events cimport event_new, event_put, next_event
 from .idmap cimport find_order, find_position, idmap_put, key_hash
 from .ladder cimport ladder_next, ladder_previous
 from .margin cimport available, premium_of, requirement, value_at
@@ -20,7 +20,7 @@ from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills, trim_reduce_only
 from .state cimport (
     STAGE_NONE, STATE_RESTING, STATE_WAITING, BookSide, Order, Position, Trigger, Wallet,
-    TIMER_EXPIRY, order_new, position_new, trigger_new,
+    TIMER_EXPIRY, order_new, order_set, position_new, trigger_new,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
@@ -279,18 +279,8 @@ cdef inline int32_t rest(
     """Put an order into the book, with its hold and its index entry; returns its slot."""
     cdef int32_t slot = order_new(s)
     cdef Order *o = &s.orders[slot]
-    o.id = order_id
-    o.size_lots = lots
-    o.filled_lots = filled
-    o.price_ticks = price
-    o.premium_ticks = premium_of(m, side, price)
-    o.position = position
-    o.trigger = NONE
-    o.flags = flags
-    o.side = <uint8_t>side
-    o.tif = tif
-    o.stp_mode = stp_mode
-    o.state = STATE_RESTING
+    order_set(o, order_id, lots, filled, price, premium_of(m, side, price), position, flags, side, tif, stp_mode,
+              STATE_RESTING)
     idmap_put(&s.order_index, key_hash(s.positions[position].account, order_id), slot)
     order_link(s, slot)
     hold(s, m, o)
@@ -393,15 +383,8 @@ cdef int check_account(State *s, Market *m, Ticket *t) noexcept nogil:
 
 
 cdef inline int accepted(State *s, const Command *c, lots_t lots, int flags) except -1 nogil:
-    cdef Event *e = event_new(s, EVENT_ACCEPTED)
-    e.account = c.account
-    e.market = c.market
-    e.order_id = c.order_id
-    e.side = c.side
-    e.price_ticks = c.price_ticks
-    e.size_lots = lots
-    e.value = c.trigger_ticks
-    e.aux = flags
+    event_put(next_event(s), s.sequence, s.time_ns, c.order_id, 0, c.price_ticks, lots, 0, c.trigger_ticks, flags,
+              c.account, c.market, 0, EVENT_ACCEPTED, s.venue, 0, c.side)
     return 0
 
 
@@ -411,17 +394,19 @@ cdef inline bint ordinary(Market *m, const Command *c) noexcept nogil:
         and c.stp_mode <= STP_LAST and c.trigger_source <= SOURCE_MARK and c.position_side == 0
 
 
-cdef int check_ordinary(State *s, Market *m, const Command *c, Position *p) noexcept nogil:
+cdef inline int check_ordinary(State *s, Market *m, int side, ticks_t price, lots_t lots, Position *p) noexcept nogil:
     """The same checks as for any order, in the same order, as far as a plain limit order can fail them."""
     if in_liquidation(s, p):
         return REJECT_IN_LIQUIDATION
     if m.mark == 0:
         return REJECT_NO_MARK
-    if out_of_band(m, c.side, c.price_ticks):
+    if out_of_band(m, side, price):
         return REJECT_PRICE_BAND
-    if m.rules.min_notional and max64(c.price_ticks, best_price(m, SIDE_BUY) if c.side == SIDE_SELL else 0) \
-            * m.tick_lot_money * c.size_lots < m.rules.min_notional:
-        return REJECT_MIN_NOTIONAL
+    if m.rules.min_notional:
+        if side == SIDE_SELL:
+            price = max64(price, best_price(m, SIDE_BUY))
+        if price * m.tick_lot_money * lots < m.rules.min_notional:
+            return REJECT_MIN_NOTIONAL
     if p.resting_orders >= m.rules.max_orders:
         return REJECT_MAX_ORDERS
     return REJECT_NONE
@@ -429,35 +414,38 @@ cdef int check_ordinary(State *s, Market *m, const Command *c, Position *p) noex
 
 cdef int place_ordinary(State *s, Market *m, const Command *c) except -1 nogil:
     """PLACE of a plain limit order, the usual case."""
-    cdef int32_t position
+    cdef int32_t position, account = c.account
     cdef int reason
-    cdef lots_t lots = c.size_lots
+    cdef int64_t order_id = c.order_id
+    cdef ticks_t price = c.price_ticks
+    cdef lots_t size = c.size_lots, lots = size
+    cdef int side = c.side
     cdef bint expired = False
     cdef Ticket t
-    if c.order_id < 0:
+    if order_id < 0:
         return reject(s, c, REJECT_BAD_ORDER_ID)
-    if find_order(s, c.account, c.order_id) != NONE:
+    if find_order(s, account, order_id) != NONE:
         return reject(s, c, REJECT_DUPLICATE_ORDER_ID)
-    if lots <= 0 or lots > m.rules.size_max:
+    if size <= 0 or size > m.rules.size_max:
         return reject(s, c, REJECT_BAD_SIZE)
-    if c.price_ticks <= 0 or c.price_ticks > m.price_max:
+    if price <= 0 or price > m.price_max:
         return reject(s, c, REJECT_BAD_PRICE)
-    position = position_for(s, c.account, c.market)
-    reason = check_ordinary(s, m, c, &s.positions[position])
-    if reason == REJECT_NONE and not plainly_covered(s, m, position, c.side, c.price_ticks, lots):
-        fill_ticket(s, m, &t, position, c.order_id, c.side, c.price_ticks, lots, 0, c.tif, c.stp_mode, 0)
+    position = position_for(s, account, c.market)
+    reason = check_ordinary(s, m, side, price, size, &s.positions[position])
+    if reason == REJECT_NONE and not plainly_covered(s, m, position, side, price, size):
+        fill_ticket(s, m, &t, position, order_id, side, price, size, 0, c.tif, c.stp_mode, 0)
         reason = check_margin(s, m, &t)
     if reason:
         return reject(s, c, reason)
-    accepted(s, c, lots, c.flags)
-    if crosses(c.side, c.price_ticks, best_price(m, 1 - c.side)):
-        match_and_settle(s, m, position, c.order_id, c.side, c.price_ticks, &lots, c.stp_mode, &expired)
+    accepted(s, c, size, c.flags)
+    if crosses(side, price, best_price(m, 1 - side)):
+        match_and_settle(s, m, position, order_id, side, price, &lots, c.stp_mode, &expired)
         if lots == 0:
             return 0
     if expired or c.tif == TIF_IOC:
-        fill_ticket(s, m, &t, position, c.order_id, c.side, c.price_ticks, lots, 0, c.tif, c.stp_mode, 0)
+        fill_ticket(s, m, &t, position, order_id, side, price, lots, 0, c.tif, c.stp_mode, 0)
         return cancelled(s, &t, REASON_SELF_TRADE if expired else REASON_IOC)
-    rest(s, m, position, c.order_id, c.side, c.price_ticks, lots, c.size_lots - lots, 0, c.tif, c.stp_mode)
+    rest(s, m, position, order_id, side, price, lots, size - lots, 0, c.tif, c.stp_mode)
     return 0
 
 

@@ -221,4 +221,6 @@ cdef int funding_due(State *s, Market *m) except -1 nogil:
     if m.rules.funding_interval_ns > 0:
         m.funding_next_ns += m.rules.funding_interval_ns
         timer_add(s, m.funding_next_ns, TIMER_FUNDING, m.id, 0, 0)
+    else:
+        m.funding_next_ns = 0           # paid: another timer of this instant finds nothing to do
     return 0

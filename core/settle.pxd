@@ -3,8 +3,8 @@
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from .book cimport book_remove, order_detach
-from .events cimport event_new
-from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY, SIDE_BUY, Event
+from .events cimport event_put, next_event
+from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY, SIDE_BUY
 from .state cimport STATE_RESTING, Market, Order, Position, State
 from .stops cimport stop_unlink
 from .units cimport add_checked, lots_t, money_t, mul_checked
@@ -47,14 +47,8 @@ cdef inline int cancel_order(State *s, int32_t slot, int reason) except -1 nogil
     cdef Order *o = &s.orders[slot]
     cdef Position *p = &s.positions[o.position]
     cdef Market *m = &s.markets[p.market]
-    cdef Event *e = event_new(s, EVENT_CANCELLED)
-    e.account = p.account
-    e.market = p.market
-    e.order_id = o.id
-    e.size_lots = o.size_lots
-    e.price_ticks = o.price_ticks
-    e.side = o.side
-    e.reason = <unsigned short>reason
+    event_put(next_event(s), s.sequence, s.time_ns, o.id, 0, o.price_ticks, o.size_lots, 0, 0, 0,
+              p.account, p.market, reason, EVENT_CANCELLED, s.venue, 0, o.side)
     if o.state == STATE_RESTING:
         release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots)
         book_remove(s, m, slot)

@@ -34,6 +34,8 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
             e.account = s.positions[f.maker_position].account
             e.order_id = f.maker_id
             e.size_lots = f.size_lots
+            e.price_ticks = f.maker_price_ticks
+            e.side = <uint8_t>(1 - side)
             e.reason = REASON_SELF_TRADE
             e.market = <unsigned short>m.id
             continue

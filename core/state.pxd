@@ -38,6 +38,12 @@ cdef enum:
 
 cdef extern from *:
     """
+    #define PERPSIM_NEVER INT64_MAX
+    """
+    const int64_t NEVER "PERPSIM_NEVER"
+
+cdef extern from *:
+    """
     /* One cache line. Sizes fit in 40 bits, prices in 36: the engine refuses markets that could need more. */
     typedef struct {
         int64_t id;
@@ -58,6 +64,15 @@ cdef extern from *:
         int32_t position_next;
         int32_t position_previous;
     } perpsim_order;
+
+    /* one store a word instead of a read-modify-write a field; the four list links are left alone */
+    static inline void perpsim_order_set(perpsim_order *o, int64_t id, int64_t size, int64_t filled, int64_t price,
+            int64_t premium, int32_t position, uint64_t flags, uint64_t side, uint64_t tif, uint64_t stp, uint64_t state) {
+        int64_t world_ahead = 0;
+        int32_t next = -1, previous = -1, position_next = -1, position_previous = -1;
+        *o = (perpsim_order){id, size, flags, side, tif, stp, state, filled, world_ahead, price, -1, premium, position,
+                             next, previous, position_next, position_previous};
+    }
     """
     ctypedef struct Order "perpsim_order":
         int64_t id                      # chosen by the caller; negative: the engine's own forced order
@@ -77,6 +92,11 @@ cdef extern from *:
         uint8_t tif
         uint8_t stp_mode
         uint8_t state
+
+cdef extern from *:
+    void order_set "perpsim_order_set"(
+        Order *o, int64_t id, int64_t size_lots, int64_t filled_lots, int64_t price_ticks, int64_t premium_ticks,
+        int32_t position, uint64_t flags, uint64_t side, uint64_t tif, uint64_t stp_mode, uint64_t state) noexcept nogil
 
 cdef enum:
     LOTS_BITS = 38              # sizes that an order can hold, with a bit to spare
@@ -321,6 +341,7 @@ cdef struct State:
     int64_t rows                        # tape rows absorbed
     int64_t forced_id
     int64_t timer_sequence
+    ns_t next_timer_ns                  # when the earliest timer is due; NEVER without one, 1 before the first time
     int64_t waiting_orders              # conditional orders of all markets
     int64_t looks                       # accounts looked at because a trigger was crossed
     int64_t liquidations

@@ -47,6 +47,7 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
     s.clearing_first = s.fund_first + funds
     s.accounts_count = s.clearing_first + markets
     s.forced_id = -1
+    s.next_timer_ns = 1
     s.depth_market = NONE
     s.ranks_key = -1
     s.orders_free = s.triggers_free = s.levels_free = s.world_levels_free = NONE

@@ -1,6 +1,6 @@
 """A binary heap of timers. Entries are not removed when they lose their purpose: whoever pops one checks it."""
 
-from .state cimport pool_grow
+from .state cimport NEVER, pool_grow
 
 
 cdef inline bint earlier(Timer *a, Timer *b) noexcept nogil:
@@ -32,6 +32,7 @@ cdef int timer_add(State *s, ns_t time_ns, uint8_t kind, int32_t target, int32_t
         s.timers[i] = s.timers[parent]
         i = parent
     s.timers[i] = t
+    s.next_timer_ns = s.timers[0].time_ns
     return 0
 
 
@@ -42,6 +43,7 @@ cdef Timer timer_pop(State *s) noexcept nogil:
     cdef int32_t i = 0, child
     s.timers_count -= 1
     if s.timers_count == 0:
+        s.next_timer_ns = NEVER
         return top
     moving = s.timers[s.timers_count]
     while True:
@@ -55,4 +57,5 @@ cdef Timer timer_pop(State *s) noexcept nogil:
         s.timers[i] = s.timers[child]
         i = child
     s.timers[i] = moving
+    s.next_timer_ns = s.timers[0].time_ns
     return top
