@@ -10,6 +10,7 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).resolve().parent
 DEBUG = os.environ.get("PERPSIM_DEBUG") == "1"
+JOBS = os.cpu_count() or 1
 
 DIRECTIVES = {
     "language_level": 3,
@@ -51,8 +52,8 @@ EXTENSIONS = [
     for source in sorted((ROOT / "core").glob("*.pyx"))
 ]
 setup(
-    options={"build_ext": {"parallel": 2}},
+    options={"build_ext": {"parallel": JOBS}, "egg_info": {"egg_base": "build"}},
     ext_modules=cythonize(
-        EXTENSIONS, include_path=[include_view()], compiler_directives=DIRECTIVES, build_dir="build/c", nthreads=2
-    )
+        EXTENSIONS, include_path=[include_view()], compiler_directives=DIRECTIVES, build_dir="build/c", nthreads=JOBS
+    ),
 )

@@ -135,6 +135,7 @@ cdef int rank_side(State *s, Market *m, bint longs) except -1 nogil:
     for i in range(s.ranks_count / 2 - 1, -1, -1):
         sift_down(s.ranks, s.ranks_count, i)
     s.ranks_key = m.id * 2 + longs
+    s.ranks_old = 0
     return 0
 
 
@@ -153,4 +154,7 @@ cdef int32_t adl_next(State *s, Market *m, bint longs) except -2 nogil:
         s.ranks[0] = s.ranks[s.ranks_count]
         if s.ranks_count:
             sift_down(s.ranks, s.ranks_count, 0)
+    if s.ranks_old:                     # nobody is left of those who were ranked: look for newcomers
+        rank_side(s, m, longs)
+        return s.ranks[0].position if s.ranks_count else NONE
     return NONE

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .idmap cimport idmap_remove, key_hash
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
-from .records cimport FLAG_REDUCE_ONLY, SIDE_BUY
+from .records cimport FLAG_REDUCE_ONLY, MARKET_OPEN, MARKET_REDUCE_ONLY, SIDE_BUY
 from .state cimport STATE_RESTING, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new, order_free, trigger_free
 from .units cimport lots_t, ticks_t
 
@@ -28,7 +28,8 @@ cdef enum:
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil
 cdef int book_match(State *s, Market *m, int side, ticks_t limit, lots_t *lots, Taker *taker) except -1 nogil
 cdef int take_order(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil
-cdef lots_t book_depth(State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without) noexcept nogil
+cdef lots_t book_depth(
+    State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without, bint ends) noexcept nogil
 cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexcept nogil
 
 cdef inline lots_t world_lots(WorldLevel *w) noexcept nogil:
@@ -58,6 +59,10 @@ cdef inline ticks_t best_price(Market *m, int side) noexcept nogil:
         return world if world > b.best_accounts else b.best_accounts
     return world if world < b.best_accounts else b.best_accounts
 
+cdef inline bint matches_now(Market *m) noexcept nogil:
+    """Whether orders may meet in this market: else they gather, and recorded ones pass them by."""
+    return m.state == MARKET_OPEN or m.state == MARKET_REDUCE_ONLY
+
 cdef inline bint crosses(int taker_side, ticks_t limit, ticks_t price) noexcept nogil:
     """Whether a taker with this limit trades at `price` (NO_PRICE: never)."""
     if price == NO_PRICE:
@@ -82,11 +87,10 @@ cdef inline void order_link(State *s, int32_t slot) noexcept nogil:
     else:
         p.waiting_orders += 1
 
-cdef inline void order_detach(State *s, int32_t slot) noexcept nogil:
-    """Forget an order that already left its level or bucket: index, position list, trigger, slot."""
+cdef inline void order_unlist(State *s, int32_t slot) noexcept nogil:
+    """All of that but the index."""
     cdef Order *o = &s.orders[slot]
     cdef Position *p = &s.positions[o.position]
-    idmap_remove(&s.order_index, key_hash(p.account, o.id), slot)
     if o.position_previous != NONE:
         s.orders[o.position_previous].position_next = o.position_next
     else:
@@ -104,6 +108,12 @@ cdef inline void order_detach(State *s, int32_t slot) noexcept nogil:
     if o.trigger != NONE:
         trigger_free(s, o.trigger)
     order_free(s, slot)
+
+cdef inline void order_detach(State *s, int32_t slot) noexcept nogil:
+    """Forget an order that already left its level or bucket: index, position list, trigger, slot."""
+    cdef Order *o = &s.orders[slot]
+    idmap_remove(&s.order_index, key_hash(s.positions[o.position].account, o.id), slot)
+    order_unlist(s, slot)
 
 cdef inline ticks_t worse(Ladder *ladder, int side, ticks_t price) noexcept nogil:
     """The best marked price that is not better than `price`."""

@@ -148,26 +148,41 @@ cdef int book_match(State *s, Market *m, int side, ticks_t limit, lots_t *lots, 
             lots[0] -= take
             world_refresh(s, m, maker_side, price - m.shift, w)
         elif price == b.best_accounts and taker.is_world:
-            break                       # only the world's own orders are left at this price
+            while lots[0] > 0:          # only the world's own orders are left at this price: go on behind them
+                price = worse(&b.accounts, maker_side, price + (1 if maker_side else -1))
+                if not crosses(side, limit, price):
+                    break
+                if match_orders(s, m, maker_side, price, lots, taker) == MATCH_CHECK_MAKER:
+                    return MATCH_CHECK_MAKER
+            break
     return MATCH_DONE
 
 
-cdef lots_t book_depth(State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without) noexcept nogil:
+cdef lots_t book_depth(
+    State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without, bint ends
+) noexcept nogil:
     """Lots that a taker of `side` could have down to `limit`, counted up to `wanted`.
 
-    Orders of the self-trade group `without` (NONE: nobody) are left out: they would expire, not fill. So are
-    reduce-only orders, which other fills of the same sweep may cut.
+    Orders of the self-trade group `without` (NONE: nobody) are left out: they would expire, not fill; where the first
+    of them `ends` the taker, nothing behind it counts. Reduce-only orders are left out too: other fills of the same
+    sweep may cut them.
     """
     cdef int maker_side = 1 - side
     cdef BookSide *b = &m.sides[maker_side]
     cdef ticks_t account_price = b.best_accounts, world_price = b.best_world
-    cdef lots_t found = 0
+    cdef lots_t found = 0, ahead
     cdef int32_t slot
     while found < wanted and crosses(side, limit, account_price):
         slot = s.levels[ladder_get(&b.accounts, account_price)].head
+        ahead = 0
         while slot != NONE:
-            if not s.orders[slot].flags & FLAG_REDUCE_ONLY and (
-                    without == NONE or s.accounts[s.positions[s.orders[slot].position].account].stp_group != without):
+            ahead += s.orders[slot].world_ahead
+            if without != NONE and s.accounts[s.positions[s.orders[slot].position].account].stp_group == without:
+                if ends:                # what is recorded counts at better prices, and before this order
+                    limit = account_price - 1 if side == SIDE_BUY else account_price + 1
+                    found += ahead
+                    break
+            elif not s.orders[slot].flags & FLAG_REDUCE_ONLY:
                 found += s.orders[slot].size_lots
             slot = s.orders[slot].next
         account_price = worse(&b.accounts, maker_side, account_price + (1 if maker_side else -1))

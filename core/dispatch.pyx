@@ -11,7 +11,7 @@ from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
 )
 from .bands cimport refresh_bands
-from .book cimport NONE
+from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
 from .idmap cimport index_home, key_hash, prefetch_neighbours, prefetch_order
 from .ledger cimport change_position, transfer

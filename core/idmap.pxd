@@ -13,23 +13,28 @@ cdef int idmap_grow(IdMap *index) except -1 nogil
 cdef inline uint64_t key_hash(int64_t a, int64_t b) noexcept nogil:
     return mix64(<uint64_t>a ^ <uint64_t>0x9E3779B97F4A7C15, <uint64_t>b ^ <uint64_t>0xD1B54A32D192ED03)
 
-cdef inline int idmap_put(IdMap *index, uint64_t hashed, int32_t slot) except -1 nogil:
-    cdef int64_t i
-    if index.used * 4 >= index.mask * 3:
-        idmap_grow(index)
-    i = <int64_t>(hashed >> 32) & index.mask
-    while index.entries[i]:
-        i = (i + 1) & index.mask
-    index.entries[i] = (hashed >> 32 << 32) | <uint64_t><uint32_t>(slot + 1)
-    index.used += 1
-    return 0
-
 cdef inline int64_t idmap_place(IdMap *index, uint64_t hashed) noexcept nogil:
     """First free entry of a key that is known to be absent; there is room."""
     cdef int64_t i = <int64_t>(hashed >> 32) & index.mask
     while index.entries[i]:
         i = (i + 1) & index.mask
     return i
+
+cdef inline int idmap_reserve(IdMap *index) except -1 nogil:
+    """Make sure that one more entry fits."""
+    if index.used * 4 >= index.mask * 3:
+        idmap_grow(index)
+    return 0
+
+cdef inline void idmap_set(IdMap *index, int64_t at, uint64_t hashed, int32_t slot) noexcept nogil:
+    """Fill a free entry."""
+    index.entries[at] = (hashed >> 32 << 32) | <uint64_t><uint32_t>(slot + 1)
+    index.used += 1
+
+cdef inline int idmap_put(IdMap *index, uint64_t hashed, int32_t slot) except -1 nogil:
+    idmap_reserve(index)
+    idmap_set(index, idmap_place(index, hashed), hashed, slot)
+    return 0
 
 cdef inline void idmap_remove_at(IdMap *index, int64_t i) noexcept nogil:
     """Take out one entry; the holes behind it are closed."""
@@ -78,20 +83,28 @@ cdef inline void prefetch_neighbours(State *s, uint64_t hashed) noexcept nogil:
         prefetch(&s.orders[o.position_next])
         prefetch(&s.orders[o.position_previous])
 
-cdef inline int32_t find_order(State *s, int32_t account, int64_t order_id) noexcept nogil:
-    cdef uint64_t hashed = key_hash(account, order_id)
-    cdef int64_t i = <int64_t>(hashed >> 32) & s.order_index.mask
+cdef inline int32_t find_order_at(State *s, int32_t account, int64_t order_id, uint64_t hashed, int64_t *at) noexcept nogil:
+    """Slot of a live order, NONE if there is none; `at` is its index entry, or the free one where it would go."""
+    cdef int64_t mask = s.order_index.mask
+    cdef int64_t i = <int64_t>(hashed >> 32) & mask
+    cdef uint64_t *entries = s.order_index.entries
     cdef uint64_t entry
     cdef int32_t slot
     while True:
-        entry = s.order_index.entries[i]
+        entry = entries[i]
         if entry == 0:
+            at[0] = i
             return NONE
         if entry >> 32 == hashed >> 32:
             slot = <int32_t><uint32_t>entry - 1
             if s.orders[slot].id == order_id and s.positions[s.orders[slot].position].account == account:
+                at[0] = i
                 return slot
-        i = (i + 1) & s.order_index.mask
+        i = (i + 1) & mask
+
+cdef inline int32_t find_order(State *s, int32_t account, int64_t order_id) noexcept nogil:
+    cdef int64_t at
+    return find_order_at(s, account, order_id, key_hash(account, order_id), &at)
 
 cdef inline int32_t find_position(State *s, int32_t account, int32_t market) noexcept nogil:
     cdef uint64_t hashed = key_hash(account, market)

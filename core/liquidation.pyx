@@ -21,9 +21,9 @@ from libc.stdlib cimport qsort
 
 from .adl cimport adl_forget, adl_next
 from .bands cimport band_limit
-from .book cimport NONE
+from .book cimport NONE, matches_now
 from .events cimport event_new
-from .ledger cimport change_position, transfer
+from .ledger cimport change_position, move_isolated, transfer
 from .margin cimport cross_equity, fee_of, maintenance_of, pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
 from .orders cimport fire_conditionals, match_and_settle
 from .records cimport *
@@ -35,7 +35,7 @@ from .state cimport (
 from .timers cimport timer_add
 from .triggers cimport clear_unit, collect_crossed, stamp_unit, trigger_clear
 from .units cimport (
-    RATE_ONE, abs64, add_checked, div_ceil, i128, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, prefetch,
+    RATE_ONE, abs64, add_checked, div_ceil, div_floor, i128, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, prefetch,
     sub_checked, ticks_t, wide_mul,
 )
 
@@ -368,20 +368,31 @@ cdef lots_t size_to_safe(
 ) noexcept nogil:
     """The smallest size whose sale at the mark would restore maintenance, liquidation fee paid; else the whole."""
     cdef money_t missing = unit_maintenance(s, wallet, position) - unit_equity(s, wallet, position)
-    cdef money_t needed = maintenance_of(s, m, value)
-    cdef money_t left, freed
-    cdef lots_t low = 1, high = held, middle
-    if needed - fee_of(s, value, m.rules.liquidation_fee) < missing:
+    cdef Tier *t = &s.tiers[m.tier_first]
+    cdef Tier *last = t + m.tier_count - 1
+    cdef lots_t low = 1, high, middle
+    while t < last and t.rate <= m.rules.liquidation_fee:
+        t += 1
+    # Selling frees more than its fee while what is left lies in a tier whose rate is above the fee, and less below:
+    # what is freed rises up to that floor and falls behind it. One lot more, for the rounding of the floor to lots.
+    high = held if t.floor == 0 else min64(held, max64(1, held - mul_div_ceil(t.floor, held, max64(value, 1), &s.overflow)))
+    if freed_by(s, m, held, value, high) < missing and high < held:
+        high += 1
+    if freed_by(s, m, held, value, high) < missing:
         return held
     while low < high:
         middle = low + (high - low) / 2
-        left = mul_div_ceil(value, held - middle, held, &s.overflow)
-        freed = needed - maintenance_of(s, m, left) - fee_of(s, value - left, m.rules.liquidation_fee)
-        if freed >= missing:
+        if freed_by(s, m, held, value, middle) >= missing:
             high = middle
         else:
             low = middle + 1
     return low
+
+
+cdef inline money_t freed_by(State *s, Market *m, lots_t held, money_t value, lots_t sold) noexcept nogil:
+    """Maintenance that the sale of a part at the mark frees, less its liquidation fee."""
+    cdef money_t left = mul_div_ceil(value, held - sold, held, &s.overflow)
+    return maintenance_of(s, m, value) - maintenance_of(s, m, left) - fee_of(s, value - left, m.rules.liquidation_fee)
 
 
 cdef money_t share_of(State *s, int32_t wallet, int32_t position, int32_t slot) noexcept nogil:
@@ -411,7 +422,7 @@ cdef ticks_t forced_limit(State *s, int32_t wallet, int32_t position, int32_t sl
     if side == SIDE_SELL:
         price = max64(1, div_ceil(div_ceil(at_bankruptcy, p.lots), m.tick_lot_money))
     else:
-        price = min64(m.price_max, -at_bankruptcy / -p.lots / m.tick_lot_money)
+        price = min64(m.price_max, div_floor(div_floor(-at_bankruptcy, -p.lots), m.tick_lot_money))
     return price
 
 
@@ -435,7 +446,7 @@ cdef lots_t forced_order(State *s, int32_t wallet, int32_t position, int32_t slo
     e.size_lots = lots
     e.value = m.mark
     e.aux = m.index
-    if limit > 0:
+    if limit > 0 and matches_now(m):
         s.forced = 1
         match_and_settle(s, m, slot, order_id, side, limit, &left, STP_NONE, &expired)
         s.forced = 0
@@ -452,6 +463,9 @@ cdef lots_t forced_order(State *s, int32_t wallet, int32_t position, int32_t slo
         m.liquidated_long_lots += lots - left
     else:
         m.liquidated_short_lots += lots - left
+    s.ranks_old = 1                     # the fills may have made new counterparties
+    if position != NONE and p.lots:
+        move_isolated(s, p, w.balance - balance)        # a forced sale frees no margin: it must carry the rest
     # what was paid for the filled part, from the ledger: realised pnl and released cost
     notional = abs64((w.realised - realised) + (cost_before - p.cost))
     charge_liquidation_fee(s, m, wallet, position, slot, notional, w.balance - balance)
@@ -736,6 +750,7 @@ cdef int unwind(State *s, Market *m, int64_t rate) except -1 nogil:
     e.side = <uint8_t>side
     e.price_ticks = limit
     e.size_lots = lots
+    s.ranks_old = 1
     return match_and_settle(s, m, m.fund_position, order_id, side, limit, &lots, STP_NONE, &expired)
 
 

@@ -10,14 +10,16 @@ from libc.stdint cimport uint16_t, uint64_t
 from .bands cimport band_limit
 from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_add, book_depth, book_match, book_remove, crosses,
-    ladder_get, order_detach, order_link, take_order,
+    ladder_get, matches_now, order_detach, order_link, order_unlist, take_order,
 )
 from .events cimport event_new, event_put, next_event
-from .idmap cimport find_order, find_position, idmap_put, key_hash
+from .idmap cimport (
+    find_order, find_order_at, find_position, idmap_place, idmap_put, idmap_remove_at, idmap_reserve, idmap_set, key_hash,
+)
 from .ladder cimport ladder_next, ladder_previous
 from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
-from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills, trim_reduce_only
+from .settle cimport cancel_order, cancel_orders_of, hold, leave_book, release, settle_fills, trim_reduce_only
 from .state cimport (
     STAGE_NONE, STATE_RESTING, STATE_WAITING, BookSide, Order, Position, Trigger, Wallet,
     TIMER_EXPIRY, order_new, order_set, position_new, trigger_new,
@@ -59,10 +61,6 @@ cdef int reject(State *s, const Command *c, int reason) except -1 nogil:
     e.aux = c.kind
     e.reason = <uint16_t>reason
     return reason
-
-
-cdef inline bint matches_now(Market *m) noexcept nogil:
-    return m.state == MARKET_OPEN or m.state == MARKET_REDUCE_ONLY
 
 
 cdef inline bint in_liquidation(State *s, Position *p) noexcept nogil:
@@ -248,7 +246,7 @@ cdef int check_taking(State *s, Market *m, Ticket *t) noexcept nogil:
     if t.tif == TIF_FOK:
         if t.stp_mode != STP_NONE:
             group = s.accounts[p.account].stp_group
-        if book_depth(s, m, t.side, t.limit, t.lots, group) < t.lots:
+        if book_depth(s, m, t.side, t.limit, t.lots, group, t.stp_mode != STP_EXPIRE_MAKER) < t.lots:
             return REJECT_NOT_FILLABLE
     return REJECT_NONE
 
@@ -274,14 +272,17 @@ cdef int match_and_settle(State *s, Market *m, int32_t position, int64_t order_i
 
 cdef inline int32_t rest(
     State *s, Market *m, int32_t position, int64_t order_id, int side, ticks_t price, lots_t lots, lots_t filled,
-    uint16_t flags, uint8_t tif, uint8_t stp_mode
+    uint16_t flags, uint8_t tif, uint8_t stp_mode, uint64_t hashed, int64_t at
 ) except -1 nogil:
-    """Put an order into the book, with its hold and its index entry; returns its slot."""
+    """Put an order into the book, with its hold and its index entry (`at`, -1: to be found); returns its slot."""
     cdef int32_t slot = order_new(s)
     cdef Order *o = &s.orders[slot]
+    if at < 0:                          # a match came between: the free entry may be another
+        idmap_reserve(&s.order_index)
+        at = idmap_place(&s.order_index, hashed)
+    idmap_set(&s.order_index, at, hashed, slot)
     order_set(o, order_id, lots, filled, price, premium_of(m, side, price), position, flags, side, tif, stp_mode,
               STATE_RESTING)
-    idmap_put(&s.order_index, key_hash(s.positions[position].account, order_id), slot)
     order_link(s, slot)
     hold(s, m, o)
     book_add(s, m, slot)
@@ -332,7 +333,9 @@ cdef int execute(State *s, Market *m, Ticket *t) except -1 nogil:
 
 
 cdef int rest_ticket(State *s, Market *m, Ticket *t) except -1 nogil:
-    cdef int32_t slot = rest(s, m, t.position, t.order_id, t.side, t.price, t.lots, t.filled, t.flags, t.tif, t.stp_mode)
+    cdef int32_t slot = rest(
+        s, m, t.position, t.order_id, t.side, t.price, t.lots, t.filled, t.flags, t.tif, t.stp_mode,
+        key_hash(s.positions[t.position].account, t.order_id), -1)
     if t.tif == TIF_GTD:
         keep_expiry(s, slot, t.expire_ns)
     return 0
@@ -421,10 +424,13 @@ cdef int place_ordinary(State *s, Market *m, const Command *c) except -1 nogil:
     cdef lots_t size = c.size_lots, lots = size
     cdef int side = c.side
     cdef bint expired = False
+    cdef uint64_t hashed = key_hash(account, order_id)
+    cdef int64_t at
     cdef Ticket t
     if order_id < 0:
         return reject(s, c, REJECT_BAD_ORDER_ID)
-    if find_order(s, account, order_id) != NONE:
+    idmap_reserve(&s.order_index)
+    if find_order_at(s, account, order_id, hashed, &at) != NONE:
         return reject(s, c, REJECT_DUPLICATE_ORDER_ID)
     if size <= 0 or size > m.rules.size_max:
         return reject(s, c, REJECT_BAD_SIZE)
@@ -442,10 +448,11 @@ cdef int place_ordinary(State *s, Market *m, const Command *c) except -1 nogil:
         match_and_settle(s, m, position, order_id, side, price, &lots, c.stp_mode, &expired)
         if lots == 0:
             return 0
+        at = -1
     if expired or c.tif == TIF_IOC:
         fill_ticket(s, m, &t, position, order_id, side, price, lots, 0, c.tif, c.stp_mode, 0)
         return cancelled(s, &t, REASON_SELF_TRADE if expired else REASON_IOC)
-    rest(s, m, position, order_id, side, price, lots, size - lots, 0, c.tif, c.stp_mode)
+    rest(s, m, position, order_id, side, price, lots, size - lots, 0, c.tif, c.stp_mode, hashed, at)
     return 0
 
 
@@ -509,7 +516,8 @@ cdef int wait(State *s, Market *m, const Command *c, int32_t position) except -1
     g.source = c.trigger_source
     g.fires_above = fires_above(c)
     if c.flags & FLAG_TRAILING:
-        g.extreme_ticks = m.last if c.trigger_source == SOURCE_LAST else m.mark / m.tick_value
+        g.extreme_ticks = m.last if c.trigger_source == SOURCE_LAST else (
+            m.mark_ticks_up if c.side == SIDE_BUY else m.mark_ticks)
     if c.tif == TIF_GTD:
         g.expire_ns = c.expire_ns
         timer_add(s, c.expire_ns, TIMER_EXPIRY, c.account, 0, c.order_id)
@@ -566,6 +574,8 @@ cdef int fire_conditionals(State *s, Market *m, int source) except -1 nogil:
     """Fire every waiting order that the prices since the last call reach, and those that this sets off."""
     cdef ticks_t low, high
     cdef int32_t slot
+    if source == SOURCE_MARK and m.trailing_head != NONE:
+        trailing_follow(s, m, source, div_ceil(m.mark, m.tick_value), m.mark / m.tick_value)
     while m.waiting_orders:
         if source == SOURCE_MARK:
             if m.mark == 0:
@@ -579,8 +589,7 @@ cdef int fire_conditionals(State *s, Market *m, int source) except -1 nogil:
             high = m.print_high
         slot = stop_due(s, m, source, low, high)
         if slot == NONE:
-            trailing_follow(s, m, source, low, high)
-            slot = trailing_due(s, m, source, low, high)
+            slot = trailing_due(s, m, source)
         if slot == NONE:
             break
         fire(s, m, slot)
@@ -600,12 +609,15 @@ cdef int expire_order(State *s, int32_t account, int64_t order_id) except -1 nog
 
 
 cdef int cancel(State *s, const Command *c) except -1 nogil:
-    cdef int32_t slot = find_order(s, c.account, c.order_id)
+    cdef int64_t at
+    cdef int32_t slot = find_order_at(s, c.account, c.order_id, key_hash(c.account, c.order_id), &at)
     if s.markets[c.market].state >= MARKET_SETTLING:
         return reject(s, c, REJECT_MARKET_STATE)
     if slot == NONE or s.positions[s.orders[slot].position].market != c.market:
         return reject(s, c, REJECT_UNKNOWN_ORDER)
-    cancel_order(s, slot, REASON_USER)
+    leave_book(s, slot, REASON_USER)
+    idmap_remove_at(&s.order_index, at)
+    order_unlist(s, slot)
     return 0
 
 

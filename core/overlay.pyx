@@ -5,9 +5,10 @@ With no account orders a row touches one number and one bitmap. See overlay.pxd 
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from .bands cimport band_limit
 from .book cimport (
-    NO_PRICE, NONE, Taker, best_price, book_match, crosses, ladder_get, take_order, world_at, world_lots,
-    world_refresh,
+    NO_PRICE, NONE, Taker, best_price, book_match, crosses, ladder_get, matches_now, take_order, world_at,
+    better, world_lots, world_refresh, worse,
 )
 from .events cimport event_new
 from .ladder cimport Ladder, ladder_cell, ladder_next, ladder_previous
@@ -15,7 +16,8 @@ from .records cimport (
     EVENT_SHOCK, EVENT_TAPE_UNFILLED, QUEUE_BEHIND_FIRST, SIDE_BUY, SIDE_SELL, STP_NONE, WALK_DEEPER, Event,
 )
 from .settle cimport settle_fills
-from .state cimport BookSide, Level, Order, WorldLevel, note_print, pool_grow, world_level_free, world_level_new
+from .stops cimport note_print
+from .state cimport BookSide, Level, Order, WorldLevel, pool_grow, world_level_free, world_level_new
 from .units cimport RATE_ONE, div_floor, max64, min64, mul_div_floor
 
 
@@ -171,6 +173,8 @@ cdef int trade_crossed(State *s, Market *m) except -1 nogil:
     cdef lots_t lots
     cdef ticks_t recorded
     cdef int32_t slot
+    if not matches_now(m):
+        return 0
     for side in range(2):                       # side of the recorded level, the taker
         makers = &m.sides[1 - side]
         takers = &m.sides[side]
@@ -247,10 +251,12 @@ cdef int print_queue(
     cdef WorldLevel *w
     cdef int32_t at = ladder_get(&b.accounts, price) if price >= 0 else NONE
     cdef int32_t slot
-    cdef lots_t take, before
+    cdef lots_t take
+    cdef bint meets = matches_now(m)
     while at != NONE and lots > 0:
         slot = s.levels[at].head
-        while slot != NONE and s.positions[s.orders[slot].position].account == s.world:
+        while slot != NONE and (s.positions[s.orders[slot].position].account == s.world or (
+                not meets and s.orders[slot].world_ahead == 0)):
             slot = s.orders[slot].next
         if slot == NONE:
             break
@@ -275,26 +281,26 @@ cdef int print_queue(
 
 
 cdef int walk_deeper(State *s, Market *m, int side, ticks_t price, lots_t lots) except -1 nogil:
-    """Mode W: the part of a recorded taker that found its liquidity already eaten goes on as a real order."""
+    """Mode W: the part of a recorded taker that found its liquidity already eaten goes on as a real order.
+
+    It goes on from the print's price: what is recorded at better prices was gone by then, and is not touched.
+    """
     cdef Taker taker
-    cdef ticks_t limit
+    cdef BookSide *b = &m.sides[1 - side]
+    cdef ticks_t skipped = b.best_world
+    cdef ticks_t limit = band_limit(s, m, side, m.rules.band_up if side == SIDE_BUY else m.rules.band_down)
     taker.account = s.world
     taker.stp_group = s.accounts[s.world].stp_group
     taker.stp_mode = STP_NONE
     taker.is_world = 1
     taker.expired = 0
     taker.checked = NONE
-    if side == SIDE_BUY:
-        limit = m.price_max
-        if m.mark and m.rules.band_up:
-            limit = mul_div_floor(m.mark, m.rules.band_up, RATE_ONE, &s.overflow) / m.tick_value
-    else:
-        limit = 0
-        if m.mark and m.rules.band_down:
-            limit = mul_div_floor(m.mark, m.rules.band_down, RATE_ONE, &s.overflow) / m.tick_value + 1
+    b.best_world = worse(&b.world, 1 - side, price - m.shift)
     while book_match(s, m, side, limit, &lots, &taker):
         settle_fills(s, m, side, m.world_position, 0)
     settle_fills(s, m, side, m.world_position, 0)
+    if skipped != NO_PRICE and better(1 - side, skipped, price - m.shift):
+        b.best_world = skipped
     return unfilled(s, m, side, price, lots)
 
 
@@ -319,7 +325,8 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
     cdef int32_t at
     cdef WorldLevel *w
     cdef lots_t repaid = 0
-    if m.sides[maker_side].best_accounts != NO_PRICE:
+    cdef bint meets = m.sides[maker_side].best_accounts != NO_PRICE and matches_now(m)
+    if meets:
         fill_better(s, m, side, venue_price, &lots)
     at = ladder_get(&m.sides[maker_side].world, price)
     if at != NONE:
@@ -336,12 +343,12 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
     if lots:
         print_queue(s, m, maker_side, price, venue_price, lots)
     if repaid:
-        if m.tape_walk == WALK_DEEPER:
+        if m.tape_walk == WALK_DEEPER and matches_now(m):
             walk_deeper(s, m, side, venue_price, repaid)
         else:
             unfilled(s, m, side, venue_price, repaid)
     if venue_price > 0:
-        note_print(m, venue_price)
+        note_print(s, m, venue_price)
     return 0
 
 

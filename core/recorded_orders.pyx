@@ -7,13 +7,14 @@ recorded order crosses, or that stand before an executed one, trade with it.
 
 from libc.stdint cimport int32_t, uint16_t
 
-from .book cimport NONE, Taker, book_add, book_match, book_remove, ladder_get, order_detach, order_link, take_order
+from .book cimport NONE, Taker, book_add, book_match, book_remove, ladder_get, matches_now, order_detach, order_link, take_order
 from .idmap cimport find_order, idmap_put, key_hash
 from .orders cimport reject
 from .overlay cimport fill_better
 from .records cimport *
 from .settle cimport settle_fills
-from .state cimport STATE_RESTING, Market, Order, note_print, order_new
+from .stops cimport note_print
+from .state cimport STATE_RESTING, Market, Order, order_new
 from .units cimport lots_t, min64, ticks_t
 
 
@@ -29,7 +30,7 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
     taker.is_world = 1
     taker.expired = 0
     taker.checked = NONE
-    if m.state == MARKET_OPEN:
+    if matches_now(m):
         while book_match(s, m, c.side, price, &lots, &taker):
             settle_fills(s, m, c.side, m.world_position, c.order_id)
         settle_fills(s, m, c.side, m.world_position, c.order_id)
@@ -74,8 +75,9 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil
     cdef int64_t order_id = s.orders[slot].id
     cdef int32_t ahead
     cdef lots_t take
-    fill_better(s, m, side, price, &lots)
-    while lots > 0:
+    if matches_now(m):
+        fill_better(s, m, side, price, &lots)
+    while lots > 0 and matches_now(m):
         ahead = s.levels[ladder_get(&m.sides[1 - side].accounts, price)].head
         while ahead != slot and s.positions[s.orders[ahead].position].account == s.world:
             ahead = s.orders[ahead].next
@@ -87,7 +89,7 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil
         settle_fills(s, m, side, m.world_position, order_id)
     if lots:
         reduce(s, m, slot, lots)
-    note_print(m, price)
+    note_print(s, m, price)
     return 0
 
 

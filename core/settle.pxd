@@ -33,7 +33,7 @@ cdef inline void release(State *s, Market *m, int32_t position, int side, uint16
     """Give back what `lots` of an order held."""
     cdef Position *p = &s.positions[position]
     cdef money_t value = m.tick_lot_money * lots
-    if flags & FLAG_REDUCE_ONLY:
+    if flags & FLAG_REDUCE_ONLY or position == m.world_position:
         return
     p.open_loss -= premium_ticks * value
     if side == SIDE_BUY:
@@ -42,8 +42,8 @@ cdef inline void release(State *s, Market *m, int32_t position, int side, uint16
         p.ask_value -= price * value
 
 
-cdef inline int cancel_order(State *s, int32_t slot, int reason) except -1 nogil:
-    """End a live order, resting or waiting, and say why."""
+cdef inline int leave_book(State *s, int32_t slot, int reason) except -1 nogil:
+    """End a live order, resting or waiting, and say why; what is left to do is to forget it."""
     cdef Order *o = &s.orders[slot]
     cdef Position *p = &s.positions[o.position]
     cdef Market *m = &s.markets[p.market]
@@ -54,5 +54,11 @@ cdef inline int cancel_order(State *s, int32_t slot, int reason) except -1 nogil
         book_remove(s, m, slot)
     else:
         stop_unlink(s, m, slot)
+    return 0
+
+
+cdef inline int cancel_order(State *s, int32_t slot, int reason) except -1 nogil:
+    """End a live order for good."""
+    leave_book(s, slot, reason)
     order_detach(s, slot)
     return 0

@@ -9,8 +9,8 @@ from .margin cimport fee_of
 from .records cimport (
     EVENT_CANCELLED, EVENT_TRADE, FLAG_REDUCE_ONLY, REASON_REDUCE_ONLY, REASON_SELF_TRADE, SIDE_BUY, SIDE_SELL, Event,
 )
-from .state cimport ACCOUNT_HOUSE, STATE_RESTING, Fill, Position, note_print
-from .stops cimport stop_unlink
+from .state cimport ACCOUNT_HOUSE, STATE_RESTING, Fill, Position
+from .stops cimport note_print, stop_unlink
 from .units cimport abs64, add_checked, min64, money_t, mul_checked
 
 
@@ -58,7 +58,7 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
             charge_fee(s, &s.wallets[taker.wallet], taker_fee)
         if maker_fee:
             charge_fee(s, &s.wallets[s.positions[maker].wallet], maker_fee)
-        note_print(m, f.price_ticks)
+        note_print(s, m, f.price_ticks)
         e = event_new(s, EVENT_TRADE)
         e.order_id = taker_id
         e.maker_order_id = f.maker_id

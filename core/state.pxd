@@ -111,6 +111,7 @@ cdef struct Trigger:                    # what a conditional or an expiring orde
     int32_t order                       # NONE: free
     uint8_t source                      # SOURCE_LAST or SOURCE_MARK
     uint8_t fires_above                 # fires when the price is at or above the trigger, else at or below
+    uint8_t due                         # trailing stop: a price has turned far enough
 
 cdef struct Level:                      # the account orders of one price and side
     int64_t lots                        # sum of account orders
@@ -419,6 +420,7 @@ cdef struct State:
     int64_t ranks_count
     int64_t ranks_capacity
     int64_t ranks_key                   # market * 2 + side of the ranking at hand, -1: none
+    uint8_t ranks_old                   # forced orders have filled since it was made
 
 cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds) except -1 nogil
 cdef void state_free(State *s) noexcept nogil
@@ -444,15 +446,6 @@ cdef inline money_t cap_of_leverage(State *s, Market *m, int64_t leverage) noexc
             break
         cap = s.tiers[i].cap
     return cap
-
-cdef inline void note_print(Market *m, ticks_t price) noexcept nogil:
-    """A trade took place: last price, and what conditional orders must be shown."""
-    m.last = price
-    if m.waiting_orders:
-        if m.print_high == 0 or price > m.print_high:
-            m.print_high = price
-        if m.print_low == 0 or price < m.print_low:
-            m.print_low = price
 
 cdef inline Wallet *wallet_of(State *s, int32_t account, int32_t asset) noexcept nogil:
     return &s.wallets[account * s.assets_count + asset]

@@ -50,6 +50,8 @@ cdef void stop_unlink(State *s, Market *m, int32_t slot) noexcept nogil:
     cdef int32_t head
     m.waiting_orders -= 1
     s.waiting_orders -= 1
+    if m.waiting_orders == 0:
+        m.print_low = m.print_high = 0  # nobody waited for these prices: an order that comes later must not see them
     if o.flags & FLAG_TRAILING:
         if o.previous != NONE:
             s.orders[o.previous].next = o.next
@@ -90,39 +92,37 @@ cdef int32_t stop_due(State *s, Market *m, int source, ticks_t low, ticks_t high
     return NONE
 
 
-cdef int32_t trailing_due(State *s, Market *m, int source, ticks_t low, ticks_t high) noexcept nogil:
-    """The next trailing stop that fires (oldest first), measured from its extreme before these prices.
+cdef int32_t trailing_due(State *s, Market *m, int source) noexcept nogil:
+    """The oldest trailing stop that a price has set off."""
+    cdef int32_t slot = m.trailing_head
+    while slot != NONE:
+        if s.triggers[s.orders[slot].trigger].source == source and s.triggers[s.orders[slot].trigger].due:
+            return slot
+        slot = s.orders[slot].next
+    return NONE
 
-    BUY fires when the low since placement is at or under the activation price and the price is at or above
-    low * (1 + callback); SELL mirrored. An activation of 0 means at once.
+
+cdef void trailing_follow(State *s, Market *m, int source, ticks_t low, ticks_t high) noexcept nogil:
+    """Show the trailing stops one price: their extremes follow, and those it has turned far enough for are due.
+
+    A price between two ticks is shown as the tick above (`low`) and the tick below (`high`). BUY is due when the low
+    since placement is at or under the activation price and the price at or above low * (1 + callback); SELL mirrored.
+    An activation of 0 means at once.
     """
     cdef int32_t slot = m.trailing_head
     cdef Trigger *t
     cdef int overflow = 0
     while slot != NONE:
         t = &s.triggers[s.orders[slot].trigger]
-        if t.source == source and t.extreme_ticks:
-            if s.orders[slot].side == SIDE_BUY:
-                if (t.trigger_ticks == 0 or t.extreme_ticks <= t.trigger_ticks) and high >= mul_div_ceil(
-                        t.extreme_ticks, RATE_ONE + t.callback_e9, RATE_ONE, &overflow):
-                    return slot
-            elif t.extreme_ticks >= t.trigger_ticks and low <= mul_div_floor(
-                    t.extreme_ticks, RATE_ONE - t.callback_e9, RATE_ONE, &overflow):
-                return slot
-        slot = s.orders[slot].next
-    return NONE
-
-
-cdef void trailing_follow(State *s, Market *m, int source, ticks_t low, ticks_t high) noexcept nogil:
-    """Let the extremes of the trailing stops follow the price."""
-    cdef int32_t slot = m.trailing_head
-    cdef Trigger *t
-    while slot != NONE:
-        t = &s.triggers[s.orders[slot].trigger]
         if t.source == source:
             if s.orders[slot].side == SIDE_BUY:
                 if t.extreme_ticks == 0 or low < t.extreme_ticks:
                     t.extreme_ticks = low
-            elif high > t.extreme_ticks:
-                t.extreme_ticks = high
+                t.due |= (t.trigger_ticks == 0 or t.extreme_ticks <= t.trigger_ticks) and high >= mul_div_ceil(
+                    t.extreme_ticks, RATE_ONE + t.callback_e9, RATE_ONE, &overflow)
+            else:
+                if high > t.extreme_ticks:
+                    t.extreme_ticks = high
+                t.due |= t.extreme_ticks >= t.trigger_ticks and low <= mul_div_floor(
+                    t.extreme_ticks, RATE_ONE - t.callback_e9, RATE_ONE, &overflow)
         slot = s.orders[slot].next

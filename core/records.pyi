@@ -1,0 +1,263 @@
+"""NumPy dtypes and enums of the engine's border. ARCHITECTURE.md says what each field means for each kind."""
+
+from enum import IntEnum, IntFlag
+
+import numpy as np
+
+COMMAND: np.dtype[np.void]
+EVENT: np.dtype[np.void]
+MARKETS_ALL: int
+WORLD_ORDER: int
+
+class Side(IntEnum):
+    BUY = 0
+    SELL = 1
+
+class Tif(IntEnum):
+    GTC = 0
+    IOC = 1
+    FOK = 2
+    GTD = 3
+
+class Flag(IntFlag):
+    MORE = 1
+    MARKET = 2
+    POST_ONLY = 4
+    REDUCE_ONLY = 8
+    CLOSE_POSITION = 16
+    STOP = 32
+    TAKE_PROFIT = 64
+    TRAILING = 128
+    SNAPSHOT = 256
+    TAPE = 512
+    PRICE_PROTECT = 1024
+
+class StpMode(IntEnum):
+    NONE = 0
+    EXPIRE_TAKER = 1
+    EXPIRE_MAKER = 2
+    EXPIRE_BOTH = 3
+
+class TriggerSource(IntEnum):
+    LAST = 0
+    MARK = 1
+
+class Kind(IntEnum):
+    PLACE = 1
+    CANCEL = 2
+    AMEND = 3
+    CANCEL_ALL = 4
+    SET_LEVERAGE = 5
+    SET_MARGIN_MODE = 6
+    SET_POSITION_MODE = 7
+    DEPOSIT = 8
+    WITHDRAW = 9
+    MOVE_MARGIN = 10
+    SEED_POSITION = 11
+    SET_INDEX = 12
+    SET_MARK = 13
+    SET_COLLATERAL_PRICE = 14
+    TAPE_LEVEL = 15
+    TAPE_TRADE = 16
+    TAPE_ORDER = 17
+    TICK = 18
+    SET_RULE = 19
+    SET_MARKET_STATE = 20
+    ADL_DECISION = 21
+    SET_FUNDING = 22
+    SET_SHOCK = 23
+    SET_ACCOUNT = 24
+
+class EventKind(IntEnum):
+    REJECTED = 1
+    ACCEPTED = 2
+    TRADE = 3
+    CANCELLED = 4
+    AMENDED = 5
+    TRIGGERED = 6
+    LEVERAGE = 7
+    MARGIN_MODE = 8
+    POSITION_MODE = 9
+    DEPOSIT = 10
+    WITHDRAWAL = 11
+    MARGIN_MOVED = 12
+    POSITION_SEEDED = 13
+    MARK = 14
+    INDEX = 15
+    FUNDING_RATE = 16
+    FUNDING_PAYMENT = 17
+    FUNDING_SETTLED = 18
+    LIQUIDATION_STARTED = 19
+    LIQUIDATION_ORDER = 20
+    LIQUIDATION_FEE = 21
+    TAKEOVER = 22
+    ADL = 23
+    FUND_COVER = 24
+    SOCIALISED_LOSS = 25
+    VENUE_DEFICIT = 26
+    LIQUIDATION_ENDED = 27
+    FUND_ORDER = 28
+    MARKET_STATE = 29
+    RULE = 30
+    SETTLEMENT = 31
+    SHOCK = 32
+    TAPE_UNFILLED = 33
+    ACCOUNT = 34
+
+class MarketState(IntEnum):
+    PRE_OPEN = 0
+    AUCTION = 1
+    OPEN = 2
+    HALTED = 3
+    REDUCE_ONLY = 4
+    SETTLING = 5
+    CLOSED = 6
+
+class MarginMode(IntEnum):
+    CROSS = 0
+    ISOLATED = 1
+
+class TapeOrder(IntEnum):
+    ADD = 0
+    REDUCE = 1
+    DELETE = 2
+    EXECUTE = 3
+
+class TapeRow(IntEnum):
+    LEVEL = 1
+    TRADE = 2
+    MARK = 3
+    INDEX = 4
+    FUNDING = 5
+    OFF_BOOK = 6
+    KIND_BITS = 15
+    SIDE_BIT = 16
+    MORE_BIT = 32
+    SNAPSHOT_BIT = 64
+
+class Rule(IntEnum):
+    MAKER_FEE = 1
+    TAKER_FEE = 2
+    LIQUIDATION_FEE = 3
+    BAND_UP = 4
+    BAND_DOWN = 5
+    MARKET_BOUND = 6
+    MIN_NOTIONAL = 7
+    MAX_ORDERS = 8
+    MAX_CONDITIONAL = 9
+    FUNDING_INTERVAL = 10
+    MARK_METHOD = 11
+    MARK_PERIOD = 12
+    BASIS_SAMPLES = 13
+    LIQUIDATION_PERIOD = 20
+    LIQUIDATION_DELAY = 21
+    REDUCE_METHOD = 22
+    REDUCE_LIMIT = 23
+    REDUCE_SLICE = 24
+    FUND_NOTIONAL_CAP = 25
+    FUND_UNWIND = 26
+    FUND_UNWIND_PERIOD = 27
+    FUND_UNWIND_SLICE = 28
+    ADL_POLICY = 29
+    ADL_PRICE = 30
+    SOCIALISE = 31
+    CROSS_ORDER = 32
+
+class MarkMethod(IntEnum):
+    GIVEN = 0
+    MEDIAN3 = 1
+
+class ReduceMethod(IntEnum):
+    NONE = 0
+    TO_SAFE = 1
+    TIER = 2
+    WHOLE = 3
+    SLICE = 4
+
+class ReduceLimit(IntEnum):
+    BANKRUPTCY = 0
+    BAND = 1
+    NONE = 2
+
+class FundUnwind(IntEnum):
+    HOLD = 0
+    AT_ONCE = 1
+    SLICES = 2
+
+class AdlPolicy(IntEnum):
+    NONE = 0
+    BITMEX = 1
+    BINANCE = 2
+
+class AdlPrice(IntEnum):
+    BANKRUPTCY = 0
+    MARK = 1
+
+class Socialise(IntEnum):
+    NONE = 0
+    WINNERS = 1
+
+class CrossOrder(IntEnum):
+    LARGEST_MAINTENANCE = 0
+    LARGEST_LOSS = 1
+
+class QueueModel(IntEnum):
+    BEHIND_FIRST = 0
+    PROPORTIONAL = 1
+
+class TapeWalk(IntEnum):
+    DROP = 0
+    DEEPER = 1
+
+class Reject(IntEnum):
+    NONE = 0
+    UNKNOWN_KIND = 1
+    UNKNOWN_MARKET = 2
+    UNKNOWN_ACCOUNT = 3
+    HOUSE_ACCOUNT = 4
+    UNKNOWN_ASSET = 5
+    MARKET_STATE = 6
+    BAD_ENUM = 7
+    ONE_WAY_ONLY = 8
+    BAD_ORDER_ID = 9
+    DUPLICATE_ORDER_ID = 10
+    BAD_SIZE = 11
+    BAD_PRICE = 12
+    BAD_FLAGS = 13
+    BAD_EXPIRY = 14
+    IN_LIQUIDATION = 15
+    BAD_TRIGGER = 16
+    WOULD_TRIGGER = 17
+    NO_MARK = 18
+    PRICE_BAND = 19
+    MIN_NOTIONAL = 20
+    MAX_ORDERS = 21
+    REDUCE_ONLY = 22
+    WOULD_TAKE = 23
+    NOT_FILLABLE = 24
+    POSITION_CAP = 25
+    LEVERAGE_CAP = 26
+    INSUFFICIENT_MARGIN = 27
+    UNKNOWN_ORDER = 28
+    BAD_VALUE = 29
+    POSITION_OPEN = 30
+    ORDERS_OPEN = 31
+    NOT_ISOLATED = 32
+    NOT_COLLATERAL = 33
+    NO_DECISION_PENDING = 34
+    UNKNOWN_RULE = 35
+    TIME_BACKWARDS = 36
+    BY_USER = 101
+    BY_IOC = 102
+    BY_FOK = 103
+    BY_EXPIRED = 104
+    BY_SELF_TRADE = 105
+    BY_REDUCE_ONLY = 106
+    BY_LIQUIDATION = 107
+    BY_ADL = 108
+    BY_MARKET_STATE = 109
+    BY_MARGIN = 110
+    BY_AMENDED_AWAY = 111
+    BY_BAND = 112
+    BY_TAPE = 113
+    BY_PRICE_PROTECT = 114

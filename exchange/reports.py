@@ -1,0 +1,121 @@
+"""What a bot is told: small immutable records, prices in ticks, sizes in lots, money and marks in 1e-8, times in ns.
+
+`time_ns` is when it happened at the venue, not when the bot learns of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perpsim.core import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best quotes; price -1 and size 0 where a side is empty."""
+
+    time_ns: int
+    market: int
+    bid_ticks: int
+    bid_lots: int
+    ask_ticks: int
+    ask_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A public trade; `side` is the taker's."""
+
+    time_ns: int
+    market: int
+    side: Side
+    price_ticks: int
+    size_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """What became of an order of the bot.
+
+    status  open, waiting (for its trigger), triggered, amended, reduced, filled, cancelled, rejected;
+            amend_rejected and cancel_rejected leave the order as it was
+    reason  a perpsim.core.Reject, 0 where there is none
+    """
+
+    time_ns: int
+    market: int
+    order_id: int
+    status: str
+    reason: int
+    left_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A trade of the bot's own account. `forced`: by the liquidation engine; then order_id is negative."""
+
+    time_ns: int
+    market: int
+    order_id: int
+    side: Side
+    price_ticks: int
+    size_lots: int
+    fee: int
+    maker: bool
+    forced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A position: signed lots, and what they cost, signed alike, 1e-8 of the settlement asset."""
+
+    time_ns: int
+    market: int
+    lots: int
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Mark price and index, both in 1e-8 of the quote."""
+
+    time_ns: int
+    market: int
+    mark: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """A funding payment of the bot's account: positive is received."""
+
+    time_ns: int
+    market: int
+    lots: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidation:
+    """A step of the bot's own liquidation.
+
+    step    started, order, fee, takeover, adl (a counterparty took the position), covered, ended
+    amount  equity (started, ended), fee, value of what was taken (takeover, adl), money received (covered)
+    """
+
+    time_ns: int
+    market: int
+    step: str
+    size_lots: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Adl:
+    """The bot's position was cut by auto-deleveraging: it traded `side` for `value`."""
+
+    time_ns: int
+    market: int
+    side: Side
+    size_lots: int
+    value: int

@@ -1,0 +1,3 @@
+from perpsim.replay.cli import main
+
+main()

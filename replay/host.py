@@ -1,0 +1,186 @@
+"""Runs strategies beside a kernel: delivers what happened, late by the feed, and sends orders, late by the way.
+
+One heap of (time_ns, sequence) holds every delivery and timer. What is due at a time is handed over after everything
+that the venue does at that time; an order that a bot sends at t reaches the venue at t + its latency, after all
+recorded rows of that time, in the order in which the bots sent.
+"""
+
+from __future__ import annotations
+
+import heapq
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from perpsim.core import COMMAND, EVENT, EventKind, Kernel, Side, Watch
+from perpsim.exchange.desk import Desk
+from perpsim.exchange.reports import Quote, Trade
+from perpsim.exchange.strategy import Strategy
+from perpsim.replay.errors import InputError
+from perpsim.replay.plan import BotPlan, Plan
+
+PUBLIC = (EventKind.MARK, EventKind.FUNDING_RATE)  # events that concern everybody
+
+
+class Host:
+    """The strategies of a run. The runner calls `notice` with new events, and `deliver` when time has come."""
+
+    def __init__(self, plan: Plan, kernel: Kernel, first_account: int):
+        self.kernel = kernel
+        self.heap: list[tuple[int, int, Callable[[], None]]] = []
+        self.sequence = 0
+        self.markets = range(len(plan.markets))
+        self.quotes = {number: kernel.quote(0, number) for number in self.markets}
+        self.seats = [_Seat(self, plan, bot, first_account + place) for place, bot in enumerate(plan.bots)]
+        self.by_account = {seat.desk.account: seat for seat in self.seats}
+        self.trades_watched = any(_overrides(seat.bot.strategy, "on_trade") for seat in self.seats)
+        self.world = kernel.engines[0].house["world"]
+
+    def start(self, events: np.ndarray) -> None:
+        """Watch what the strategies listen to and call their on_start; `events` are those of the set-up."""
+        if not self.seats:
+            return
+        mask = Watch.MARK | Watch.QUOTE
+        if self.trades_watched:
+            mask |= Watch.TRADE
+        for number in self.markets:
+            self.kernel.watch_market(0, number, mask)
+        for seat in self.seats:
+            self.kernel.watch_account(0, seat.desk.account)
+            seat.set_up(events[events["account"] == seat.desk.account], self.quotes)
+        for seat in self.seats:
+            seat.call([("on_start", None)])
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next delivery or timer is due."""
+        return self.heap[0][0] if self.heap else None
+
+    def push(self, time_ns: int, action: Callable[[], None]) -> None:
+        """Do something at a time, not before now."""
+        self.sequence += 1
+        heapq.heappush(self.heap, (max(time_ns, self.kernel.time_ns), self.sequence, action))
+
+    def deliver(self) -> None:
+        """Everything that is due by the kernel's time."""
+        while self.heap and self.heap[0][0] <= self.kernel.time_ns:
+            heapq.heappop(self.heap)[2]()
+
+    def notice(self, events: np.ndarray) -> None:
+        """Spread the news: what woke the kernel, then the events since the last call."""
+        if not self.seats:
+            return
+        self._market_data()
+        if len(events):
+            self._events(events)
+
+    def _market_data(self) -> None:
+        """Recorded trades and best quotes, as the kernel saw them; the two sides of a quote are told together."""
+        quoted: dict[int, int] = {}
+        for kind, _, number, side, price, lots, time_ns in self.kernel.woken:
+            if kind == Watch.TRADE:
+                self._tell(time_ns, Desk.trade, Trade(time_ns, number, Side(side), price, lots))
+            elif kind == Watch.QUOTE:
+                bid, bid_lots, ask, ask_lots = self.quotes[number]
+                if side == Side.BUY:
+                    self.quotes[number] = (price, lots, ask, ask_lots)
+                else:
+                    self.quotes[number] = (bid, bid_lots, price, lots)
+                quoted[number] = time_ns
+        for number, time_ns in quoted.items():
+            self._tell(time_ns, Desk.quote, Quote(time_ns, number, *self.quotes[number]))
+
+    def _events(self, events: np.ndarray) -> None:
+        """Events of a bot's account to that bot, public ones and simulated trades to all."""
+        accounts = list(self.by_account)
+        wanted = np.isin(events["kind"], PUBLIC)
+        for name in ("account", "maker_account"):
+            wanted |= np.isin(events[name], accounts)
+        if self.trades_watched:
+            wanted |= events["kind"] == EventKind.TRADE
+        for event in map(_fields, events[wanted]):
+            if event["kind"] in PUBLIC:
+                self._tell(event["time_ns"], Desk.event, event)
+                continue
+            if event["kind"] == EventKind.TRADE and self.trades_watched and event["account"] != self.world:
+                fields = ("time_ns", "market", "side", "price_ticks", "size_lots")
+                self._tell(event["time_ns"], Desk.trade, Trade(*(event[name] for name in fields)))
+            for account in {event["account"], event["maker_account"]} & self.by_account.keys():
+                seat = self.by_account[account]
+                self._hand(seat, event["time_ns"], Desk.event, event)
+
+    def _tell(self, time_ns: int, take: Callable, what: Any) -> None:
+        for seat in self.seats:
+            self._hand(seat, time_ns, take, what)
+
+    def _hand(self, seat: _Seat, time_ns: int, take: Callable, what: Any) -> None:
+        self.push(time_ns + seat.bot.feed_ns, lambda: seat.take(take, what))
+
+
+class _Seat:
+    """One strategy with its desk."""
+
+    def __init__(self, host: Host, plan: Plan, bot: BotPlan, account: int):
+        self.host, self.bot, self.file = host, bot, plan.file
+        specs = [market.spec for market in plan.markets]
+        self.desk = Desk(account, specs, self.send, self.set_timer)
+        bot.strategy._desk = self.desk
+
+    def set_up(self, events: np.ndarray, quotes: dict[int, tuple[int, int, int, int]]) -> None:
+        """The account and the markets as they are before the first callback."""
+        self.desk.time_ns = self.host.kernel.time_ns
+        for event in map(_fields, events):
+            self.desk.event(event)
+        for number, quote in quotes.items():
+            self.desk.quote(Quote(self.desk.time_ns, number, *quote))
+            market, known = self.desk.markets[number], self.host.kernel.engines[0].market(number)
+            market.mark, market.index = known["mark"], known["index"]
+            market.last_ticks, market.funding_rate = known["last_ticks"], known["funding_rate_e9"]
+
+    def take(self, method: Callable, what: Any) -> None:
+        """A delivery has arrived: the desk takes note, the strategy is called."""
+        self.desk.time_ns = self.host.kernel.time_ns
+        self.call(method(self.desk, what))
+
+    def call(self, calls: list[tuple[str, Any]]) -> None:
+        for name, what in calls:
+            method = getattr(self.bot.strategy, name)
+            try:
+                method() if name == "on_start" else method(what)
+            except Exception as error:
+                raise self._fault(name, error) from error
+
+    def send(self, fields: dict[str, int]) -> None:
+        """An order leaves the desk."""
+        command = np.zeros(1, COMMAND)
+        for name, value in fields.items():
+            command[name] = value
+        command["account"] = self.desk.account
+        command["time_ns"] = self.host.kernel.time_ns + self.bot.order_ns
+        self.host.kernel.schedule(command)
+
+    def set_timer(self, delay_ns: int, tag: Any) -> None:
+        if delay_ns < 0:
+            raise ValueError("a timer cannot lie in the past")
+
+        def ring() -> None:
+            self.desk.time_ns = self.host.kernel.time_ns
+            self.call([("on_timer", tag)])
+
+        self.host.push(self.host.kernel.time_ns + delay_ns, ring)
+
+    def _fault(self, name: str, error: Exception) -> InputError:
+        """A strategy's own error, with the line of its file where it happened."""
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"{self.bot.name}.{name} raised {type(error).__name__}: {error}"
+        return InputError(message, frame.filename, frame.lineno)
+
+
+def _fields(record: np.void) -> dict[str, int]:
+    """An EVENT as a dict."""
+    return dict(zip(EVENT.names, record.item(), strict=True))
+
+
+def _overrides(strategy: Strategy, name: str) -> bool:
+    return getattr(type(strategy), name) is not getattr(Strategy, name)

@@ -1,0 +1,297 @@
+"""The result folder: accounts.parquet, events.parquet, series.parquet, summary.json, and a copy of the scenario.
+
+Everything in summary.json but its `wall` part depends on nothing but the scenario and its inputs; `verify` runs the
+scenario again and compares. Amounts are exact decimals in text, counts are integers, times are UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from fractions import Fraction
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from perpsim.core import EventKind
+from perpsim.exchange.units import VALUE_ONE, decimal_text
+from perpsim.replay.errors import InputError
+from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
+from perpsim.replay.runner import Outcome, Runner
+from perpsim.replay.scenario import ScenarioFile, load
+from perpsim.replay.series import COLUMNS
+from perpsim.replay.tables import EventFile, write_table
+from perpsim.replay.tally import MarketTally
+
+FORMAT = 1
+SUMMARY, SCENARIO = "summary.json", "scenario.toml"
+MONEY = "1e-8 of the settlement asset"
+
+Progress = Callable[[str, int, int], None]
+
+
+def run(file: ScenarioFile, out: str | os.PathLike, progress: Progress | None = None) -> dict[str, Any]:
+    """Run a scenario, write its result folder, return its summary.
+
+    The folder appears whole or not at all, and replaces an earlier result. Raises InputError for an impossible
+    scenario, and for a folder that holds anything else.
+    """
+    out = Path(out)
+    refuse_foreign(out)
+    plan = make_plan(file, progress)
+    with _folder(out) as folder:
+        events = EventFile(folder / "events.parquet")
+        try:
+            outcome = Runner(plan, events, progress).run()
+        finally:
+            events.close()
+        summary = summarise(outcome)
+        _write_accounts(folder / "accounts.parquet", outcome)
+        _write_series(folder / "series.parquet", outcome)
+        (folder / SCENARIO).write_bytes(file.text)
+        (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    return summary
+
+
+def verify(folder: str | os.PathLike, progress: Progress | None = None) -> list[str]:
+    """Run a result's scenario again; returns what differs, one line each, nothing when all is the same."""
+    folder = Path(folder)
+    before = read_summary(folder)
+    base = Path(before["wall"]["scenario"]).parent
+    file = load(folder / SCENARIO, base)
+    again = summarise(Runner(make_plan(file, progress), None, progress).run())
+    del before["wall"], again["wall"]
+    return list(_differences("", before, json.loads(json.dumps(again))))
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The summary of a result folder. Raises InputError where there is none that this release can read."""
+    try:
+        summary = json.loads((folder / SUMMARY).read_text("utf-8"))
+        number = summary["format"]
+    except OSError as error:
+        raise InputError(f"is no result of perpsim run ({SUMMARY}: {error.strerror})", folder) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError("is damaged; run the scenario again", folder / SUMMARY) from error
+    if number != FORMAT:
+        raise InputError(f"is of format {number}, this release reads {FORMAT}; run the scenario again", folder)
+    return summary
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise InputError unless a result may be written there: nothing, an empty folder, or an earlier result."""
+    if out.is_dir() and any(out.iterdir()) and not (out / SUMMARY).is_file():
+        raise InputError("is not empty and holds no earlier result; choose another folder", out)
+    if out.exists() and not out.is_dir():
+        raise InputError("is a file; choose a folder", out)
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[Path]:
+    """A folder to write into, beside `out`; it takes the place of `out` when all went well, and is gone when not."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.unfinished-", dir=out.parent))
+    try:
+        yield work
+        work.chmod(0o755)
+        refuse_foreign(out)
+        if out.exists():
+            out.rename(work / ".earlier")
+            (work / ".earlier").rename(work.with_name(f"{work.name}.earlier"))
+        work.rename(out)
+        shutil.rmtree(work.with_name(f"{work.name}.earlier"), ignore_errors=True)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _differences(place: str, ours: Any, theirs: Any) -> Iterator[str]:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in dict.fromkeys([*ours, *theirs]):
+            yield from _differences(f"{place}.{key}".lstrip("."), ours.get(key), theirs.get(key))
+    elif ours != theirs:
+        yield f"{place}: was {ours}, is {theirs}"
+
+
+# summary.json
+
+
+def summarise(outcome: Outcome) -> dict[str, Any]:
+    """What a person asks first."""
+    plan, tally, opening = outcome.plan, outcome.tally, outcome.opening
+    scenario = plan.file.scenario
+    accounts = outcome.engine.accounts()
+    funds = accounts[outcome.engine.house["funds"]]
+    result = int(funds["realised"].sum()) + int(funds["unrealised"].sum())
+    forced = {side: sum(market.forced_total(side) for market in tally.markets) for side in ("long", "short")}
+    forced["total"] = sum(forced.values())
+    events, rows = outcome.engine.statistics()["events"], outcome.rows
+    return {
+        "format": FORMAT,
+        "name": scenario.run.name or plan.file.path.stem,
+        "digest": outcome.engine.digest(),
+        "forced_notional": {side: _money(amount) for side, amount in forced.items()},
+        "accounts": {
+            "total": plan.accounts,
+            "liquidated": int(tally.liquidated[: outcome.watch.peak.size].sum()),
+            "taken_over": int(tally.taken_over.sum()),
+            "deleveraged": int(tally.deleveraged.sum()),
+            "bots": len(plan.bots),
+        },
+        "liquidations": tally.count(EventKind.LIQUIDATION_STARTED),
+        "adl_trades": tally.count(EventKind.ADL),
+        "fund": {
+            "before": _money(opening.fund_balance),
+            "after": _money(int(funds["balance"].sum())),
+            "equity_after": _money(int(funds["equity"].sum())),
+            "taken_over": _money(sum(ways["fund"] for market in tally.markets for ways in market.forced.values())),
+            "result_on_positions": _money(result),
+            "covered": _money(tally.covered),
+            "used": _money(tally.covered - result),
+            "liquidation_fees": _money(tally.fees_to_fund),
+        },
+        "socialised_loss": _money(tally.socialised),
+        "deficit": _money(tally.deficit),
+        "markets": {
+            market.spec.symbol: _market_summary(outcome, number, market, tally.markets[number])
+            for number, market in enumerate(plan.markets)
+        },
+        "start": {"time": iso(opening.time_ns), "event": opening.events},
+        "end": {"time": iso(outcome.engine.time_ns), "event": events},
+        "rows": rows,
+        "seed": scenario.run.seed,
+        "rulebook": _rulebook_summary(plan),
+        "scenario_sha256": plan.file.sha256,
+        "version": metadata.version("perpsim"),
+        "wall": {
+            "seconds": round(outcome.wall_seconds, 3),
+            "events_per_second": round(events / outcome.wall_seconds),
+            "rows_per_second": round(rows / outcome.wall_seconds),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "scenario": str(plan.file.base / plan.file.path.name),
+        },
+    }  # fmt: skip
+
+
+def _market_summary(outcome: Outcome, number: int, market: MarketPlan, tally: MarketTally) -> dict[str, Any]:
+    now = outcome.engine.market(number)
+    before = outcome.opening.open_interest_lots[number]
+    forced = {side: {way: _money(amount) for way, amount in ways.items()} for side, ways in tally.forced.items()}
+    return {
+        "forced_notional": forced,
+        "open_interest": {
+            "before": _sides(before, market.spec.lot),
+            "after": _sides((now["longs_lots"], now["shorts_lots"]), market.spec.lot),
+        },
+        "mark": {
+            "first": _money(tally.mark_first),
+            "min": _money(tally.mark_min),
+            "max": _money(tally.mark_max),
+            "last": _money(tally.mark_last),
+        },
+        "mark_index_gap": {
+            "worst": f"{tally.gap_worst:.9f}",
+            "time": iso(tally.gap_time_ns) if tally.gap_time_ns else None,
+        },
+        "trades": {"count": tally.trades, "volume": decimal_text(tally.volume_lots * market.spec.lot)},
+        "tape": {
+            "sha256": market.tape.sha256(),
+            "rows": len(market.tape),
+            "mark": market.settings.mark,
+            "funding": market.settings.funding,
+            "queue_model": market.settings.queue_model,
+            "walk": market.settings.walk,
+            "unfilled": decimal_text(tally.tape_unfilled_lots * market.spec.lot),
+        },
+    }
+
+
+def _rulebook_summary(plan: Plan) -> dict[str, Any]:
+    book = plan.rulebook
+    return {
+        "name": book.name,
+        "date": book.date,
+        "era": book.era,
+        "fingerprint": book.fingerprint,
+        "modified": book.fingerprint != plan.base_fingerprint,
+        "changes": plan.changes,
+    }
+
+
+def _sides(lots: tuple[int, int], lot: Fraction) -> dict[str, str]:
+    return {side: decimal_text(count * lot) for side, count in zip(("long", "short"), lots, strict=True)}
+
+
+def _money(units: int) -> str:
+    """Exact text of an amount or a price in 1e-8."""
+    return decimal_text(Fraction(units, VALUE_ONE))
+
+
+# Parquet
+
+
+def house_names(house: dict[str, Any]) -> dict[int, str]:
+    """Ids of the house accounts and what they are."""
+    names = {account: f"fund {number}" for number, account in enumerate(house["funds"])}
+    names |= {account: f"clearing {number}" for number, account in enumerate(house["clearing"])}
+    return names | {account: name for name, account in house.items() if isinstance(account, int)}
+
+
+def _write_accounts(path: Path, outcome: Outcome) -> None:
+    """One row an account: customers, then the house."""
+    rows = outcome.engine.accounts()
+    count, customers = len(rows), outcome.watch.peak.size
+    house = house_names(outcome.engine.house)
+    cohort = ["" for _ in range(count)]
+    start = {name: np.zeros(count, np.int64) for name in ("lots", "leverage", "entry_value")}
+    for crowd in outcome.crowds:
+        mine = slice(crowd.first, crowd.first + len(crowd))
+        cohort[mine] = [crowd.labels[label] for label in crowd.cohort.tolist()]
+        for name, column in start.items():
+            column[mine] = getattr(crowd, name)
+    bots_from = sum(map(len, outcome.crowds))
+    for number, bot in enumerate(outcome.plan.bots):
+        cohort[bots_from + number] = bot.name
+    for account, name in house.items():
+        cohort[account] = name
+    ratio, drawdown = np.full(count, np.inf), np.zeros(count, np.int64)
+    ratio[:customers] = np.minimum(outcome.watch.margin_ratio_min, outcome.tally.margin_ratio_min[:customers])
+    drawdown[:customers] = outcome.watch.drawdown
+    copied = [
+        (ours, MONEY, np.ascontiguousarray(rows[theirs]))
+        for ours, theirs in (
+            ("deposits", "deposited"), ("realised", "realised"), ("unrealised", "unrealised"), ("fees", "fees"),
+            ("funding", "funding"), ("absorbed", "absorbed"), ("final_equity", "equity"),
+            ("final_maintenance", "maintenance"),
+        )
+    ]  # fmt: skip
+    write_table(
+        path,
+        [
+            ("account", "", np.ascontiguousarray(rows["account"])),
+            ("cohort", "", cohort),
+            ("house", "", np.arange(count) >= customers),
+            ("start_lots", "position at the start, signed lots", start["lots"]),
+            ("start_leverage", "chosen leverage at the start", start["leverage"]),
+            ("start_entry", "entry price at the start, 1e-8 of the quote", start["entry_value"]),
+            *copied,
+            ("liquidations", "times", np.ascontiguousarray(rows["liquidations"])),
+            ("adl_hits", "times", np.ascontiguousarray(rows["adl_hits"])),
+            ("max_drawdown", f"largest fall of equity less deposits, at the samples, {MONEY}", drawdown),
+            ("min_margin_ratio", "smallest equity / maintenance; infinite without a position", ratio),
+        ],
+    )
+
+
+def _write_series(path: Path, outcome: Outcome) -> None:
+    rows = outcome.series.rows
+    columns = []
+    for place, (name, (kind, unit)) in enumerate(COLUMNS.items()):
+        values = [row[place] for row in rows]
+        columns.append((name, unit, values if kind == "text" else np.array(values, np.int64)))
+    write_table(path, columns)

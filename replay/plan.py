@@ -1,0 +1,307 @@
+"""From a scenario file to what a run needs: rulebook with changes, markets with their tapes, times, bots.
+
+Everything a file can get wrong that needs more than the file to see is refused here, before anything runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq
+from perpsim.core import MarkMethod, QueueModel, TapeWalk
+from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
+from perpsim.exchange.rules import parse_tiers, parse_value
+from perpsim.exchange.units import nanoseconds
+from perpsim.replay.catalogue import Instrument, step
+from perpsim.replay.errors import InputError
+from perpsim.replay.readers import READERS
+from perpsim.replay.scenario import Bot, ScenarioFile, TapeSource
+from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, iter_batches, open_tape
+
+RECORDINGS = {"btcusdt-2023-04-04": ("btcusdt_20230404.dat.gz", "btcusdt_20230405.dat.gz")}
+VENUE_FIELDS = {field.name for field in dataclasses.fields(Rulebook)} - {"name", "date", "era", "markets"}
+MARKET_FIELDS = {field.name for field in dataclasses.fields(MarketSpec)}
+
+Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
+
+
+@dataclass(frozen=True, eq=False)
+class MarketPlan:
+    """One market: its rules as the engine gets them, and its recording."""
+
+    spec: MarketSpec
+    tape: Tape | StoredTape
+    settings: TapeSource
+    first_ns: int
+    last_ns: int
+
+    def chunks(self) -> Iterator[Batch]:
+        """The recording's columns in order, without taped funding where that is computed."""
+        batches = [self.tape.columns()] if isinstance(self.tape, Tape) else iter_batches(self.tape)
+        for batch in batches:
+            yield without_funding(batch) if self.settings.funding == "computed" else batch
+
+
+@dataclass(frozen=True, eq=False)
+class BotPlan:
+    """A strategy, made and waiting for its desk."""
+
+    strategy: Strategy
+    settings: Bot
+    name: str
+    feed_ns: int
+    order_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that a run needs."""
+
+    file: ScenarioFile
+    rulebook: Rulebook  # with the scenario's changes, without the tape's settings
+    base_fingerprint: str  # of the rulebook before the changes
+    changes: dict[str, Any]
+    markets: tuple[MarketPlan, ...]
+    bots: tuple[BotPlan, ...]
+    start_ns: int | None  # None: as soon as there is a book and a mark
+    end_ns: int
+    interval_ns: int
+
+    def market_number(self, symbol: str, key: str) -> int:
+        """Engine number of a market by its symbol; the only one where none is named."""
+        symbols = [market.spec.symbol for market in self.markets]
+        if not symbol and len(symbols) == 1:
+            return 0
+        if symbol not in symbols:
+            what = f"{symbol!r} is no market of this scenario" if symbol else "name one market"
+            raise self.file.wrong(key, f"{what}; its tapes are of {', '.join(symbols)}")
+        return symbols.index(symbol)
+
+    @property
+    def accounts(self) -> int:
+        """Customers of the venue: the populations, then the bots."""
+        return sum(each.accounts for each in self.file.scenario.population) + len(self.bots)
+
+
+def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
+    """Read rulebook and recordings, make the bots. Raises InputError for what cannot be."""
+    scenario = file.scenario
+    base, book, changes = _rulebook(file)
+    markets: list[MarketPlan] = []
+    for number, source in enumerate(scenario.tape):
+        markets.append(_market(file, f"tape[{number}]", source, book, progress))
+        if markets[-1].spec.symbol in [each.spec.symbol for each in markets[:-1]]:
+            raise file.wrong(f"tape[{number}]", f"{markets[-1].spec.symbol} has a tape already")
+    first_ns, last_ns = min(each.first_ns for each in markets), max(each.last_ns for each in markets)
+    start_ns, end_ns = (_moment(file, key, first_ns) for key in ("start", "end"))
+    if not first_ns <= (start_ns or first_ns) < (end_ns or last_ns) <= last_ns:
+        raise file.wrong("run.start, run.end", f"the recording lasts from {iso(first_ns)} to {iso(last_ns)}")
+    return Plan(
+        file=file,
+        rulebook=book,
+        base_fingerprint=base.fingerprint,
+        changes=changes,
+        markets=tuple(markets),
+        bots=tuple(_bot(file, f"strategy[{number}]", bot) for number, bot in enumerate(scenario.strategy)),
+        start_ns=start_ns,
+        end_ns=end_ns or last_ns,
+        interval_ns=_positive_ns(file, "run.interval", scenario.run.interval),
+    )
+
+
+def without_funding(batch: Batch) -> Batch:
+    """A chunk without its FUNDING rows; a message that ended with one ends with the row before."""
+    code = batch["code"]
+    funding = (code & ROW_MASK) == Row.FUNDING
+    ends = np.flatnonzero(funding & ((code & MORE) == 0))
+    before = ends[ends > 0] - 1
+    code = code.copy()
+    code[before] &= 0xFF ^ MORE
+    return {name: (code if name == "code" else column)[~funding] for name, column in batch.items()}
+
+
+def _rulebook(file: ScenarioFile) -> tuple[Rulebook, Rulebook, dict[str, Any]]:
+    """(as published, as changed, the changes by key)."""
+    venue = file.scenario.venue
+    try:
+        base = rulebook(venue.rulebook, venue.date)
+    except KeyError as error:
+        raise file.wrong("venue.rulebook", error.args[0]) from error
+    except ValueError as error:
+        raise file.wrong("venue.date", str(error)) from error
+    everywhere: dict[str, Any] = {}
+    wide: dict[str, Any] = {}
+    for key, value in venue.rules.items():
+        name, parsed = _rule(file, f"venue.rules.{key}", key, value, VENUE_FIELDS | MARKET_FIELDS)
+        (wide if name in VENUE_FIELDS else everywhere)[name] = parsed
+    book = base.changed(everywhere, **wide)
+    changes = {key: value for key, value in venue.rules.items()}
+    specs = {spec.symbol: spec for spec in book.markets}
+    for symbol, rules in venue.markets.items():
+        if symbol not in specs:
+            raise file.wrong(f"venue.markets.{symbol}", f"{book.name} has no such market; known: {', '.join(specs)}")
+        for key, value in rules.items():
+            name, parsed = _rule(file, f"venue.markets.{symbol}.{key}", key, value, MARKET_FIELDS)
+            specs[symbol] = dataclasses.replace(specs[symbol], **{name: parsed})
+            changes[f"{symbol}.{key}"] = value
+    return base, dataclasses.replace(book, markets=tuple(specs.values())), changes
+
+
+def _rule(file: ScenarioFile, place: str, key: str, value: Any, fields: set[str]) -> tuple[str, Any]:
+    try:
+        name, parsed = ("tiers", parse_tiers(value)) if key == "tiers" else parse_value(key, value)
+    except (ValueError, TypeError, KeyError) as error:
+        raise file.wrong(place, str(error)) from error
+    if name not in fields:
+        raise file.wrong(place, "is a rule of the whole venue; put it under venue.rules")
+    return name, parsed
+
+
+def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, progress: Progress | None) -> MarketPlan:
+    tape = _tape(file, key, source, progress)
+    try:
+        spec = book.market(source.market or tape.instrument.symbol)
+    except KeyError as error:
+        raise file.wrong(f"{key}.market", error.args[0]) from error
+    _check_instrument(file, key, tape.instrument, spec)
+    changes: dict[str, Any] = {
+        "queue_model": QueueModel[source.queue_model.replace("-", "_").upper()],
+        "tape_walk": TapeWalk[source.walk.upper()],
+    }
+    if source.mark == "taped":
+        changes |= {"mark_method": MarkMethod.GIVEN, "mark_period_ns": 0}
+    if source.funding == "taped":
+        changes |= {"premium_period_ns": 0}  # the venue's own estimate is on the tape
+    if isinstance(tape, Tape):
+        first_ns, last_ns = int(tape.time_ns[0]), int(tape.time_ns[-1])
+    else:
+        first_ns, last_ns = _stored_span(tape)
+    return MarketPlan(dataclasses.replace(spec, **changes), tape, source, first_ns, last_ns)
+
+
+def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress | None) -> Tape | StoredTape:
+    """The recording: opened where it is imported, else read into memory."""
+    if source.store:
+        return open_tape(file.resolve(source.store))
+    if source.recording and source.recording not in RECORDINGS:
+        known = ", ".join(RECORDINGS)
+        raise file.wrong(f"{key}.recording", f"{source.recording!r} does not ship with perpsim; known: {known}")
+    if source.recording:
+        folder = resources.files("perpsim.replay.recordings")
+        paths = [Path(str(folder / name)) for name in RECORDINGS[source.recording]]
+    else:
+        paths = [file.resolve(name) for name in source.files]
+    if source.reader not in READERS:
+        raise file.wrong(f"{key}.reader", f"no reader {source.reader!r}; known: {', '.join(READERS)}")
+    facts = None
+    if source.instrument:
+        facts = Instrument(**msgspec.structs.asdict(source.instrument))
+
+    def read_so_far(done: int, total: int) -> None:
+        if progress:
+            progress("reading the recording", done, total)
+
+    return READERS[source.reader](paths, facts, progress=read_so_far)
+
+
+def _check_instrument(file: ScenarioFile, key: str, instrument: Instrument, spec: MarketSpec) -> None:
+    """The recording's grid must be the rulebook's: prices and sizes of both are counted in the same steps."""
+    if instrument.kind == "inverse":
+        raise file.wrong(key, f"{instrument.symbol} is an inverse contract; {spec.symbol} of the rulebook is linear")
+    for name, ours in (("tick", spec.tick), ("lot", spec.lot)):
+        units, decimals = step(getattr(instrument, name))
+        if ours * 10**decimals != units:
+            message = f"the recording's {name} is {getattr(instrument, name)}, that of {spec.symbol} is {float(ours):g}"
+            raise file.wrong(key, message)
+
+
+def _stored_span(tape: StoredTape) -> tuple[int, int]:
+    """First and last time of a stored tape, from its files' statistics."""
+    times = []
+    for path, last in ((tape.parts[0].path, False), (tape.parts[-1].path, True)):
+        with pq.ParquetFile(path) as stored:
+            groups = stored.metadata
+            statistics = groups.row_group(groups.num_row_groups - 1 if last else 0).column(0).statistics
+            times.append(statistics.max if last else statistics.min)
+    return int(times[0]), int(times[1])
+
+
+def _moment(file: ScenarioFile, name: str, first_ns: int) -> int | None:
+    moment = getattr(file.scenario.run, name)
+    if moment is None:
+        return None
+    if isinstance(moment, datetime.datetime):
+        seconds = moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+        return seconds // datetime.timedelta(microseconds=1) * 1000
+    return first_ns + to_ns(file, f"run.{name}", moment)
+
+
+def to_ns(file: ScenarioFile, key: str, seconds: int | float | str) -> int:
+    """Seconds of a scenario in nanoseconds, at least 0."""
+    try:
+        duration = nanoseconds(seconds, "the number of seconds")
+    except ValueError as error:
+        raise file.wrong(key, str(error)) from error
+    if duration < 0:
+        raise file.wrong(key, f"{seconds} seconds are less than none")
+    return duration
+
+
+def _positive_ns(file: ScenarioFile, key: str, seconds: int | float | str) -> int:
+    duration = to_ns(file, key, seconds)
+    if duration == 0:
+        raise file.wrong(key, "must be longer than nothing")
+    return duration
+
+
+def _bot(file: ScenarioFile, key: str, bot: Bot) -> BotPlan:
+    """Import a strategy's class and make it. Raises InputError where that is impossible."""
+    where, colon, name = bot.use.rpartition(":")
+    if not colon or not name.isidentifier():
+        raise file.wrong(f"{key}.use", f"{bot.use!r} is not of the form file.py:Class")
+    module = _module(file, f"{key}.use", where)
+    made = getattr(module, name, None)
+    if not (isinstance(made, type) and issubclass(made, Strategy)):
+        raise file.wrong(f"{key}.use", f"{where} has no Strategy class named {name}")
+    try:
+        strategy = made(**bot.parameters)
+    except (TypeError, ValueError) as error:
+        raise file.wrong(f"{key}.parameters", f"{name} does not take them: {error}") from error
+    feed_ns, order_ns = (to_ns(file, f"{key}.{each}", getattr(bot, each)) for each in ("feed_latency", "order_latency"))
+    return BotPlan(strategy, bot, bot.name or name, feed_ns, order_ns)
+
+
+def _module(file: ScenarioFile, key: str, where: str) -> Any:
+    try:
+        if not where.endswith(".py"):
+            return importlib.import_module(where)
+        path = file.resolve(where)
+        if not path.is_file():
+            raise file.wrong(key, f"{path} does not exist")
+        spec = importlib.util.spec_from_file_location(f"perpsim_strategy_{path.stem}", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses of the file look themselves up here
+        spec.loader.exec_module(module)
+        return module
+    except InputError:
+        raise
+    except Exception as error:
+        raise file.wrong(key, f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+
+def iso(time_ns: int) -> str:
+    """A time as ISO 8601 text in UTC, as many decimals as it needs."""
+    text = str(np.datetime64(time_ns, "ns"))
+    return f"{text.rstrip('0').rstrip('.')}Z" if "." in text else f"{text}Z"

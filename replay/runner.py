@@ -1,0 +1,304 @@
+"""Runs a plan: the only loop.
+
+    warm up       recorded rows build the book until there is one, with a mark; nobody is there yet
+    set up        fund, bots, populations, all at the start; shocks are scheduled
+    run           the kernel merges tapes, commands and timers; in between: bots, samples, events to the disk
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from perpsim.core import COMMAND, Engine, EventKind, Kernel, Kind, MarginMode, Reject, Stop
+from perpsim.exchange.units import money, rate
+from perpsim.replay import population
+from perpsim.replay.errors import InputError
+from perpsim.replay.host import Host
+from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns
+from perpsim.replay.population import Crowd, Ground
+from perpsim.replay.series import Series, Watch
+from perpsim.replay.shock import path_commands
+from perpsim.replay.tally import Tally
+from perpsim.replay.tape import Batch
+
+Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
+
+
+class Sink(Protocol):
+    """Takes the events of a run, in order."""
+
+    def add(self, events: np.ndarray) -> None: ...
+
+
+class _Nowhere:
+    def add(self, events: np.ndarray) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Opening:
+    """State of the venue at the start, after the set-up."""
+
+    time_ns: int
+    events: int  # so far, set-up included
+    fund_balance: int
+    marks: list[int]
+    open_interest_lots: list[tuple[int, int]]  # (long, short) by market
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run leaves behind, for outcomes.py to write down."""
+
+    plan: Plan
+    engine: Engine
+    crowds: list[Crowd]
+    opening: Opening
+    tally: Tally
+    series: Series
+    watch: Watch
+    rows: int
+    wall_seconds: float
+
+
+class Runner:
+    """One run of a plan. `run` may be called once."""
+
+    def __init__(self, plan: Plan, sink: Sink | None = None, progress: Progress | None = None):
+        self.plan = plan
+        self.sink = sink or _Nowhere()
+        self.progress = progress or (lambda what, done, total: None)
+        specs = [market.spec for market in plan.markets]
+        try:
+            self.engine = Engine(plan.rulebook, specs, max(1, plan.accounts), plan.file.scenario.run.seed)
+        except ValueError as error:
+            raise plan.file.wrong("venue", str(error)) from error
+        self.kernel = Kernel([self.engine])
+        self.feeds = [_Feed(self.kernel, number, market) for number, market in enumerate(plan.markets)]
+        self.tally = self._new_tally()
+        self.series = Series(self.kernel, self.engine, specs, plan.file.scenario.run.depth)
+        self.customers = max(1, plan.accounts)
+        self.watch = Watch(self.customers)
+        self.host: Host | None = None
+
+    def run(self) -> Outcome:
+        """Warm up, set up and play to the end. Raises InputError where the scenario turns out to be impossible."""
+        began = time.perf_counter()
+        self._warm_up()
+        crowds = self._set_up()
+        self._play()
+        self.engine.check()
+        return Outcome(
+            plan=self.plan,
+            engine=self.engine,
+            crowds=crowds,
+            opening=self.opening,
+            tally=self.tally,
+            series=self.series,
+            watch=self.watch,
+            rows=self.kernel.rows,
+            wall_seconds=time.perf_counter() - began,
+        )
+
+    # Warm-up and set-up
+
+    def _warm_up(self) -> None:
+        """Play rows until the start: the first full interval at which every market has a book and a mark."""
+        plan = self.plan
+        first_ns = min(market.first_ns for market in plan.markets)
+        if plan.start_ns is not None:
+            self._advance(plan.start_ns)
+            if not self._ready():
+                raise plan.file.wrong("run.start", f"there is no {self._missing()} yet at {iso(plan.start_ns)}")
+            return
+        now = first_ns // plan.interval_ns * plan.interval_ns
+        while not self._ready():
+            now += plan.interval_ns
+            if now >= plan.end_ns:
+                what = self._missing()
+                raise InputError(f"the recording never has a {what}, so nobody can trade in it", plan.file.path)
+            self._advance(now)
+
+    def _ready(self) -> bool:
+        return not self._missing()
+
+    def _missing(self) -> str:
+        """What the venue lacks before anybody can have a position in it; a bare replay needs nothing."""
+        for number in range(len(self.plan.markets)):
+            bid, _, ask, _ = self.kernel.quote(0, number)
+            if bid <= 0 or ask <= 0:
+                return "book with two sides"
+            if self.plan.accounts and not self.engine.market(number)["mark"]:
+                return "mark price"
+        return ""
+
+    def _set_up(self) -> list[Crowd]:
+        """Fund, bots, populations, shocks. The engine takes them at the time it stands at."""
+        scenario = self.plan.file.scenario
+        commands = [self._fund_commands()]
+        crowds = []
+        first = 0
+        for number, people in enumerate(scenario.population):
+            crowds.append(population.draw(people, self._ground(number), number, first))
+            commands.append(population.commands(crowds[-1], self.kernel.time_ns))
+            first += people.accounts
+        for number, bot in enumerate(self.plan.bots):
+            commands += self._bot_commands(number, bot.settings, first + number)
+        events = self.engine.apply(np.concatenate(commands))
+        self._record(events)
+        self._check_set_up(crowds, events)
+        self._schedule_shocks()
+        self.tally = self._new_tally()
+        for market, tally in enumerate(self.tally.markets):
+            tally.mark_first = tally.mark_last = tally.mark_min = tally.mark_max = self.engine.market(market)["mark"]
+        self.opening = self._opening()
+        self.host = Host(self.plan, self.kernel, first)
+        self.host.start(events)
+        return crowds
+
+    def _new_tally(self) -> Tally:
+        house = self.engine.house
+        money_of_ticks = [self.engine.market(number)["tick_lot_money"] for number in range(len(self.plan.markets))]
+        return Tally(house["clearing"][-1] + 1, max(1, self.plan.accounts), money_of_ticks)
+
+    def _opening(self) -> Opening:
+        markets = [self.engine.market(number) for number in range(len(self.plan.markets))]
+        accounts = self.engine.accounts()
+        return Opening(
+            time_ns=self.kernel.time_ns,
+            events=self.engine.statistics()["events"],
+            fund_balance=sum(int(accounts[fund]["balance"]) for fund in self.engine.house["funds"]),
+            marks=[market["mark"] for market in markets],
+            open_interest_lots=[(market["longs_lots"], market["shorts_lots"]) for market in markets],
+        )
+
+    def _ground(self, number: int) -> Ground:
+        people, file = self.plan.file.scenario.population[number], self.plan.file
+        key = f"population[{number}]"
+        market = self.plan.market_number(people.market, f"{key}.market")
+        return Ground(
+            spec=self.plan.markets[market].spec,
+            market=market,
+            mark_value=self.engine.market(market)["mark"],
+            seed=file.scenario.run.seed,
+            refuse=lambda name, message: file.wrong(f"{key}.{name}", message),
+        )
+
+    def _fund_commands(self) -> np.ndarray:
+        amount = self._money("fund.initial", self.plan.file.scenario.fund.initial)
+        funds = self.engine.house["funds"] if amount else []
+        deposits = np.zeros(len(funds), COMMAND)
+        deposits["kind"], deposits["account"], deposits["value"] = Kind.DEPOSIT, funds, amount
+        return deposits
+
+    def _bot_commands(self, number: int, bot, account: int) -> list[np.ndarray]:
+        key = f"strategy[{number}]"
+        deposit = np.zeros(1, COMMAND)
+        deposit["kind"], deposit["value"] = Kind.DEPOSIT, self._money(f"{key}.deposit", bot.deposit)
+        markets = np.arange(len(self.plan.markets))
+        leverage, mode = np.zeros(len(markets), COMMAND), np.zeros(len(markets), COMMAND)
+        leverage["kind"], leverage["value"] = Kind.SET_LEVERAGE, bot.leverage or 1
+        mode["kind"], mode["aux"] = Kind.SET_MARGIN_MODE, MarginMode[bot.margin_mode.upper()]
+        leverage["market"] = mode["market"] = markets
+        chosen = [deposit, mode, leverage] if bot.leverage else [deposit, mode]
+        for part in chosen:
+            part["account"] = account
+        return chosen
+
+    def _money(self, key: str, amount: int | float | str) -> int:
+        try:
+            return money(amount)
+        except ValueError as error:
+            raise self.plan.file.wrong(key, str(error)) from error
+
+    def _check_set_up(self, crowds: list[Crowd], events: np.ndarray) -> None:
+        """Nothing may be refused, and nobody may be liquidated at once."""
+        accounts = self.engine.accounts()
+        bots_from = sum(map(len, crowds))
+        for number, crowd in enumerate(crowds):
+            mine = (events["account"] >= crowd.first) & (events["account"] < crowd.first + len(crowd))
+            population.check_healthy(crowd, events[mine], accounts, self._ground(number).refuse)
+        rejected = events[events["kind"] == EventKind.REJECTED]
+        for event in rejected[:1]:
+            who = int(event["account"])
+            key = f"strategy[{who - bots_from}]" if who < self.customers else "fund.initial"
+            kind, reason = Kind(int(event["aux"])).name, Reject(int(event["reason"])).name
+            raise self.plan.file.wrong(key, f"the venue refused {kind} for {reason}")
+
+    def _schedule_shocks(self) -> None:
+        file = self.plan.file
+        for number, shock in enumerate(file.scenario.shock):
+            key = f"shock[{number}]"
+            chosen = range(len(self.plan.markets))
+            if shock.market:
+                chosen = [self.plan.market_number(shock.market, f"{key}.market")]
+            points = [(to_ns(file, f"{key}.points", seconds), factor) for seconds, factor in shock.points]
+            step_ns = to_ns(file, f"{key}.step", shock.step)
+            try:
+                exact = [(time_ns, rate(factor, "the factor")) for time_ns, factor in points]
+                commands = path_commands(exact, step_ns, self.kernel.time_ns, list(chosen))
+            except ValueError as error:
+                raise file.wrong(key, str(error)) from error
+            self.kernel.schedule(commands)
+
+    # The loop
+
+    def _play(self) -> None:
+        plan = self.plan
+        next_sample = (self.kernel.time_ns // plan.interval_ns + 1) * plan.interval_ns
+        self._sample()
+        total = plan.end_ns - self.opening.time_ns
+        while self.kernel.time_ns < plan.end_ns:
+            target = min(next_sample, plan.end_ns)
+            self._advance(min(target, self.host.next_ns or target))
+            if self.kernel.time_ns == target:
+                self._sample()
+                next_sample = target + plan.interval_ns
+                self.progress("replaying", self.kernel.time_ns - self.opening.time_ns, total)
+            self.host.deliver()
+
+    def _advance(self, until_ns: int) -> None:
+        """Run the kernel up to a time, or to an earlier time for which a bot has just got something to do."""
+        stop = Stop.DATA
+        while stop != Stop.UNTIL:
+            stop = self.kernel.run(until_ns)
+            if stop == Stop.DATA:
+                self.feeds[self.kernel.hungry].give()
+                continue
+            events = self.engine.drain()
+            self._record(events)
+            if stop == Stop.WAKE and self.host:
+                self.host.notice(events)
+                until_ns = min(until_ns, self.host.next_ns or until_ns)
+            del events  # lets the engine reuse the memory
+
+    def _record(self, events: np.ndarray) -> None:
+        if len(events):
+            self.sink.add(events)
+            self.tally.add(events)
+
+    def _sample(self) -> None:
+        accounts = self.engine.accounts()
+        self.watch.sample(accounts[: self.customers])
+        self.series.sample(self.kernel.time_ns, accounts, self.tally)
+
+
+class _Feed:
+    """Hands a market's recording to the kernel, chunk by chunk."""
+
+    def __init__(self, kernel: Kernel, number: int, market: MarketPlan):
+        self.kernel = kernel
+        self.stream = kernel.add_stream(0, number)
+        self.chunks: Iterator[Batch] = market.chunks()
+
+    def give(self) -> None:
+        """The next chunk, or word that there is none."""
+        chunk = next(self.chunks, None)
+        if chunk is None:
+            self.kernel.finish(self.stream)
+        else:
+            self.kernel.feed(self.stream, chunk)

@@ -1,0 +1,283 @@
+"""Scenario files: one TOML says what is replayed, by which rules, for whom, and what is done to it.
+
+    [run]          name, seed, start, end, interval, depth
+    [venue]        rulebook, date, rules, markets
+    [[tape]]       recording, files or store; queue model, walk, where mark and funding come from
+    [fund]         initial
+    [[population]] accounts and their distributions
+    [[shock]]      points of a path
+    [[strategy]]   a bot
+
+Unknown keys and impossible values are refused with the key's full name. Numbers may be written as integers, floats or
+text; a float means its shortest decimal text. Money is in the settlement asset, sizes in base units, times in seconds.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from perpsim.replay.errors import InputError
+
+Number = int | float | str
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Moment = datetime.datetime | int | float  # a date with its zone, or seconds after the tape's first row
+TABLES = ("tape", "population", "shock", "strategy")  # may be written as one table where there is one
+
+
+class Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A table of a scenario file; its fields are the keys."""
+
+
+class Run(Table):
+    """What is run, when, and how often it is sampled."""
+
+    name: str = ""
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    start: Moment | None = None  # of the accounts; rows before it only build the book
+    end: Moment | None = None
+    interval: Number = 1  # seconds between two rows of series.parquet
+    depth: Annotated[int, Meta(ge=1, le=10_000)] = 10  # basis points around the mid in which depth is counted
+
+
+class Venue(Table):
+    """The rulebook, and what the scenario changes in it."""
+
+    rulebook: str
+    date: datetime.date
+    rules: dict[str, Any] = {}  # venue-wide, or of every market
+    markets: dict[str, dict[str, Any]] = {}  # by symbol
+
+
+class Facts(Table):
+    """Tick and lot of a market that the catalogue does not know (see replay.catalogue.Instrument)."""
+
+    venue: str
+    symbol: str
+    tick: str
+    lot: str
+    kind: Literal["linear", "inverse", "spot"] = "linear"
+    contract_size: str = "1"
+
+
+class TapeSource(Table):
+    """Where a market's recording is, and how it is replayed. One of recording, files and store."""
+
+    recording: str = ""  # that ships with the package
+    files: list[str] = []  # raw, in their order
+    store: str = ""  # folder of an imported tape
+    reader: str = "binance-streams"  # of files
+    instrument: Facts | None = None  # of files
+    market: str = ""  # symbol in the rulebook; without it, the recording's own
+    queue_model: Literal["behind-first", "proportional"] = "behind-first"
+    walk: Literal["deeper", "drop"] = "deeper"
+    mark: Literal["computed", "taped"] = "computed"
+    funding: Literal["computed", "taped"] = "taped"
+
+
+class Fund(Table):
+    """The insurance fund of every group."""
+
+    initial: Number = 0
+
+
+class Size(Table):
+    """Equity of the accounts, up to a factor: lognormal, the richest `tail` of them Pareto."""
+
+    sigma: Annotated[float, Meta(ge=0, le=10)] = 1.6  # standard deviation of ln(equity)
+    tail: Annotated[float, Meta(ge=0, lt=1)] = 0.0  # share of the accounts in the Pareto tail
+    alpha: Annotated[float, Meta(gt=0, le=100)] = 1.5  # exponent of the tail
+
+
+class Leverage(Table):
+    """One part of the leverage mixture."""
+
+    leverage: Annotated[int, Meta(ge=1, le=65_535)]
+    weight: Annotated[float, Meta(gt=0)]
+    name: str = ""  # the cohort's label; without it "20x"
+
+
+class Entry(Table):
+    """Entry prices around the first mark: ln(entry / mark) is normal."""
+
+    spread: Annotated[float, Meta(ge=0, le=2)] = 0.05  # standard deviation at leverage 1
+    turnover: Annotated[float, Meta(ge=0, le=2)] = 0.5  # positions of leverage L are L ** -turnover as far away
+    mean: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # of ln(entry / mark) at leverage 1
+
+
+class Population(Table):
+    """Accounts with one position each; longs and shorts both sum to the open interest."""
+
+    accounts: Annotated[int, Meta(ge=2, le=100_000_000)]
+    open_interest: Number  # base units
+    leverage: Annotated[list[Leverage], Meta(min_length=1)]
+    market: str = ""
+    name: str = ""  # goes before the cohort's label
+    long_share: Annotated[float, Meta(gt=0, lt=1)] = 0.5  # of the accounts
+    isolated_share: Share = 0.0
+    correlation: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # of equity and leverage
+    cushion: Annotated[float, Meta(ge=0, le=10)] = 0.0  # deposit beyond what is needed: up to this share of it
+    size: Size = Size()
+    entry: Entry = Entry()
+
+
+class Shock(Table):
+    """A path by which recorded prices and index are multiplied: (seconds after the start, factor), linear between."""
+
+    points: Annotated[list[tuple[Number, Number]], Meta(min_length=1)]
+    market: str = ""  # without it, every market
+    step: Number = 1  # seconds between two changes
+
+
+class Bot(Table):
+    """A strategy: file.py:Class, its account and its distance from the venue."""
+
+    use: str
+    deposit: Number
+    name: str = ""
+    parameters: dict[str, Any] = {}
+    leverage: Annotated[int, Meta(ge=1, le=65_535)] | None = None
+    margin_mode: Literal["cross", "isolated"] = "cross"
+    feed_latency: Number = 0  # seconds from the venue to the bot
+    order_latency: Number = 0  # seconds from the bot to the venue
+
+
+class Scenario(Table):
+    """A whole file."""
+
+    venue: Venue
+    tape: Annotated[list[TapeSource], Meta(min_length=1)]
+    run: Run = Run()
+    fund: Fund = Fund()
+    population: list[Population] = []
+    shock: list[Shock] = []
+    strategy: list[Bot] = []
+
+
+@dataclass(frozen=True)
+class ScenarioFile:
+    """A scenario and where it came from: relative paths in it start at `base`."""
+
+    scenario: Scenario
+    path: Path
+    base: Path
+    text: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text).hexdigest()
+
+    def resolve(self, name: str) -> Path:
+        """A path of the file, made absolute."""
+        return (self.base / Path(name).expanduser()).resolve()
+
+    def wrong(self, key: str, message: str) -> InputError:
+        """The error to raise for a value that turned out to be impossible."""
+        return InputError(f"key {key}: {message}", self.path)
+
+
+def load(path: str | PathLike, base: str | PathLike | None = None) -> ScenarioFile:
+    """Read a scenario file. Raises InputError, naming the key, for anything but a possible scenario.
+
+    base  folder in which relative paths start; without it, that of the file
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be opened ({error.strerror}); check the path", path) from error
+    return parse(text, path, path.resolve().parent if base is None else Path(base))
+
+
+def parse(text: bytes, path: Path, base: Path) -> ScenarioFile:
+    """As `load`, from bytes at hand; `path` is for messages."""
+    try:
+        tables = tomllib.loads(text.decode())
+    except UnicodeDecodeError as error:
+        raise InputError(f"is not UTF-8 text ({error.reason} at byte {error.start})", path) from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"is not valid TOML: {error}", path) from error
+    for name in TABLES:
+        if isinstance(tables.get(name), dict):
+            tables[name] = [tables[name]]
+    try:
+        scenario = msgspec.convert(tables, Scenario)
+    except msgspec.ValidationError as error:
+        raise InputError(_sentence(str(error), tables), path) from error
+    file = ScenarioFile(scenario, path, base, text)
+    _check(file)
+    return file
+
+
+def shipped(name: str) -> ScenarioFile:
+    """A scenario that comes with the package."""
+    entry = resources.files("perpsim.replay") / "scenarios" / f"{name}.toml"
+    return parse(entry.read_bytes(), Path(f"{name}.toml"), Path.cwd())
+
+
+def _check(file: ScenarioFile) -> None:
+    """What one field alone does not show."""
+    for index, tape in enumerate(file.scenario.tape):
+        given = [name for name in ("recording", "files", "store") if getattr(tape, name)]
+        if len(given) != 1:
+            found = f"not {' and '.join(given)}" if given else "none is there"
+            raise file.wrong(f"tape[{index}]", f"exactly one of recording, files and store is needed; {found}")
+    for key in ("start", "end"):
+        moment = getattr(file.scenario.run, key)
+        if isinstance(moment, datetime.datetime) and moment.tzinfo is None:
+            raise file.wrong(f"run.{key}", f"{moment.isoformat()} has no time zone; add one, such as Z for UTC")
+
+
+def _sentence(message: str, tables: dict) -> str:
+    """A msgspec complaint as one sentence with the key's name."""
+    text, _, place = message.partition(" - at ")
+    key = place.strip("`").removeprefix("$").removeprefix(".").replace("[...]", "")
+    unknown = re.match(r"Object contains unknown field `(.*)`", text)
+    if unknown:
+        return _unknown_key(key, unknown.group(1))
+    missing = re.match(r"Object missing required field `(.*)`", text)
+    if missing:
+        return f"key {_join(key, missing.group(1))} is missing; add it"
+    return f"key {key}: {_value_at(tables, key)!r} is impossible: {text[0].lower()}{text[1:].replace('`', '')}"
+
+
+def _unknown_key(place: str, name: str) -> str:
+    table: Any = Scenario
+    for part in re.sub(r"\[\d*\]", "", place).split("."):
+        table = KNOWN.get(part, table)
+    known = [field.name for field in msgspec.structs.fields(table)]
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"key {_join(place, name)} is unknown; {hint}"
+
+
+KNOWN = {
+    "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "fund": Fund, "population": Population,
+    "leverage": Leverage, "size": Size, "entry": Entry, "shock": Shock, "strategy": Bot,
+}  # fmt: skip
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def _value_at(tables: dict, key: str) -> Any:
+    """What the file says under a key, for the message."""
+    value: Any = tables
+    for part in re.findall(r"[^.\[\]]+", key):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return UNSET
+    return "" if isinstance(value, UnsetType) else value

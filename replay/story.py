@@ -1,0 +1,94 @@
+"""A result told to a person: plain text, from summary.json alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+UNITS = ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "m"), (Decimal(10) ** 3, "k"))
+WIDTH = 26
+
+
+def tell(summary: dict[str, Any]) -> str:
+    """The outcome in lines: what happened to the price, who was closed, who paid."""
+    book = summary["rulebook"]
+    changed = f", changed by the scenario: {', '.join(book['changes'])}" if book["modified"] else ""
+    start, end = summary["start"]["time"], summary["end"]["time"]
+    lines = [f"{summary['name']}: {start} to {end}, rules of {book['name']} on {book['date']}{changed}", ""]
+    for symbol, market in summary["markets"].items():
+        lines += [_row(*pair) for pair in _market(symbol, market)]
+    lines += [_row(*pair) for pair in _people(summary)]
+    lines += [_row(*pair) for pair in _money(summary)]
+    wall = summary["wall"]
+    lines += [
+        "",
+        f"digest {summary['digest']}",
+        f"{summary['rows']:,} recorded rows and {summary['end']['event']:,} events in {wall['seconds']:.1f} s",
+    ]
+    return "\n".join(lines)
+
+
+def _row(name: str, text: str) -> str:
+    return f"  {name:<{WIDTH}}{text}"
+
+
+def _market(symbol: str, market: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    mark, interest, gap = market["mark"], market["open_interest"], market["mark_index_gap"]
+    fall, end = (_change(mark["first"], mark[name]) for name in ("min", "last"))
+    lowest, last = f"lowest {_price(mark['min'])} ({fall})", f"last {_price(mark['last'])} ({end})"
+    yield f"{symbol} mark", f"{_price(mark['first'])}, {lowest}, {last}"
+    if gap["time"]:
+        yield "  furthest from the index", f"{Decimal(gap['worst']):.2%} at {gap['time']}"
+    base = symbol.removesuffix("USDT")
+    yield "  open interest", f"{_interest(interest['before'])} {base} before, {_interest(interest['after'])} after"
+    for side, ways in market["forced_notional"].items():
+        total = sum(map(Decimal, ways.values()))
+        if total:
+            parts = ", ".join(f"{_short(ways[way])} {where}" for way, where in WHERE.items() if Decimal(ways[way]))
+            yield f"  {side}s closed by force", f"{_short(total)}: {parts}"
+
+
+WHERE = {"book": "in the book", "fund": "taken over by the fund", "adl": "by ADL"}
+
+
+def _people(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    people = summary["accounts"]
+    share = f" ({people['liquidated'] / people['total']:.1%})" if people["total"] else ""
+    yield "accounts", f"{people['total']:,}"
+    yield "  liquidated", f"{people['liquidated']:,}{share}, {people['taken_over']:,} of them taken over by the fund"
+    yield "  deleveraged by ADL", f"{people['deleveraged']:,}, in {summary['adl_trades']:,} trades"
+
+
+def _interest(sides: dict[str, str]) -> str:
+    """Longs and shorts, in one number while they are equal; the recorded market is the counterparty of the rest."""
+    long, short = (f"{Decimal(sides[side]):,.0f}" for side in ("long", "short"))
+    return long if sides["long"] == sides["short"] else f"{long} long and {short} short"
+
+
+def _money(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    fund = summary["fund"]
+    yield "insurance fund", f"{_short(fund['before'])} before, {_short(fund['equity_after'])} after"
+    yield "  positions taken over", _short(fund["taken_over"])
+    yield "  result on them", _short(fund["result_on_positions"])
+    yield "  paid for shortfalls", _short(fund["covered"])
+    yield "  liquidation fees", _short(fund["liquidation_fees"])
+    yield "socialised loss", _short(summary["socialised_loss"])
+    yield "venue deficit", _short(summary["deficit"])
+
+
+def _price(text: str) -> str:
+    return f"{Decimal(text):,.1f}"
+
+
+def _change(first: str, now: str) -> str:
+    return f"{Decimal(now) / Decimal(first) - 1:+.1%}" if Decimal(first) else "-"
+
+
+def _short(amount: str | Decimal) -> str:
+    """An amount with a few digits, for reading; the exact one is in summary.json."""
+    value = Decimal(amount)
+    for unit, name in UNITS:
+        if abs(value) >= unit:
+            return f"{value / unit:,.2f} {name}"
+    return f"{value:,.2f}"

@@ -1,0 +1,99 @@
+"""The harness: whoever writes a test, the engine in it is audited, and recordings are found or the test is skipped.
+
+`perpsim.core.Engine` is replaced, before any test module imports it, by a subclass that verifies every invariant while
+it works: after each command as long as the venue is small, else after so many commands that the audit costs as much as
+100 entries of the state a command; a batch of more than 10,000 commands is audited at its end. Name `audit` in the call
+to get the bare engine. `PERPSIM_AUDIT=0` turns it off.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import perpsim.core
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("PERPSIM_DATA", ROOT.parent / "shared" / "data"))
+ENTRIES_A_COMMAND = 100
+WHOLE_FROM = 10_000
+
+hypothesis.configuration.set_hypothesis_home_dir(ROOT / "build" / "hypothesis")
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)  # a red run stays red
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000)  # HYPOTHESIS_PROFILE=search, by hand
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+BareEngine, BareKernel = perpsim.core.Engine, perpsim.core.Kernel
+
+
+class Engine(BareEngine):
+    """The engine as tests see it. `restore` returns a bare one."""
+
+    def __new__(cls, *args, **options):
+        return super().__new__(BareEngine if "audit" in options else cls, *args, **options)
+
+    def __init__(self, *args, **options):
+        self.unaudited = 0  # commands since the last audit
+
+    def apply(self, commands):
+        done, pieces = 0, []
+        while not pieces or done < len(commands):
+            step = max(1, self.entries() // ENTRIES_A_COMMAND - self.unaudited)
+            if len(commands) > WHOLE_FROM:
+                step = len(commands)
+            pieces.append(super().apply(commands[done : done + step]))
+            done += step
+            self.tick(step)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def submit(self, **fields):
+        reason = super().submit(**fields)
+        self.tick(1)
+        return reason
+
+    def entries(self) -> int:
+        counts = self.statistics()
+        return counts["live_orders"] + counts["positions"] + self.house["clearing"][-1]
+
+    def tick(self, commands: int) -> None:
+        """Audit where enough commands have passed."""
+        self.unaudited += commands
+        if self.unaudited * ENTRIES_A_COMMAND >= self.entries():
+            self.unaudited = 0
+            self.check()
+
+
+class Kernel(BareKernel):
+    """The kernel as tests see it: a return of `run` counts as a command."""
+
+    def run(self, until=None):
+        stop = super().run(until)
+        for engine in self.engines:
+            if isinstance(engine, Engine):
+                engine.tick(1)
+        return stop
+
+
+if os.environ.get("PERPSIM_AUDIT") != "0":
+    perpsim.core.Engine, perpsim.core.Kernel = Engine, Kernel
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Callable[..., Path]:
+    """`recorded("binance-streams", "x.gz")`: a path among the recordings; skips the test where it is absent."""
+
+    def find(*parts: str) -> Path:
+        path = DATA.joinpath(*parts)
+        if not path.exists():
+            pytest.skip(f"{path} is not here; PERPSIM_DATA names the folder of recordings")
+        return path
+
+    return find

@@ -1,0 +1,180 @@
+"""Core and twin side by side: the same commands, events compared one by one, state compared now and then."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from model import EVENT_FIELDS, Command, Twin, views
+from model.wire import BUY, SELL
+from perpsim.core import COMMAND, Engine
+from stream_settings import BY_NAME, Setting
+from streams import Stream
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+class Mismatch(AssertionError):
+    """Core and twin disagree, or the core found a fault in itself. `number` counts commands from 0."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(what)
+        self.number = number
+
+
+def new_core(setting: Setting) -> Engine:
+    return Engine(setting.venue, setting.markets, setting.accounts, assets=setting.assets)
+
+
+def new_twin(setting: Setting) -> Twin:
+    return Twin(setting.venue, setting.markets, setting.accounts, setting.assets)
+
+
+def fields_of(c: Command) -> dict[str, int]:
+    """What a command says, zeros left out."""
+    return {name: value for name, value in dataclasses.asdict(c).items() if value or name == "kind"}
+
+
+def show(events: list[tuple]) -> str:
+    lines = ({n: x for n, x in zip(EVENT_FIELDS, event, strict=True) if x not in (0, -1)} for event in events)
+    return "\n".join(f"    {line}" for line in lines) or "    (none)"
+
+
+class Pair:
+    """The two engines. `apply` raises Mismatch at the first difference."""
+
+    def __init__(self, setting: Setting, every: int = 10) -> None:
+        self.core, self.twin = new_core(setting), new_twin(setting)
+        self.every = every  # commands from one comparison of the whole state to the next
+        self.log: list[Command] = []
+        self.kinds: Counter = Counter()
+
+    def apply(self, c: Command) -> None:
+        number = len(self.log)
+        self.log.append(dataclasses.replace(c))
+        expected = [tuple(event) for event in self.twin.apply(c)]
+        try:
+            self.core.submit(**dataclasses.asdict(c))
+            found = self.core.drain().tolist()
+        except (AssertionError, OverflowError) as error:
+            raise Mismatch(number, f"command {number} {fields_of(c)}: {error}") from error
+        if found != expected:
+            raise Mismatch(number, f"command {number} {fields_of(c)}\n  core\n{show(found)}\n  twin\n{show(expected)}")
+        self.kinds.update(event[EVENT_FIELDS.index("kind")] for event in found)
+        if number % self.every == 0 or len(found) > 12:
+            self.compare(number)
+
+    def compare(self, number: int) -> None:
+        """Every account, position, order, market and queue; and the core's own invariants."""
+        v = self.twin.venue
+        try:
+            self.core.check()
+        except AssertionError as error:
+            raise Mismatch(number, f"after command {number}: {error}") from error
+        self.same(number, "account", self.core.accounts()[list(views.ACCOUNT_FIELDS)].tolist(),
+                  [views.account_row(v, w) for wallets in v.wallets for w in wallets], views.ACCOUNT_FIELDS)  # fmt: skip
+        self.same(number, "position", self.core.positions()[list(views.POSITION_FIELDS)].tolist(),
+                  [views.position_row(v, p) for p in v.positions], views.POSITION_FIELDS)  # fmt: skip
+        self.same(number, "order", sorted(self.core.orders()[list(views.ORDER_FIELDS)].tolist()),
+                  sorted(views.order_row(o) for o in v.orders.values()), views.ORDER_FIELDS)  # fmt: skip
+        for m in v.markets:
+            shown = self.core.market(m.number)
+            row = [tuple(shown[name] for name in views.MARKET_FIELDS)]
+            self.same(number, f"market {m.number}", row, [views.market_row(v, m.number)], views.MARKET_FIELDS)
+            for side in (BUY, SELL):
+                self.compare_side(number, m.number, side)
+
+    def compare_side(self, number: int, market: int, side: int) -> None:
+        queues = views.queues(self.twin.venue, market, side)
+        book = [(price, sum(lots for *_, lots in queue)) for price, queue in queues.items()]
+        found = [tuple(row) for row in self.core.book(market, side).tolist()]
+        self.same(number, f"book {market} side {side}", found, sorted(book, reverse=side == BUY), ("price", "lots"))
+        for price, queue in queues.items():
+            found = self.core.queue(market, side, price)
+            self.same(number, f"queue at {price}", found, queue, ("account", "order_id", "lots"))
+
+    def same(self, number: int, what: str, found: list[tuple], expected: list[tuple], names: tuple[str, ...]) -> None:
+        if found == expected:
+            return
+        for row, (one, other) in enumerate(zip(found, expected, strict=False)):
+            if one != other:
+                differing = {n: (a, b) for n, a, b in zip(names, one, other, strict=True) if a != b}
+                raise Mismatch(number, f"after command {number}: {what} {row} {one[:2]}: (core, twin) {differing}")
+        raise Mismatch(number, f"after command {number}: core has {len(found)} rows of {what}, twin {len(expected)}")
+
+
+def run_stream(setting: Setting, seed: int, count: int, every: int = 10) -> Pair:
+    """`count` commands of a seed on both engines. Raises Mismatch, its text naming setting and seed."""
+    pair = Pair(setting, every)
+    stream = Stream(seed, setting, pair.twin)
+    try:
+        while len(pair.log) < count:
+            for c in stream.next():
+                pair.apply(c)
+        pair.compare(len(pair.log))
+    except Mismatch as error:
+        error.args = (f"setting {setting.name}, seed {seed}: {error}",)
+        error.log = pair.log
+        raise
+    return pair
+
+
+def replay(setting: Setting, commands: list[Command], every: int = 10) -> Mismatch | None:
+    """Run a command list on a fresh pair; the mismatch if there is one."""
+    pair = Pair(setting, every)
+    try:
+        for c in commands:
+            pair.apply(dataclasses.replace(c))
+        pair.compare(len(commands))
+    except Mismatch as error:
+        return error
+    return None
+
+
+def shrink(setting: Setting, commands: list[Command]) -> list[Command]:
+    """Delta debugging: drop ever smaller chunks as long as core and twin still disagree somewhere."""
+    found = replay(setting, commands, every=1)
+    if found is None:
+        return commands
+    commands = commands[: found.number + 1]
+    chunk = max(1, len(commands) // 2)
+    while True:
+        start, dropped = 0, False
+        while start < len(commands):
+            shorter = commands[:start] + commands[start + chunk :]
+            found = replay(setting, shorter, every=1) if shorter else None
+            if found is None:
+                start += chunk
+            else:
+                commands, dropped = shorter[: found.number + 1], True
+        if chunk == 1 and not dropped:
+            return commands
+        chunk = max(1, chunk // 2)
+
+
+def save(setting: Setting, commands: list[Command], name: str, story: str) -> Path:
+    """Write a command list to the corpus, one command a line."""
+    CORPUS.mkdir(exist_ok=True)
+    rows = ",\n  ".join(json.dumps(fields_of(c)) for c in commands)
+    path = CORPUS / f"{name}.json"
+    path.write_text(
+        f'{{\n "setting": {json.dumps(setting.name)},\n "story": {json.dumps(story)},\n "commands": [\n  {rows}\n ]\n}}\n'
+    )
+    return path
+
+
+def load(path: Path) -> tuple[Setting, list[Command]]:
+    data = json.loads(path.read_text())
+    return BY_NAME[data["setting"]], [Command(**row) for row in data["commands"]]
+
+
+def as_array(commands: list[Command]) -> np.ndarray:
+    """Commands as the batch door takes them."""
+    rows = np.zeros(len(commands), COMMAND)
+    for name in COMMAND.names:
+        if name != "venue":
+            rows[name] = [getattr(c, name) for c in commands]
+    return rows

@@ -1,0 +1,135 @@
+"""Commands that change an account. Each returns a reject code; a refusal changes nothing."""
+
+from .ledger import change_position, move_isolated
+from .margin import available, maintenance_of, tier_of, value_of
+from .numbers import ceil_div
+from .orders import in_liquidation, reject
+from .state import HEALTHY, Venue
+from .wire import BUY, CROSS, ISOLATED, SELL, Command, EventKind, MarketState, Reject
+
+INT32_MAX = 2**31 - 1
+
+
+def report(v: Venue, c: Command, kind: int, **fields: int) -> int:
+    fields = {"account": c.account, "market": c.market, "asset": c.asset, "value": c.value} | fields
+    v.emit(kind, **fields)
+    return Reject.NONE
+
+
+def deposit(v: Venue, c: Command) -> int:
+    if c.value <= 0:
+        return reject(v, c, Reject.BAD_VALUE)
+    w = v.wallet(c.account, c.asset)
+    w.balance += c.value
+    w.deposited += c.value
+    return report(v, c, EventKind.DEPOSIT)
+
+
+def withdraw(v: Venue, c: Command) -> int:
+    """Out of what is free without unrealised gains."""
+    if c.value <= 0:
+        return reject(v, c, Reject.BAD_VALUE)
+    w = v.wallet(c.account, c.asset)
+    if w.stage != HEALTHY:
+        return reject(v, c, Reject.IN_LIQUIDATION)
+    free = w.balance if v.is_house(c.account) else min(available(w, gains=False), w.balance)
+    if free < c.value:
+        return reject(v, c, Reject.INSUFFICIENT_MARGIN)
+    w.balance -= c.value
+    w.deposited -= c.value
+    return report(v, c, EventKind.WITHDRAWAL)
+
+
+def set_leverage(v: Venue, c: Command) -> int:
+    """A lower leverage needs the margin, a higher one must suit the tier of the position."""
+    m = v.markets[c.market]
+    if not 1 <= c.value <= m.tiers[0].leverage_max:
+        return reject(v, c, Reject.LEVERAGE_CAP)
+    p = v.position(c.account, m)
+    if in_liquidation(p):
+        return reject(v, c, Reject.IN_LIQUIDATION)
+    if p.lots or p.resting():
+        if c.value > tier_of(m, abs(value_of(p))).leverage_max:
+            return reject(v, c, Reject.LEVERAGE_CAP)
+        if p.mode == ISOLATED and p.lots and c.value < p.leverage:
+            return reject(v, c, Reject.POSITION_OPEN)  # add margin instead
+        old, p.leverage = p.leverage, c.value
+        if c.value < old and available(p.wallet, gains=True) < 0:
+            p.leverage = old
+            return reject(v, c, Reject.INSUFFICIENT_MARGIN)
+    p.leverage = c.value
+    return report(v, c, EventKind.LEVERAGE)
+
+
+def set_margin_mode(v: Venue, c: Command) -> int:
+    if c.aux not in (CROSS, ISOLATED):
+        return reject(v, c, Reject.BAD_ENUM)
+    p = v.position(c.account, v.markets[c.market])
+    if in_liquidation(p):
+        return reject(v, c, Reject.IN_LIQUIDATION)
+    if p.lots:
+        return reject(v, c, Reject.POSITION_OPEN)
+    if p.orders:
+        return reject(v, c, Reject.ORDERS_OPEN)
+    p.mode = c.aux
+    return report(v, c, EventKind.MARGIN_MODE, aux=c.aux)
+
+
+def set_position_mode(v: Venue, c: Command) -> int:
+    return reject(v, c, Reject.ONE_WAY_ONLY) if c.aux else report(v, c, EventKind.POSITION_MODE)
+
+
+def move_margin(v: Venue, c: Command) -> int:
+    """Into (value > 0) or out of an isolated position; what goes out must leave maintenance and initial margin."""
+    p = v.find_position(c.account, v.markets[c.market])
+    if c.value == 0:
+        return reject(v, c, Reject.BAD_VALUE)
+    if p is None or p.mode != ISOLATED or p.lots == 0:
+        return reject(v, c, Reject.NOT_ISOLATED)
+    if in_liquidation(p):
+        return reject(v, c, Reject.IN_LIQUIDATION)
+    if c.value > 0:
+        room = min(available(p.wallet, gains=True), p.wallet.balance)
+    else:
+        value = value_of(p)
+        room = min(
+            p.isolated_margin - maintenance_of(p),
+            p.isolated_margin + value - p.cost - ceil_div(abs(value), p.leverage),
+        )
+    if abs(c.value) > room:
+        return reject(v, c, Reject.INSUFFICIENT_MARGIN)
+    move_isolated(p, c.value)
+    return report(v, c, EventKind.MARGIN_MOVED)
+
+
+def seed_position(v: Venue, c: Command) -> int:
+    """Give an account a position at an entry price, the world being the counterparty."""
+    m = v.markets[c.market]
+    if m.state in (MarketState.SETTLING, MarketState.CLOSED):
+        return reject(v, c, Reject.MARKET_STATE)
+    if c.side > SELL:
+        return reject(v, c, Reject.BAD_ENUM)
+    if not 0 < c.size_lots <= m.position_max:
+        return reject(v, c, Reject.BAD_SIZE)
+    if not 0 < c.value <= m.price_max * m.tick_value or c.aux < 0:
+        return reject(v, c, Reject.BAD_VALUE)
+    p = v.position(c.account, m)
+    if p.lots:
+        return reject(v, c, Reject.POSITION_OPEN)
+    cost = c.size_lots * m.lot_numerator * c.value // m.lot_denominator
+    if p.mode == ISOLATED and ceil_div(cost, p.leverage) + c.aux > p.wallet.balance:
+        return reject(v, c, Reject.INSUFFICIENT_MARGIN)
+    sign = 1 if c.side == BUY else -1
+    change_position(v, p, sign * c.size_lots, sign * cost)
+    change_position(v, m.world_position, -sign * c.size_lots, -sign * cost)
+    if p.mode == ISOLATED:
+        move_isolated(p, c.aux)
+    return report(v, c, EventKind.POSITION_SEEDED, side=c.side, size_lots=c.size_lots, aux=sign * cost)
+
+
+def set_account(v: Venue, c: Command) -> int:
+    if not 0 <= c.value <= INT32_MAX or not 0 <= c.aux <= INT32_MAX:
+        return reject(v, c, Reject.BAD_VALUE)
+    v.accounts[c.account].stp_group = c.value
+    v.accounts[c.account].owner = c.aux
+    return report(v, c, EventKind.ACCOUNT, aux=c.aux)

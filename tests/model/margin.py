@@ -1,0 +1,118 @@
+"""The definitions of the risk page, as formulas over the state of now."""
+
+from .numbers import ceil_div
+from .state import Market, Position, Tier, Wallet
+from .wire import BUY, CROSS, ISOLATED, RATE_ONE, SELL
+
+
+def value_at(m: Market, lots: int, price: int) -> int:
+    """Signed value, rounded down: a long is never worth more, a short never owes less."""
+    return lots * m.lot_numerator * price // m.lot_denominator
+
+
+def value_of(p: Position) -> int:
+    return value_at(p.market, p.lots, p.market.mark)
+
+
+def pnl_of(p: Position) -> int:
+    return value_of(p) - p.cost if p.lots else 0
+
+
+def tier_of(m: Market, notional: int) -> Tier:
+    for tier in m.tiers:
+        if notional <= tier.cap:
+            return tier
+    return m.tiers[-1]
+
+
+def maintenance_at(m: Market, notional: int) -> int:
+    tier = tier_of(m, notional)
+    return ceil_div(notional * tier.rate, RATE_ONE) - tier.deduction
+
+
+def maintenance_of(p: Position) -> int:
+    return maintenance_at(p.market, abs(value_of(p))) if p.lots else 0
+
+
+def fee_of(notional: int, rate: int) -> int:
+    """Rounded up, so the treasury gains the remainder; a rebate is rounded toward zero."""
+    return ceil_div(notional * rate, RATE_ONE)
+
+
+def premium_of(m: Market, side: int, price: int) -> int:
+    """By how many ticks a price is through the mark, rounded up."""
+    if side == BUY:
+        return max(0, price - m.mark // m.tick_value)
+    return max(0, ceil_div(m.mark, m.tick_value) - price)
+
+
+def orders_value(p: Position, side: int) -> int:
+    """Value of the resting orders of one side at their prices; reduce-only orders open nothing and hold nothing."""
+    return sum(
+        o.price * p.market.tick_lot_money * o.lots for o in p.resting() if o.side == side and not o.reduce_only
+    )
+
+
+def open_loss_of(p: Position) -> int:
+    """What open orders lose at once if they fill: the ticks by which they were priced through the mark."""
+    return sum(o.premium * p.market.tick_lot_money * o.lots for o in p.resting() if not o.reduce_only)
+
+
+def initial_of(p: Position, extra_bids: int = 0, extra_asks: int = 0) -> int:
+    """Initial margin asked of the wallet for a position and its open orders, and for further orders of given values."""
+    m, value = p.market, value_of(p)
+    bids = orders_value(p, BUY) + extra_bids
+    asks = orders_value(p, SELL) + extra_asks
+    exposure = max(abs(value), abs(value + bids), abs(value - asks))
+    if p.mode == ISOLATED:
+        exposure -= abs(value)  # its own margin covers the rest
+    return ceil_div(exposure, p.leverage) + open_loss_of(p) + fee_of(bids + asks, max(m.taker_fee, m.maker_fee))
+
+
+def cross_positions(w: Wallet) -> list[Position]:
+    return [p for p in w.positions if p.mode == CROSS]
+
+
+def cross_equity(w: Wallet) -> int:
+    return w.balance + sum(pnl_of(p) for p in cross_positions(w))
+
+
+def available(w: Wallet, gains: bool) -> int:
+    """What the wallet may use for new orders; unrealised gains count only if `gains`."""
+    pnl = sum(pnl_of(p) for p in cross_positions(w))
+    if not gains:
+        pnl = min(pnl, 0)
+    return w.balance + pnl - sum(initial_of(p) for p in w.positions if p.lots or p.resting())
+
+
+class Unit:
+    """What is liquidated as one: an isolated position, or all cross positions of a wallet."""
+
+    def __init__(self, wallet: Wallet, position: Position | None = None) -> None:
+        self.wallet, self.position = wallet, position
+
+    @property
+    def owner(self) -> Wallet | Position:
+        """Who keeps the stage of the liquidation."""
+        return self.wallet if self.position is None else self.position
+
+    def positions(self) -> list[Position]:
+        return cross_positions(self.wallet) if self.position is None else [self.position]
+
+    def equity(self) -> int:
+        if self.position is None:
+            return cross_equity(self.wallet)
+        return self.position.isolated_margin + pnl_of(self.position)
+
+    def maintenance(self) -> int:
+        return sum(maintenance_of(p) for p in self.positions())
+
+    def health(self) -> int:
+        return self.equity() - self.maintenance()
+
+
+def units_of(w: Wallet) -> list[Unit]:
+    """The wallet's cross pool, then its isolated positions."""
+    return [Unit(w)] + [Unit(w, p) for p in w.positions if p.mode == ISOLATED and p.lots]
+
+

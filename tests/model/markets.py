@@ -1,0 +1,144 @@
+"""Commands that change a market or the rulebook: states with the auction and the settlement, rules at a date."""
+
+from .book import best_order, tidy
+from .ledger import settle_at_mark, transfer
+from .liquidation import mark_group_end
+from .matching import Taker, cancel_orders_of, fill_order, forget, trim_reduce_only
+from .orders import reject
+from .prices import change_mark
+from .state import Market, Order, Venue
+from .tape import trade_crossed
+from .wire import BUY, RATE_ONE, SELL, Command, EventKind, FundUnwind, MarketState, Reject, Rule
+
+ENDED = (MarketState.SETTLING, MarketState.CLOSED)
+MARKET_RULES = {
+    Rule.MAKER_FEE: "maker_fee", Rule.TAKER_FEE: "taker_fee", Rule.LIQUIDATION_FEE: "liquidation_fee",
+    Rule.BAND_UP: "band_up", Rule.BAND_DOWN: "band_down", Rule.MARKET_BOUND: "market_bound",
+    Rule.MIN_NOTIONAL: "min_notional", Rule.MAX_ORDERS: "max_orders", Rule.MAX_CONDITIONAL: "max_conditional",
+    Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method",
+}  # fmt: skip
+VENUE_RULES = {
+    Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
+    Rule.REDUCE_METHOD: "reduce_method", Rule.REDUCE_LIMIT: "reduce_limit", Rule.REDUCE_SLICE: "reduce_slice",
+    Rule.FUND_NOTIONAL_CAP: "fund_notional_cap", Rule.FUND_UNWIND: "fund_unwind",
+    Rule.FUND_UNWIND_PERIOD: "fund_unwind_period_ns", Rule.FUND_UNWIND_SLICE: "fund_unwind_slice",
+    Rule.ADL_POLICY: "adl_policy", Rule.ADL_PRICE: "adl_price", Rule.SOCIALISE: "socialise",
+    Rule.CROSS_ORDER: "cross_order",
+}  # fmt: skip
+RANGES = {
+    Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
+    Rule.LIQUIDATION_FEE: (0, RATE_ONE - 1), Rule.MARKET_BOUND: (0, RATE_ONE - 1), Rule.BAND_DOWN: (0, RATE_ONE),
+    Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
+    Rule.REDUCE_METHOD: (0, 4), Rule.REDUCE_LIMIT: (0, 2), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 2),
+    Rule.ADL_PRICE: (0, 1), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 1),
+    Rule.MAX_ORDERS: (0, 0xFFFF), Rule.MAX_CONDITIONAL: (0, 0xFFFF),
+}  # fmt: skip
+
+
+def set_market_state(v: Venue, c: Command) -> int:
+    m = v.markets[c.market]
+    before, matched = m.state, m.matches()
+    if not MarketState.PRE_OPEN <= c.aux <= MarketState.CLOSED:
+        return reject(v, c, Reject.BAD_ENUM)
+    if before in ENDED and c.aux < before:
+        return reject(v, c, Reject.MARKET_STATE)
+    if c.aux == MarketState.CLOSED and before not in ENDED:
+        return reject(v, c, Reject.MARKET_STATE)  # positions must be settled first
+    if c.aux == MarketState.SETTLING:
+        if c.value > m.price_max * m.tick_value:
+            return reject(v, c, Reject.BAD_VALUE)
+        if c.value <= 0 and m.mark == 0:
+            return reject(v, c, Reject.NO_MARK)
+    m.state = c.aux
+    v.emit(EventKind.MARKET_STATE, market=c.market, aux=c.aux, value=before)
+    if m.matches() and not matched:
+        uncross(v, m)
+        trade_crossed(v, m)
+    if c.aux == MarketState.SETTLING and before not in ENDED:
+        settle_market(v, m, c.value)
+    return Reject.NONE
+
+
+def settle_market(v: Venue, m: Market, price: int) -> None:
+    """Orders go, every position is closed at one price; what the roundings leave goes to the rounding account."""
+    if price > 0:
+        change_mark(v, m, price)
+    for p in m.newest_first():
+        cancel_orders_of(v, p, Reject.BY_MARKET_STATE)
+        if p.lots:
+            lots, value = p.lots, p.lots * m.lot_numerator * m.mark // m.lot_denominator
+            v.emit(EventKind.SETTLEMENT, account=p.account, market=m.number, size_lots=lots, value=value)
+            settle_at_mark(v, p)
+    clearing = v.clearing(m)
+    transfer(clearing, v.wallet(v.rounding, m.asset), clearing.balance)
+    mark_group_end(v)
+
+
+# ---- the auction ---------------------------------------------------------------------------------------------------
+
+
+def account_orders(m: Market, side: int) -> list[Order]:
+    return [s for queue in m.sides[side].queues.values() for s in queue if isinstance(s, Order)]
+
+
+def auction_price(m: Market) -> int | None:
+    """The order price with the largest volume; then the smallest surplus; then nearest to the mark; then the lowest."""
+    bids, asks = account_orders(m, BUY), account_orders(m, SELL)
+    if not bids or not asks:
+        return None
+    lowest, highest = min(o.price for o in asks), max(o.price for o in bids)
+    reference = m.mark // m.tick_value
+
+    def merit(price: int) -> tuple[int, int, int, int]:
+        buyers = sum(o.lots for o in bids if o.price >= price)
+        sellers = sum(o.lots for o in asks if o.price <= price)
+        return -min(buyers, sellers), abs(buyers - sellers), abs(price - reference), price
+
+    return min((o.price for o in bids + asks if lowest <= o.price <= highest), key=merit, default=None)
+
+
+def uncross(v: Venue, m: Market) -> None:
+    """All crossing account orders trade at one price, in price-time priority; the buyer counts as the taker."""
+    price = auction_price(m)
+    if price is None:
+        return
+    while True:
+        buy, sell = best_order(m, BUY), best_order(m, SELL)
+        if buy is None or sell is None or buy.price < price or sell.price > price:
+            return
+        lots = min(buy.lots, sell.lots)
+        pair(v, m, buy, sell, lots, price)
+
+
+def pair(v: Venue, m: Market, buy: Order, sell: Order, lots: int, price: int) -> None:
+    buy.lots -= lots
+    buy.filled += lots
+    if buy.lots == 0:
+        forget(v, buy)
+        tidy(m, BUY, buy.price)
+    taker = Taker(buy.position, buy.order_id, BUY, buy.price, lots)
+    fill_order(v, taker, sell, lots, price)
+    trim_reduce_only(v, buy.position)
+
+
+# ---- rules ---------------------------------------------------------------------------------------------------------
+
+
+def set_rule(v: Venue, c: Command) -> int:
+    """One number of the rulebook changes at a date."""
+    target, name = v, VENUE_RULES.get(c.aux)
+    if c.aux < Rule.LIQUIDATION_PERIOD:
+        if c.market >= len(v.markets):
+            return reject(v, c, Reject.UNKNOWN_MARKET)
+        target, name = v.markets[c.market], MARKET_RULES.get(c.aux)
+    if name is None:
+        return reject(v, c, Reject.UNKNOWN_RULE)
+    low, high = RANGES.get(c.aux, (0, 2**63))
+    slices_without_period = (
+        c.aux == Rule.FUND_UNWIND and c.value == FundUnwind.SLICES and v.fund_unwind_period_ns <= 0
+    )
+    if not low <= c.value <= high or slices_without_period:
+        return reject(v, c, Reject.BAD_VALUE)
+    setattr(target, name, c.value)
+    v.emit(EventKind.RULE, market=c.market, aux=c.aux, value=c.value)
+    return Reject.NONE

@@ -1,0 +1,241 @@
+"""The nouns of the twin. Nothing is cached that can be summed up when it is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .wire import BUY, CROSS, RATE_ONE, SELL, Event, Flag, MarketState
+
+RESTING, WAITING = 1, 2
+HEALTHY, DELAYED, REDUCING = 0, 1, 2  # stages of a liquidation
+
+
+@dataclass(eq=False, slots=True)
+class Tier:
+    floor: int
+    cap: int
+    rate: int
+    deduction: int
+    leverage_max: int
+
+
+@dataclass(eq=False, slots=True)
+class Order:
+    """A live order. While it waits for its trigger it is in no queue."""
+
+    position: Position
+    order_id: int
+    side: int
+    price: int
+    lots: int
+    filled: int
+    flags: int
+    tif: int
+    stp_mode: int
+    expire_ns: int
+    premium: int = 0  # by how many ticks it was priced through the mark when it came to rest
+    state: int = RESTING
+    # conditional orders
+    trigger: int = 0
+    source: int = 0
+    callback: int = 0
+    extreme: int = 0
+    above: bool = False
+    due: bool = False
+
+    @property
+    def account(self) -> int:
+        return self.position.account
+
+    @property
+    def reduce_only(self) -> bool:
+        return bool(self.flags & Flag.REDUCE_ONLY)
+
+
+@dataclass(eq=False, slots=True)
+class WorldLots:
+    """A segment of recorded liquidity in a queue."""
+
+    lots: int
+
+
+@dataclass(eq=False, slots=True)
+class WorldLevel:
+    """Recorded liquidity of one recorded price: R, P and C of the level queue."""
+
+    recorded: int = 0
+    printed: int = 0
+    consumed: int = 0
+
+    @property
+    def available(self) -> int:
+        return max(0, self.recorded - self.printed - self.consumed)
+
+
+@dataclass(eq=False, slots=True)
+class BookSide:
+    queues: dict[int, list] = field(default_factory=dict)  # venue price -> segments, head first
+    world: dict[int, WorldLevel] = field(default_factory=dict)  # recorded price -> level
+
+
+@dataclass(eq=False, slots=True)
+class Position:
+    number: int
+    market: Market
+    wallet: Wallet
+    leverage: int
+    lots: int = 0
+    cost: int = 0
+    isolated_margin: int = 0
+    mode: int = CROSS
+    stage: int = HEALTHY
+    due_ns: int = 0
+    seen: bool = False
+    orders: list[Order] = field(default_factory=list)  # oldest first
+
+    @property
+    def account(self) -> int:
+        return self.wallet.account
+
+    def resting(self) -> list[Order]:
+        return [order for order in self.orders if order.state == RESTING]
+
+
+@dataclass(eq=False, slots=True)
+class Wallet:
+    account: int
+    asset: int
+    balance: int = 0
+    deposited: int = 0
+    realised: int = 0
+    fees: int = 0
+    funding: int = 0
+    absorbed: int = 0
+    liquidations: int = 0
+    adl_hits: int = 0
+    stage: int = HEALTHY
+    due_ns: int = 0
+    positions: list[Position] = field(default_factory=list)  # oldest first
+
+    def newest_first(self) -> list[Position]:
+        return self.positions[::-1]
+
+
+@dataclass(eq=False, slots=True)
+class Account:
+    number: int
+    house: bool
+    funded: bool  # pays and gets funding
+    owner: int
+    stp_group: int
+
+
+class Market:
+    """A market: its rules are attributes by the names that a rulebook gives them."""
+
+    def __init__(self, number: int, parameters: dict) -> None:
+        self.number = number
+        for name, value in parameters.items():
+            if name != "tiers":
+                setattr(self, name, value)
+        self.max_orders = min(self.max_orders, 0xFFFF)
+        self.max_conditional = min(self.max_conditional, 0xFFFF)
+        self.tick_lot_money = self.tick_value * self.lot_numerator // self.lot_denominator
+        self.tiers, floor = [], 0
+        for cap, rate, deduction, leverage_max in parameters["tiers"]:
+            self.tiers.append(Tier(floor, cap, rate, deduction, leverage_max))
+            floor = cap
+        self.state = MarketState.OPEN
+        self.mark = self.index = self.last = 0
+        self.mark_lowest = self.mark_highest = self.basis_gap_worst = 0
+        self.funding_rate = self.funding_next_ns = 0
+        self.shock, self.shift = RATE_ONE, 0
+        self.sides = {BUY: BookSide(), SELL: BookSide()}
+        self.positions: list[Position] = []  # oldest first
+        self.waiting: list[Order] = []  # conditional orders, oldest first
+        self.prints: list[int] = []  # trade prices that conditional orders were not shown yet
+        self.basis: list[int] = []
+        self.premiums: list[int] = []
+        self.named: set | None = None  # levels that the open snapshot has named
+        self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0
+        self.world_position = self.fund_position = None
+
+    def newest_first(self) -> list[Position]:
+        return self.positions[::-1]
+
+    def matches(self) -> bool:
+        return self.state in (MarketState.OPEN, MarketState.REDUCE_ONLY)
+
+
+class Venue:
+    """All state. House accounts follow the customers: world, treasury, rounding, deficit, funds, clearing accounts."""
+
+    def __init__(self, rules: dict, markets: list[dict], accounts_max: int, assets: int) -> None:
+        for name, value in rules.items():
+            setattr(self, name, value)
+        self.accounts_max, self.assets = accounts_max, assets
+        self.world, self.treasury, self.rounding, self.deficit = range(accounts_max, accounts_max + 4)
+        self.fund_first = accounts_max + 4
+        funds = max(m["fund_group"] for m in markets) + 1
+        self.clearing_first = self.fund_first + funds
+        count = self.clearing_first + len(markets)
+        funded_house = {self.world, *range(self.fund_first, self.clearing_first)}
+        self.accounts = [
+            Account(n, n >= accounts_max, n < accounts_max or n in funded_house, n, n) for n in range(count)
+        ]
+        self.wallets = [[Wallet(n, asset) for asset in range(assets)] for n in range(count)]
+        self.positions: list[Position] = []
+        self.by_key: dict[tuple[int, int], Position] = {}  # (account, market)
+        self.orders: dict[tuple[int, int], Order] = {}  # (account, order id)
+        self.time_ns = self.sequence = 0
+        self.forced_id = -1
+        self.timers: list[tuple] = []
+        self.timers_made = 0
+        self.started = False
+        self.events: list[Event] = []
+        self.marked: list[Market] = []  # markets whose mark changed in the open group
+        self.depth_market: Market | None = None
+        self.queue_ranked = None  # the ADL queue at hand: (market, longs) and its ranks
+        self.liquidations = 0
+        self.markets = [Market(n, parameters) for n, parameters in enumerate(markets)]
+        for m in self.markets:
+            m.world_position = self.position(self.world, m)
+            m.fund_position = self.position(self.fund_first + m.fund_group, m)
+
+    def emit(self, kind: int, **fields: int) -> None:
+        self.sequence += 1
+        self.events.append(Event(self.sequence, self.time_ns, kind=kind, **fields))
+
+    def wallet(self, account: int, asset: int) -> Wallet:
+        return self.wallets[account][asset]
+
+    def clearing(self, m: Market) -> Wallet:
+        return self.wallets[self.clearing_first + m.number][m.asset]
+
+    def fund(self, m: Market) -> Wallet:
+        return self.wallets[self.fund_first + m.fund_group][m.asset]
+
+    def find_position(self, account: int, m: Market) -> Position | None:
+        return self.by_key.get((account, m.number))
+
+    def position(self, account: int, m: Market) -> Position:
+        """The account's position in a market, made on first use."""
+        p = self.by_key.get((account, m.number))
+        if p is None:
+            wallet = self.wallets[account][m.asset]
+            p = Position(len(self.positions), m, wallet, m.leverage_default)
+            self.positions.append(p)
+            self.by_key[account, m.number] = p
+            wallet.positions.append(p)
+            m.positions.append(p)
+        return p
+
+    def is_house(self, account: int) -> bool:
+        return self.accounts[account].house
+
+    def group_of(self, account: int) -> int:
+        return self.accounts[account].stp_group
+
+    def timer(self, time_ns: int, kind: int, target, key: int = 0) -> None:
+        self.timers.append((time_ns, kind, self.timers_made, target, key))
+        self.timers_made += 1

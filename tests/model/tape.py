@@ -1,0 +1,183 @@
+"""Recorded liquidity, by the level queue: R recorded, P printed, C consumed; the world has max(0, R - P - C)."""
+
+from .book import append, best_order, better_first, crosses, take_from_head, world_to
+from .matching import Taker, fill_order, match, note_print, take_recorded
+from .orders import band_limit
+from .state import Market, Order, Venue, WorldLevel, WorldLots
+from .wire import BUY, RATE_ONE, SELL, EventKind, TapeWalk
+
+
+def tape_level(v: Venue, m: Market, side: int, price: int, lots: int, snapshot: bool) -> None:
+    """The tape says that `lots` stand at a recorded price."""
+    if snapshot and m.named is None:
+        m.named = set()
+    if m.named is not None:
+        m.named.add((side, price))
+    if lots or price in m.sides[side].world:
+        update(m, side, price, lots)
+
+
+def update(m: Market, side: int, price: int, lots: int) -> None:
+    """Rules 1 to 3 of a level update."""
+    level = m.sides[side].world.setdefault(price, WorldLevel())
+    before = level.available
+    expected = level.recorded - level.printed
+    if lots < expected:  # cancelled: that may have been what simulated takers ate
+        level.consumed = level.consumed * lots // expected
+    if lots == 0:
+        level.consumed = 0
+    level.recorded, level.printed = lots, 0
+    world_to(m, side, price, before, level.available)
+    if lots == 0:
+        del m.sides[side].world[price]
+
+
+def depth_end(v: Venue, m: Market) -> None:
+    """After the last row of a depth message."""
+    for side in (BUY, SELL):
+        for price, level in list(m.sides[side].world.items()):
+            if level.printed:  # traded since the last message and not named in this one: it stands as recorded
+                update(m, side, price, level.recorded)
+            if m.named is not None and (side, price) not in m.named:
+                update(m, side, price, 0)
+    m.named = None
+    trade_crossed(v, m)
+
+
+def best_world(m: Market, side: int) -> int | None:
+    """Best recorded price where something can be had."""
+    prices = [price for price, level in m.sides[side].world.items() if level.available]
+    if not prices:
+        return None
+    return max(prices) if side == BUY else min(prices)
+
+
+def trade_crossed(v: Venue, m: Market) -> None:
+    """Rule 4: a recorded level that crosses an account's order trades with it, at the account's price."""
+    if not m.matches():
+        return
+    for side in (BUY, SELL):
+        while True:
+            price, maker = best_world(m, side), best_order(m, 1 - side)
+            if price is None or maker is None or not crosses(side, price + m.shift, maker.price):
+                break
+            if maker.account == v.world:
+                break  # crossed in the recording itself
+            lots = min(maker.lots, m.sides[side].world[price].available)
+            meet(v, m, side, maker, lots)
+            take_recorded(v, m, side, price, lots)
+
+
+def meet(v: Venue, m: Market, side: int, maker: Order, lots: int, order_id: int = 0) -> None:
+    """A recorded taker of `side` fills an account's order, at the order's price."""
+    taker = Taker(m.world_position, order_id, side, maker.price, lots)
+    fill_order(v, taker, maker, lots)
+
+
+def first_account_order(v: Venue, m: Market, side: int, price: int) -> Order | None:
+    for segment in m.sides[side].queues.get(price, []):
+        if isinstance(segment, Order) and segment.account != v.world:
+            return segment
+    return None
+
+
+def fill_better(v: Venue, m: Market, side: int, price: int, lots: int) -> int:
+    """Account orders at better prices than a print would have been hit before it. Returns what is left of it."""
+    makers = 1 - side
+    while lots:
+        better = [at for at in better_first(m.sides[makers], makers) if (at < price if side == BUY else at > price)]
+        maker = next(filter(None, (first_account_order(v, m, makers, at) for at in better)), None)
+        if maker is None:
+            break
+        supplied = min(maker.lots, lots)
+        meet(v, m, side, maker, supplied)
+        lots -= supplied
+    return lots
+
+
+def tape_trade(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
+    """A recorded trade at a recorded price; `side` is the taker's."""
+    makers, venue_price = 1 - side, price + m.shift
+    level = m.sides[makers].world.get(price)
+    if m.matches():
+        lots = fill_better(v, m, side, venue_price, lots)
+    repaid = 0
+    if level is not None:
+        repaid = min(level.consumed, lots)  # history has now taken what simulated takers took before
+        level.consumed -= repaid
+        level.printed += repaid
+        lots -= repaid
+    eat_queue(v, m, side, price, lots)
+    if repaid and m.tape_walk == TapeWalk.DEEPER and m.matches():
+        repaid = walk_deeper(v, m, side, venue_price, repaid)
+    unfilled(v, m, side, venue_price, repaid)
+    if venue_price > 0:
+        note_print(m, venue_price)
+
+
+def eat_queue(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
+    """From the head of the level's queue, whoever stands there; P grows by what account orders did not supply."""
+    makers, venue_price = 1 - side, price + m.shift
+    level = m.sides[makers].world.get(price)
+    while lots and m.matches():
+        maker = first_account_order(v, m, makers, venue_price)
+        if maker is None:
+            break
+        ahead = 0
+        for segment in m.sides[makers].queues[venue_price]:
+            if segment is maker:
+                break
+            ahead += segment.lots if isinstance(segment, WorldLots) else 0
+        take = min(ahead, lots)
+        if take:
+            level.printed += take
+            take_from_head(m, makers, venue_price, take)
+            lots -= take
+        supplied = min(maker.lots, lots)
+        if supplied:
+            meet(v, m, side, maker, supplied)
+            lots -= supplied
+    if lots and level is not None:
+        before = level.available
+        level.printed += lots  # maybe beyond what is recorded: history knew more than its feed
+        take_from_head(m, makers, venue_price, before - level.available)
+
+
+def walk_deeper(v: Venue, m: Market, side: int, venue_price: int, lots: int) -> int:
+    """Mode W: what found its liquidity eaten goes on from there as a real order, never past the band."""
+    limit = band_limit(m, side, m.band_up if side == BUY else m.band_down)
+    taker = Taker(m.world_position, 0, side, limit, lots, is_world=True, start=venue_price)
+    match(v, taker)
+    return taker.lots
+
+
+def unfilled(v: Venue, m: Market, side: int, venue_price: int, lots: int) -> None:
+    if lots:
+        m.unfilled += lots
+        v.emit(
+            EventKind.TAPE_UNFILLED, market=m.number, side=side, price_ticks=venue_price, size_lots=lots,
+            account=v.world,
+        )  # fmt: skip
+
+
+def set_shock(v: Venue, m: Market, factor: int) -> None:
+    """Move recorded lots so that the recorded mid stands at `factor` times itself, in whole ticks, half a tick up.
+
+    Account orders stay where they are, in order; recorded lots join behind them at their new price.
+    """
+    bid, ask = best_world(m, BUY), best_world(m, SELL)
+    twice = bid + ask if bid is not None and ask is not None else 2 * (m.last - m.shift) if m.last else 0
+    shift = (twice * (factor - RATE_ONE) // RATE_ONE + 1) // 2
+    m.shock = factor
+    if shift != m.shift:
+        m.shift = shift
+        for side, b in m.sides.items():
+            for price, queue in list(b.queues.items()):
+                b.queues[price] = [segment for segment in queue if isinstance(segment, Order)]
+                if not b.queues[price]:
+                    del b.queues[price]
+            for price, level in b.world.items():
+                if level.available:
+                    append(m, side, price + shift, WorldLots(level.available))
+    v.emit(EventKind.SHOCK, market=m.number, value=factor, aux=m.shift)
+    trade_crossed(v, m)

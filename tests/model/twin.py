@@ -1,0 +1,210 @@
+"""One command at a time: the timers before it, the command, what depends on its group, then the stops that it set off.
+
+At equal times: recorded trades, recorded levels, marks, funding, expiry, liquidation steps, client commands. So rows of
+a tape see the timers of earlier times only; client commands see those of their own time too.
+"""
+
+from . import timers
+from .accounts import (
+    deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
+)  # fmt: skip
+from .amend import amend
+from .liquidation import liquidation_due, mark_group_end, unwind_due
+from .markets import set_market_state, set_rule
+from .orders import cancel, cancel_all, expire, place, reject
+from .prices import change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
+from .recorded import tape_order
+from .state import Venue
+from .stops import fire_on_prints
+from .tape import depth_end, set_shock, tape_level, tape_trade
+from .wire import ALL_MARKETS, RATE_ONE, SELL, Command, Event, Flag, Kind, MarkMethod, Reject
+
+WITHOUT_MARKET = {
+    Kind.CANCEL_ALL, Kind.DEPOSIT, Kind.WITHDRAW, Kind.TICK, Kind.SET_RULE, Kind.SET_ACCOUNT, Kind.ADL_DECISION,
+    Kind.SET_COLLATERAL_PRICE, Kind.SET_POSITION_MODE,
+}  # fmt: skip
+OF_ACCOUNT = {*range(Kind.PLACE, Kind.SEED_POSITION + 1), Kind.SET_ACCOUNT}
+OF_TAPE = {Kind.TAPE_LEVEL, Kind.TAPE_TRADE, Kind.TAPE_ORDER}
+GROUPED = {Kind.TAPE_LEVEL, Kind.SET_MARK, Kind.SET_INDEX, Kind.SET_FUNDING, Kind.SET_COLLATERAL_PRICE}
+MONEY = {Kind.DEPOSIT, Kind.WITHDRAW}
+
+
+class Twin:
+    """`apply(command)` returns the command's events. Parameters are the dicts that the core's Engine takes."""
+
+    def __init__(self, rules: dict, markets: list[dict], accounts_max: int, assets: int = 1) -> None:
+        self.venue = Venue(rules, markets, accounts_max, assets)
+        self.handlers = {
+            Kind.PLACE: place, Kind.CANCEL: cancel, Kind.AMEND: amend, Kind.CANCEL_ALL: cancel_all,
+            Kind.SET_LEVERAGE: set_leverage, Kind.SET_MARGIN_MODE: set_margin_mode,
+            Kind.SET_POSITION_MODE: set_position_mode, Kind.DEPOSIT: deposit, Kind.WITHDRAW: withdraw,
+            Kind.MOVE_MARGIN: move_margin, Kind.SEED_POSITION: seed_position, Kind.SET_ACCOUNT: set_account,
+            Kind.SET_RULE: set_rule, Kind.SET_MARKET_STATE: set_market_state, Kind.TAPE_ORDER: tape_order,
+            Kind.TAPE_LEVEL: level_row, Kind.TAPE_TRADE: trade_row, Kind.SET_MARK: price_row,
+            Kind.SET_INDEX: price_row, Kind.SET_FUNDING: price_row, Kind.SET_SHOCK: shock_row,
+            Kind.SET_COLLATERAL_PRICE: lambda v, c: reject(v, c, Reject.NOT_COLLATERAL),
+            Kind.ADL_DECISION: lambda v, c: reject(v, c, Reject.NO_DECISION_PENDING),
+            Kind.TICK: lambda v, c: Reject.NONE,
+        }  # fmt: skip
+
+    def apply(self, c: Command) -> list[Event]:
+        v = self.venue
+        v.events = []
+        run(v, c, self.handlers)
+        return v.events
+
+
+def run(v: Venue, c: Command, handlers: dict) -> None:
+    time_ns = c.time_ns or v.time_ns
+    from_tape = bool(c.flags & Flag.TAPE) or c.kind in OF_TAPE
+    if c.kind not in handlers:
+        reject(v, c, Reject.UNKNOWN_KIND)
+        return
+    if time_ns < v.time_ns:
+        reject(v, c, Reject.TIME_BACKWARDS)
+        return
+    if time_ns > v.time_ns or c.kind not in GROUPED:
+        close_group(v)  # nobody may act inside a group
+    advance(v, time_ns, inclusive=not from_tape)
+    reason = refuse_early(v, c)
+    if reason:
+        reject(v, c, reason)
+    else:
+        handlers[c.kind](v, c)
+    if c.kind in GROUPED:
+        if not c.flags & Flag.MORE:
+            close_group(v)
+    else:
+        fire_all(v)
+
+
+def refuse_early(v: Venue, c: Command) -> int:
+    """What all commands are checked for."""
+    if c.kind == Kind.CANCEL_ALL and c.market != ALL_MARKETS and c.market >= len(v.markets):
+        return Reject.UNKNOWN_MARKET
+    if c.kind not in WITHOUT_MARKET and c.market >= len(v.markets):
+        return Reject.UNKNOWN_MARKET
+    if c.kind in OF_ACCOUNT:
+        if not 0 <= c.account < len(v.accounts):
+            return Reject.UNKNOWN_ACCOUNT
+        if v.is_house(c.account) and (c.kind not in MONEY or c.account >= v.clearing_first):
+            return Reject.HOUSE_ACCOUNT  # a clearing account is nobody's to pay into
+        if c.kind in MONEY and c.asset >= v.assets:
+            return Reject.UNKNOWN_ASSET
+    return Reject.NONE
+
+
+# ---- groups and timers ---------------------------------------------------------------------------------------------
+
+
+def fire_all(v: Venue) -> None:
+    for m in v.markets:
+        fire_on_prints(v, m)
+
+
+def close_group(v: Venue) -> None:
+    """The last command of a group was seen: a depth message is whole, a set of marks is whole."""
+    m, v.depth_market = v.depth_market, None
+    if m is not None:
+        depth_end(v, m)
+        fire_on_prints(v, m)
+    if v.marked:
+        mark_group_end(v)
+        fire_all(v)
+
+
+def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
+    """Fire the timers due before a time, at it too if `inclusive`; all marks of one instant are one group."""
+    if not v.started and time_ns > 0:
+        v.started, v.time_ns = True, time_ns
+        for m in v.markets:
+            start_timers(v, m)
+    while v.timers:
+        timer = min(v.timers, key=lambda t: t[:3])
+        if timer[0] > time_ns or (timer[0] == time_ns and not inclusive):
+            break
+        v.timers.remove(timer)
+        v.time_ns = max(v.time_ns, timer[0])
+        fire_timer(v, timer)
+        if v.marked and not any(t[:2] == (v.time_ns, timers.MARK) for t in v.timers):
+            close_group(v)
+    v.time_ns = max(v.time_ns, time_ns)
+
+
+def fire_timer(v: Venue, timer: tuple) -> None:
+    _, kind, _, target, key = timer
+    if kind == timers.MARK:
+        mark_due(v, target)
+    elif kind == timers.FUNDING:
+        funding_due(v, target)
+    elif kind == timers.PREMIUM:
+        premium_due(v, target)
+    elif kind == timers.EXPIRY:
+        expire(v, target, key)
+    elif kind == timers.LIQUIDATION:
+        liquidation_due(v, target)
+        fire_all(v)
+    else:
+        unwind_due(v, target)
+        fire_all(v)
+
+
+# ---- prices and the tape -------------------------------------------------------------------------------------------
+
+
+def price_row(v: Venue, c: Command) -> int:
+    """SET_MARK, SET_INDEX, SET_FUNDING: from a client, or from the tape (then moved by the shock)."""
+    m, value = v.markets[c.market], c.value
+    if c.kind == Kind.SET_FUNDING:
+        if not -RATE_ONE < value < RATE_ONE:
+            return reject(v, c, Reject.BAD_VALUE)
+        change_funding(v, m, value, c.expire_ns)
+        return Reject.NONE
+    if c.flags & Flag.TAPE:
+        value = shocked(m, value)
+    if not 0 < value <= m.price_max * m.tick_value:
+        return reject(v, c, Reject.BAD_VALUE)
+    if c.kind == Kind.SET_INDEX:
+        change_index(v, m, value)
+    elif not c.flags & Flag.TAPE or m.mark_method == MarkMethod.GIVEN:
+        change_mark(v, m, value)
+    return Reject.NONE
+
+
+def check_row(m, c: Command) -> int:
+    if c.side > SELL:
+        return Reject.BAD_ENUM
+    if not 0 <= c.price_ticks <= m.price_max:
+        return Reject.BAD_PRICE
+    if c.size_lots < 0 or (c.size_lots == 0 and c.kind == Kind.TAPE_TRADE):
+        return Reject.BAD_SIZE
+    return Reject.NONE
+
+
+def level_row(v: Venue, c: Command) -> int:
+    m = v.markets[c.market]
+    reason = check_row(m, c)
+    if reason:
+        return reject(v, c, reason)
+    if v.depth_market is not m:
+        if v.depth_market is not None:
+            close_group(v)
+        v.depth_market = m
+    tape_level(v, m, c.side, c.price_ticks, c.size_lots, bool(c.flags & Flag.SNAPSHOT))
+    return Reject.NONE
+
+
+def trade_row(v: Venue, c: Command) -> int:
+    m = v.markets[c.market]
+    reason = check_row(m, c)
+    if reason:
+        return reject(v, c, reason)
+    tape_trade(v, m, c.side, c.price_ticks, c.size_lots)
+    return Reject.NONE
+
+
+def shock_row(v: Venue, c: Command) -> int:
+    if not 0 < c.value <= 100 * RATE_ONE:
+        return reject(v, c, Reject.BAD_VALUE)
+    set_shock(v, v.markets[c.market], c.value)
+    return Reject.NONE

@@ -1,0 +1,105 @@
+"""Rulebooks for the random streams: each setting turns on a different part of the engine. Plain integers, no perpsim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from model.wire import (
+    RATE_ONE, VALUE_ONE, AdlPolicy, AdlPrice, CrossOrder, FundUnwind, MarkMethod, QueueModel, ReduceLimit, ReduceMethod,
+    Socialise, TapeWalk,
+)  # fmt: skip
+
+SECOND = 1_000_000_000
+VENUE = {
+    "liquidation_period_ns": 0, "liquidation_delay_ns": 0, "reduce_method": ReduceMethod.TO_SAFE,
+    "reduce_limit": ReduceLimit.BANKRUPTCY, "reduce_slice": 0, "fund_notional_cap": 0, "fund_unwind": FundUnwind.HOLD,
+    "fund_unwind_period_ns": 0, "fund_unwind_slice": 0, "adl_policy": AdlPolicy.BINANCE,
+    "adl_price": AdlPrice.BANKRUPTCY, "socialise": Socialise.NONE, "cross_order": CrossOrder.LARGEST_MAINTENANCE,
+}  # fmt: skip
+
+
+def tiers(*rows: tuple[int, str, int]) -> tuple[tuple[int, int, int, int], ...]:
+    """(cap in whole money, maintenance in percent, leverage) rows; deductions make maintenance continuous."""
+    table, floor, before, deduction = [], 0, 0, 0
+    for cap, percent, leverage in rows:
+        rate = round(float(percent) * RATE_ONE / 100)
+        deduction += floor * (rate - before) // RATE_ONE
+        table.append((cap * VALUE_ONE, rate, deduction, leverage))
+        floor, before = cap * VALUE_ONE, rate
+    return tuple(table)
+
+
+STEPS = tiers((400, "0.5", 50), (2_000, "1", 25), (8_000, "2.5", 10), (40_000, "10", 4), (200_000, "25", 1))
+MARKET = {
+    "tick_value": 10_000_000, "lot_numerator": 1, "lot_denominator": 100, "price_max": 20_000,
+    "position_max": 2_000_000, "asset": 0, "fund_group": 0, "queue_model": QueueModel.BEHIND_FIRST,
+    "tape_walk": TapeWalk.DEEPER, "maker_fee": 200_000, "taker_fee": 500_000, "liquidation_fee": 3_000_000,
+    "band_up": 1_050_000_000, "band_down": 950_000_000, "market_bound": 30_000_000, "trigger_protect": 20_000_000,
+    "min_notional": 5 * VALUE_ONE, "size_max": 600, "max_orders": 6, "max_conditional": 4, "leverage_default": 10,
+    "mark_method": MarkMethod.GIVEN, "mark_period_ns": 0, "basis_samples": 0, "funding_interval_ns": 0,
+    "premium_period_ns": 0, "interest_rate": 0, "funding_inner": 0, "funding_cap": 0, "impact_notional": 0,
+    "volatility": RATE_ONE, "tiers": STEPS,
+}  # fmt: skip
+COARSE = MARKET | {  # a cheap coin: price 0.00005, ten thousand coins a lot, no bands, rebates
+    "tick_value": 1, "lot_numerator": 100_000, "lot_denominator": 1, "price_max": 80_000, "position_max": 1_000_000,
+    "maker_fee": -50_000, "taker_fee": 450_000, "band_up": 0, "band_down": 0, "market_bound": 0, "min_notional": 0,
+    "size_max": 200, "leverage_default": 20, "volatility": 2 * RATE_ONE, "liquidation_fee": 12_500_000,
+}  # fmt: skip
+COMPUTED = {
+    "mark_method": MarkMethod.MEDIAN3, "mark_period_ns": SECOND, "basis_samples": 5, "funding_interval_ns": 60 * SECOND,
+    "premium_period_ns": 5 * SECOND, "interest_rate": 100_000, "funding_inner": 500_000, "funding_cap": 20_000_000,
+    "impact_notional": 50 * VALUE_ONE,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A venue and what its stream is made of: `weights` multiply the weights of the grammar's productions."""
+
+    name: str
+    venue: dict
+    markets: list[dict]
+    accounts: int = 10
+    assets: int = 1
+    l3: tuple[int, ...] = ()  # markets whose tape brings single orders
+    weights: dict = field(default_factory=dict)
+
+
+NO_TAPE = {"depth": 0, "snapshot": 0, "trade": 0, "l3": 0, "shock": 0}
+SETTINGS = [
+    Setting("orders", VENUE, [MARKET, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
+    Setting("crowd", VENUE, [MARKET], accounts=25, weights=NO_TAPE | {"conditional": 2, "amend": 2}),
+    Setting("waterfall", VENUE, [MARKET, COARSE | {"fund_group": 1}, MARKET], weights=NO_TAPE | {"mark": 2, "jump": 3}),
+    Setting(
+        "whole", VENUE | {
+            "reduce_method": ReduceMethod.WHOLE, "reduce_limit": ReduceLimit.BAND, "adl_policy": AdlPolicy.BITMEX,
+            "adl_price": AdlPrice.MARK, "fund_unwind": FundUnwind.AT_ONCE, "cross_order": CrossOrder.LARGEST_LOSS,
+            "fund_notional_cap": RATE_ONE,
+        }, [MARKET, COARSE], weights={"jump": 3},
+    ),
+    Setting(
+        "slices", VENUE | {
+            "reduce_method": ReduceMethod.SLICE, "reduce_slice": 300_000_000, "liquidation_period_ns": SECOND,
+            "liquidation_delay_ns": 2 * SECOND, "fund_unwind": FundUnwind.SLICES, "fund_unwind_period_ns": 3 * SECOND,
+            "fund_unwind_slice": 250_000_000, "reduce_limit": ReduceLimit.NONE, "adl_policy": AdlPolicy.NONE,
+            "socialise": Socialise.WINNERS,
+        }, [MARKET, COARSE], weights={"jump": 3, "tick": 3},
+    ),
+    Setting(
+        "tiers", VENUE | {
+            "reduce_method": ReduceMethod.TIER, "adl_policy": AdlPolicy.BITMEX, "fund_notional_cap": RATE_ONE // 2,
+            "liquidation_period_ns": SECOND // 2, "socialise": Socialise.WINNERS,
+        }, [MARKET | {"size_max": 3_000, "max_orders": 12}, MARKET], weights={"jump": 2, "deposit": 2},
+    ),
+    Setting(
+        "direct", VENUE | {"reduce_method": ReduceMethod.NONE, "socialise": Socialise.WINNERS},
+        [MARKET, COARSE | {"asset": 1, "fund_group": 1}], assets=2, weights={"jump": 3},
+    ),
+    Setting("tape", VENUE, [MARKET, COARSE | {"queue_model": QueueModel.PROPORTIONAL, "tape_walk": TapeWalk.DROP}]),
+    Setting(
+        "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
+        weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},
+    ),
+    Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
+]  # fmt: skip
+BY_NAME = {setting.name: setting for setting in SETTINGS}

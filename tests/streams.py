@@ -1,0 +1,465 @@
+"""Random command streams: a weighted grammar that likes boundaries, seeded, and steered by the twin's state.
+
+A stream looks at the twin to find what is worth asking for: live orders, the band's edge, one unit more than a wallet
+can spare. The commands that it yields are plain data, so a failing stream can be cut down and replayed without it.
+"""
+
+from __future__ import annotations
+
+import random
+
+from model import Command, Twin
+from model.margin import available
+from model.orders import band_limit, in_liquidation
+from model.state import Market, Order
+from model.wire import (
+    ALL_MARKETS, BUY, FOK, GTC, GTD, IOC, RATE_ONE, SELL, VALUE_ONE, Flag, Kind, MarketState, Rule, TapeOrder,
+)  # fmt: skip
+from stream_settings import SECOND, Setting
+
+START_NS = 1_700_000_000 * SECOND
+WEIGHTS = {
+    "limit": 30, "market": 8, "conditional": 8, "cancel": 7, "amend": 8, "cancel_all": 1, "leverage": 2, "mode": 2,
+    "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 1, "index": 2, "funding": 1.5, "tick": 2,
+    "rule": 0.7, "state": 0.6, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1, "trade": 7, "l3": 4,
+    "shock": 0.6,
+}  # fmt: skip
+RULE_VALUES = {
+    Rule.MAKER_FEE: (-100_000, 0, 200_000), Rule.TAKER_FEE: (0, 500_000, RATE_ONE), Rule.LIQUIDATION_FEE: (0, 7_000_000),
+    Rule.BAND_UP: (0, 1_050_000_000, 1_200_000_000), Rule.BAND_DOWN: (0, 950_000_000, 800_000_000),
+    Rule.MARKET_BOUND: (0, 10_000_000, 50_000_000), Rule.MIN_NOTIONAL: (0, 5 * VALUE_ONE, -1),
+    Rule.MAX_ORDERS: (3, 8, 70_000), Rule.MAX_CONDITIONAL: (0, 4), Rule.FUNDING_INTERVAL: (0, 30 * SECOND),
+    Rule.MARK_METHOD: (0, 0, 2), Rule.MARK_PERIOD: (SECOND,), Rule.LIQUIDATION_PERIOD: (0, SECOND),
+    Rule.LIQUIDATION_DELAY: (0, SECOND), Rule.REDUCE_METHOD: (0, 1, 2, 3, 4), Rule.REDUCE_LIMIT: (0, 1, 2),
+    Rule.REDUCE_SLICE: (100_000_000, 500_000_000), Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE),
+    Rule.FUND_UNWIND: (0, 1, 2), Rule.FUND_UNWIND_PERIOD: (0, SECOND), Rule.FUND_UNWIND_SLICE: (0, 500_000_000),
+    Rule.ADL_POLICY: (0, 1, 2), Rule.ADL_PRICE: (0, 1), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), 15: (1,),
+}  # fmt: skip
+
+
+class Stream:
+    """`next()` yields the next group of commands: one, or a depth message, or a set of marks."""
+
+    def __init__(self, seed: int, setting: Setting, twin: Twin) -> None:
+        self.rng = random.Random(seed)
+        self.setting, self.venue = setting, twin.venue
+        weights = {name: weight * setting.weights.get(name, 1) for name, weight in WEIGHTS.items()}
+        if not setting.l3:
+            weights["l3"] = 0
+        self.names, self.weights = list(weights), list(weights.values())
+        self.reference = [self.rng.choice((900, 1000, 1100)) if m.tick_value > 1 else 5_000 for m in self.venue.markets]
+        self.ids = 0
+        self.opening = list(self.open())
+
+    def next(self) -> list[Command]:
+        if self.opening:
+            return [self.opening.pop(0)]
+        name = self.rng.choices(self.names, self.weights)[0]
+        commands = getattr(self, name)()
+        self.timed(commands)
+        return commands
+
+    def timed(self, commands: list[Command]) -> None:
+        """Mostly now or soon; all commands of a group at one instant; rarely in the past."""
+        kind = self.rng.random()
+        if kind < 0.45:
+            return
+        later = self.rng.choice((1, 1_000_000, SECOND // 2, SECOND, SECOND, 7 * SECOND))
+        if kind > 0.98:
+            later *= 20
+        now = self.venue.time_ns + (later if kind < 0.995 else -later)
+        for c in commands:
+            c.time_ns = now
+
+    def open(self):
+        """The first seconds: money, leverage, modes, prices."""
+        for m in self.venue.markets:
+            yield Command(Kind.SET_INDEX, START_NS, market=m.number, value=self.reference[m.number] * m.tick_value)
+            if self.rng.random() < 0.9:
+                yield Command(Kind.SET_MARK, START_NS, market=m.number, value=self.mark_near(m, 0.0))
+        for asset in range(self.venue.assets):
+            for fund in range(self.venue.fund_first, self.venue.clearing_first):
+                amount = self.rng.choice((0, 10, 500, 20_000)) * VALUE_ONE
+                if amount:
+                    yield Command(Kind.DEPOSIT, account=fund, asset=asset, value=amount)
+            for account in range(self.venue.accounts_max):
+                amount = self.rng.choice((30, 100, 400, 400, 3_000)) * VALUE_ONE + self.rng.randrange(1000)
+                yield Command(Kind.DEPOSIT, account=account, asset=asset, value=amount)
+        for account in range(self.venue.accounts_max):
+            for m in self.venue.markets:
+                if self.rng.random() < 0.4:
+                    yield Command(Kind.SET_MARGIN_MODE, account=account, market=m.number, aux=1)
+                if self.rng.random() < 0.6:
+                    leverage = self.rng.choice((1, 5, 20, 50))
+                    yield Command(Kind.SET_LEVERAGE, account=account, market=m.number, value=leverage)
+
+    # ---- choices ---------------------------------------------------------------------------------------------------
+
+    def account_number(self) -> int:
+        """Any customer; one that is being liquidated more often than chance would have it."""
+        if self.rng.random() < 0.1:
+            busy = [p.account for p in self.venue.positions if in_liquidation(p)]
+            if busy:
+                return self.rng.choice(busy)
+        return self.rng.randrange(self.venue.accounts_max)
+
+    def pick_market(self) -> Market:
+        return self.rng.choice(self.venue.markets)
+
+    def mark_near(self, m: Market, spread: float) -> int:
+        """A mark between ticks, around the reference."""
+        move = 1 + self.rng.uniform(-spread, spread)
+        mark = int(self.reference[m.number] * m.tick_value * move) + self.rng.randrange(m.tick_value)
+        return max(1, min(mark, m.price_max * m.tick_value))
+
+    def size(self, m: Market) -> int:
+        draw = self.rng.random()
+        if draw < 0.15:
+            return 1
+        if draw < 0.9:
+            return self.rng.choice((2, 5, 10, 20, 40, 80, 100, 150))
+        return self.rng.choice((m.size_max, m.size_max, m.size_max + 1, 0, m.size_max // 2, -3))
+
+    def affordable(self, account: int, m: Market) -> int:
+        """About the largest size that the account's free margin allows, and so about as bad an idea as it can have."""
+        held = self.venue.find_position(account, m)
+        leverage = held.leverage if held else m.leverage_default
+        free = max(0, available(self.venue.wallet(account, m.asset), gains=True))
+        price = m.mark // m.tick_value or self.reference[m.number]
+        return free * leverage // (price * m.tick_lot_money)
+
+    def price(self, m: Market, side: int) -> int:
+        draw = self.rng.random()
+        around = m.mark // m.tick_value or self.reference[m.number]
+        if draw < 0.75:
+            lean = -3 if side == BUY else 3
+            return max(1, around + lean + self.rng.randrange(-7, 8))
+        if draw < 0.85:
+            return max(1, around + self.rng.choice((0, 1, -1, 10, -10, 25, -25)))
+        if draw < 0.95:
+            edge = band_limit(m, side, m.band_up if side == BUY else m.band_down)
+            return edge + self.rng.choice((-1, 0, 0, 1))
+        return self.rng.choice((1, 1, 2, 0, m.price_max, m.price_max + 1, max(1, around // 2), around * 2))
+
+    def live(self) -> Order | None:
+        orders = [o for o in self.venue.orders.values() if o.account != self.venue.world]
+        return self.rng.choice(orders) if orders else None
+
+    def new_id(self) -> int:
+        self.ids += 1
+        if self.rng.random() < 0.02:
+            order = self.live()
+            return self.rng.choice((-1, 1, 2**62, order.order_id if order else 0))
+        return self.ids
+
+    # ---- orders ----------------------------------------------------------------------------------------------------
+
+    def base_order(self, m: Market) -> Command:
+        c = Command(Kind.PLACE, account=self.account_number(), market=m.number, order_id=self.new_id())
+        c.side = self.rng.randrange(2)
+        held = self.venue.find_position(c.account, m)
+        if held and held.lots and self.rng.random() < 0.5:
+            c.side = SELL if held.lots > 0 else BUY
+        c.size_lots = self.size(m)
+        if held and held.lots and self.rng.random() < 0.15:
+            c.size_lots = abs(held.lots) * self.rng.choice((1, 1, 2))
+        if self.rng.random() < 0.1:
+            c.size_lots = self.affordable(c.account, m) + self.rng.randrange(2)
+        c.stp_mode = self.rng.choice((0, 0, 1, 2, 3))
+        if self.rng.random() < 0.12:
+            c.flags |= Flag.REDUCE_ONLY
+        return c
+
+    def limit(self) -> list[Command]:
+        m = self.pick_market()
+        c = self.base_order(m)
+        c.price_ticks = self.price(m, c.side)
+        c.tif = self.rng.choices((GTC, IOC, FOK, GTD), (70, 12, 10, 8))[0]
+        if c.tif == GTD:
+            c.expire_ns = self.venue.time_ns + self.rng.choice((0, 1, SECOND, 5 * SECOND, 40 * SECOND))
+        if self.rng.random() < 0.1:
+            c.flags |= Flag.POST_ONLY
+        return [c]
+
+    def market(self) -> list[Command]:
+        c = self.base_order(self.pick_market())
+        c.flags |= Flag.MARKET
+        c.tif = self.rng.choice((GTC, IOC, IOC, FOK))
+        return [c]
+
+    def conditional(self) -> list[Command]:
+        m = self.pick_market()
+        c = self.base_order(m)
+        c.flags |= self.rng.choice((Flag.STOP, Flag.STOP, Flag.TAKE_PROFIT, Flag.TRAILING))
+        c.trigger_source = self.rng.randrange(2)
+        around = (m.mark // m.tick_value if c.trigger_source else m.last) or self.reference[m.number]
+        above = (c.side == BUY) == bool(c.flags & Flag.STOP)
+        c.trigger_ticks = max(0, around + (1 if above else -1) * self.rng.choice((-2, 0, 1, 1, 2, 3, 5, 10, 30)))
+        c.price_ticks = self.price(m, c.side)
+        if c.flags & Flag.TRAILING:
+            c.aux = self.rng.choice((0, 1_000_000, 3_000_000, 10_000_000, 50_000_000, RATE_ONE))
+            c.trigger_ticks = self.rng.choice((0, 0, c.trigger_ticks))
+        if self.rng.random() < 0.5:
+            c.flags |= Flag.MARKET
+        if self.rng.random() < 0.2:
+            c.flags |= Flag.CLOSE_POSITION
+            c.size_lots = self.rng.choice((0, 0, 0, 3))
+        if self.rng.random() < 0.2:
+            c.flags |= Flag.PRICE_PROTECT
+        if self.rng.random() < 0.2:
+            c.tif, c.expire_ns = GTD, self.venue.time_ns + self.rng.choice((1, SECOND, 9 * SECOND))
+        elif self.rng.random() < 0.1:
+            c.tif = IOC
+        return [c]
+
+    def cancel(self) -> list[Command]:
+        order = self.live()
+        if order is None or self.rng.random() < 0.05:
+            return [Command(Kind.CANCEL, account=self.account_number(), order_id=self.rng.randrange(self.ids + 1))]
+        return [Command(Kind.CANCEL, account=order.account, market=order.position.market.number, order_id=order.order_id)]
+
+    def amend(self) -> list[Command]:
+        order = self.live()
+        if order is None:
+            return self.limit()
+        m = order.position.market
+        total = order.filled + order.lots
+        c = Command(Kind.AMEND, account=order.account, market=m.number, order_id=order.order_id)
+        c.size_lots = self.rng.choice((total, total, total - 1, order.filled, order.filled + 1, total + 5, self.size(m)))
+        c.price_ticks = self.rng.choice((order.price, order.price, order.price + 1, self.price(m, order.side)))
+        if order.state == 2 and self.rng.random() < 0.5:
+            c.trigger_ticks = max(1, order.trigger + self.rng.randrange(-4, 5))
+        return [c]
+
+    def cancel_all(self) -> list[Command]:
+        market = self.rng.choice((0, ALL_MARKETS, ALL_MARKETS, len(self.venue.markets)))
+        return [Command(Kind.CANCEL_ALL, account=self.account_number(), market=market)]
+
+    # ---- accounts --------------------------------------------------------------------------------------------------
+
+    def leverage(self) -> list[Command]:
+        m = self.pick_market()
+        value = self.rng.choice((0, 1, 2, 5, 10, 20, 25, 50, m.tiers[0].leverage_max + 1))
+        return [Command(Kind.SET_LEVERAGE, account=self.account_number(), market=m.number, value=value)]
+
+    def mode(self) -> list[Command]:
+        kind = self.rng.choices((Kind.SET_MARGIN_MODE, Kind.SET_POSITION_MODE), (9, 1))[0]
+        number, market = self.account_number(), self.pick_market().number
+        return [Command(kind, account=number, market=market, aux=self.rng.choice((0, 1, 1, 2)))]
+
+    def deposit(self) -> list[Command]:
+        who = self.account_number()
+        if self.rng.random() < 0.15:
+            who = self.rng.randrange(len(self.venue.accounts))
+        amount = self.rng.choice((1, 20, 100, 500)) * VALUE_ONE + self.rng.randrange(100)
+        asset = self.rng.randrange(self.venue.assets + (self.rng.random() < 0.05))
+        return [Command(Kind.DEPOSIT, account=who, asset=asset, value=amount)]
+
+    def withdraw(self) -> list[Command]:
+        """At, or one unit beside, what is free."""
+        who, asset = self.account_number(), self.rng.randrange(self.venue.assets)
+        wallet = self.venue.wallet(who, asset)
+        free = min(available(wallet, gains=False), wallet.balance)
+        value = self.rng.choice((free + 1, free + 1, free // 2, free // 4, 10 * VALUE_ONE, 0))
+        if self.rng.random() < 0.05:
+            who = self.rng.randrange(len(self.venue.accounts))
+        return [Command(Kind.WITHDRAW, account=who, asset=asset, value=value)]
+
+    def margin(self) -> list[Command]:
+        held = [p for p in self.venue.positions if p.mode and p.lots]
+        if not held or self.rng.random() < 0.1:
+            return [Command(Kind.MOVE_MARGIN, account=self.account_number(), value=VALUE_ONE)]
+        p = self.rng.choice(held)
+        value = self.rng.choice((VALUE_ONE, -VALUE_ONE, -p.isolated_margin // 3, p.wallet.balance, p.wallet.balance + 1, 0))
+        return [Command(Kind.MOVE_MARGIN, account=p.account, market=p.market.number, value=value)]
+
+    def crowd(self) -> list[Command]:
+        """Several accounts alike: same money, same position, so one mark finds them all and ranks are tied."""
+        m, side = self.pick_market(), self.rng.randrange(2)
+        lots, value = self.size(m), self.mark_near(m, 0.01)
+        commands = []
+        for account in self.rng.sample(range(self.venue.accounts_max), 4):
+            wallet = self.venue.wallet(account, m.asset)
+            free = min(available(wallet, gains=False), wallet.balance)
+            if free > 20 * VALUE_ONE:
+                spare = free - 20 * VALUE_ONE
+                commands.append(Command(Kind.WITHDRAW, account=account, asset=m.asset, value=spare))
+            commands.append(
+                Command(Kind.SEED_POSITION, account=account, market=m.number, side=side, size_lots=lots, value=value)
+            )
+        return commands
+
+    def seed(self) -> list[Command]:
+        m = self.pick_market()
+        c = Command(Kind.SEED_POSITION, account=self.account_number(), market=m.number, side=self.rng.randrange(2))
+        c.size_lots, c.value = self.size(m), self.mark_near(m, 0.05)
+        c.aux = self.rng.choice((0, 0, VALUE_ONE, -1))
+        return [c]
+
+    def account(self) -> list[Command]:
+        group = self.rng.choice((0, 1, 2, -1))
+        return [Command(Kind.SET_ACCOUNT, account=self.account_number(), value=group, aux=self.rng.randrange(5))]
+
+    # ---- prices and the venue --------------------------------------------------------------------------------------
+
+    def mark(self) -> list[Command]:
+        """A group of marks, each a small step; sometimes a market twice."""
+        markets = self.rng.sample(self.venue.markets, self.rng.randrange(1, len(self.venue.markets) + 1))
+        return self.group([self.mark_command(m, self.rng.choice((0.001, 0.004, 0.01))) for m in markets])
+
+    def jump(self) -> list[Command]:
+        markets = self.venue.markets if self.rng.random() < 0.5 else [self.pick_market()]
+        return self.group([self.mark_command(m, self.rng.choice((0.05, 0.1, 0.2))) for m in markets])
+
+    def mark_command(self, m: Market, spread: float) -> Command:
+        low, high = (400, 2_500) if m.tick_value > 1 else (2_000, 12_000)
+        value = self.mark_near(m, spread)
+        self.reference[m.number] = max(low, min(high, value // m.tick_value))
+        return Command(Kind.SET_MARK, market=m.number, value=value, flags=self.rng.choice((0, 0, Flag.TAPE)))
+
+    def group(self, commands: list[Command]) -> list[Command]:
+        for c in commands[:-1]:
+            c.flags |= Flag.MORE
+        if self.rng.random() < 0.03:
+            commands[-1].flags |= Flag.MORE  # left open: the next command, or time, closes it
+        if self.rng.random() < 0.02:
+            commands[-1].market = len(self.venue.markets)
+        return commands
+
+    def index(self) -> list[Command]:
+        m = self.pick_market()
+        self.reference[m.number] = max(400, min(12_000, int(self.reference[m.number] * self.rng.uniform(0.985, 1.015))))
+        flags = self.rng.choice((0, Flag.TAPE))
+        return self.group([Command(Kind.SET_INDEX, market=m.number, value=self.mark_near(m, 0.002), flags=flags)])
+
+    def funding(self) -> list[Command]:
+        rate = self.rng.choice((0, 100_000, -300_000, 5_000_000, -20_000_000, RATE_ONE))
+        due = self.venue.time_ns + self.rng.choice((-1, 0, SECOND, SECOND, 10 * SECOND, 50 * SECOND))
+        return self.group([Command(Kind.SET_FUNDING, market=self.pick_market().number, value=rate, expire_ns=due)])
+
+    def tick(self) -> list[Command]:
+        return [Command(Kind.TICK, self.venue.time_ns + self.rng.choice((1, SECOND, 3 * SECOND, 30 * SECOND)))]
+
+    def rule(self) -> list[Command]:
+        rule = self.rng.choice(list(RULE_VALUES))
+        market = self.rng.randrange(len(self.venue.markets) + 1)
+        return [Command(Kind.SET_RULE, market=market, aux=rule, value=self.rng.choice(RULE_VALUES[rule]))]
+
+    def state(self) -> list[Command]:
+        """Mostly back to open, so that the stream goes on; a settlement is for good and therefore rare."""
+        m = self.pick_market()
+        if m.state != MarketState.OPEN and self.rng.random() < 0.8:
+            to = MarketState.OPEN
+        else:
+            to = self.rng.choice((0, 1, 1, 2, 3, 4, 4, 7, MarketState.CLOSED))
+        c = Command(Kind.SET_MARKET_STATE, market=m.number, aux=to)
+        if self.rng.random() < 0.02:
+            c.aux = MarketState.SETTLING
+            c.value = self.rng.choice((0, self.mark_near(m, 0.05), m.price_max * m.tick_value + 1))
+        commands = [c]
+        if to in (MarketState.PRE_OPEN, MarketState.AUCTION):
+            for _ in range(self.rng.randrange(8)):
+                commands += self.limit()
+            back = self.rng.choice((MarketState.OPEN, MarketState.OPEN, MarketState.REDUCE_ONLY, MarketState.HALTED))
+            commands.append(Command(Kind.SET_MARKET_STATE, market=m.number, aux=back))
+        return commands
+
+    def garbage(self) -> list[Command]:
+        """Commands that must be refused, or do nothing."""
+        c = self.limit()[0]
+        what = self.rng.randrange(10)
+        if what == 0:
+            c.kind = self.rng.choice((0, 25, 200))
+        elif what == 1:
+            c.market = len(self.venue.markets) + self.rng.randrange(3)
+        elif what == 2:
+            c.account = self.rng.choice((-1, self.venue.world, len(self.venue.accounts)))
+        elif what == 3:
+            c.side, c.tif, c.stp_mode = self.rng.choice(((2, 0, 0), (0, 4, 0), (0, 0, 4)))
+        elif what == 4:
+            c.position_side = 1
+        elif what == 5:
+            c.flags |= Flag.STOP | Flag.TRAILING
+        elif what == 6:
+            c.kind = self.rng.choice((Kind.ADL_DECISION, Kind.SET_COLLATERAL_PRICE, Kind.TICK))
+        elif what == 7:
+            c.flags |= Flag.CLOSE_POSITION
+        elif what == 8:
+            c = Command(self.rng.choice((Kind.TAPE_LEVEL, Kind.TAPE_TRADE)), price_ticks=5, size_lots=5)
+            c.side, c.price_ticks, c.size_lots = self.rng.choice(((2, 5, 5), (0, -1, 5), (0, 10**9, 5), (1, 5, -1)))
+        else:
+            kind = self.rng.choice((Kind.SET_MARK, Kind.SET_INDEX, Kind.DEPOSIT, Kind.SEED_POSITION))
+            c = Command(kind, side=self.rng.choice((0, 2)), size_lots=1, value=self.rng.choice((0, -5, 2**60)))
+            c.value = min(c.value, 0) if kind == Kind.DEPOSIT else c.value
+        return [c]
+
+    # ---- the tape --------------------------------------------------------------------------------------------------
+
+    def l2_market(self) -> Market:
+        return self.rng.choice([m for m in self.venue.markets if m.number not in self.setting.l3])
+
+    def middle(self, m: Market) -> int:
+        return max(60, self.reference[m.number])
+
+    def depth(self) -> list[Command]:
+        m = self.l2_market()
+        return self.group([self.level(m) for _ in range(self.rng.choice((1, 1, 2, 3, 6)))])
+
+    def level(self, m: Market) -> Command:
+        side = self.rng.randrange(2)
+        known = list(m.sides[side].world)
+        distance = self.rng.choice((1, 1, 2, 3, 4, 6, 10))
+        if self.rng.random() < 0.03:
+            distance = -distance  # recorded levels may cross: nothing is repaired
+        price = self.middle(m) + (-distance if side == BUY else distance)
+        lots = self.rng.choice((0, 1, 5, 10, 25, 60, 200))
+        if self.rng.random() < 0.1:  # beside an account's own order
+            order = self.live()
+            if order and order.position.market is m and order.price:
+                side, price = order.side, order.price
+        elif known and self.rng.random() < 0.5:
+            price = self.rng.choice(known)
+            lots = self.rng.choice((0, 0, lots, max(0, m.sides[side].world[price].recorded + self.rng.randrange(-9, 10))))
+        return Command(Kind.TAPE_LEVEL, market=m.number, side=side, price_ticks=price, size_lots=lots)
+
+    def snapshot(self) -> list[Command]:
+        m = self.l2_market()
+        commands = [self.level(m) for _ in range(self.rng.randrange(1, 8))]
+        for c in commands:
+            c.flags |= Flag.SNAPSHOT
+        return self.group(commands)
+
+    def trade(self) -> list[Command]:
+        m = self.l2_market()
+        side = self.rng.randrange(2)
+        known = sorted(m.sides[1 - side].world, reverse=side == SELL)
+        price = self.rng.choice(known[:4]) if known else self.middle(m)
+        if self.rng.random() < 0.2:
+            price = max(1, price + self.rng.choice((-30, -2, -1, 1, 2, 30)))
+        lots = self.rng.choice((1, 2, 5, 10, 30, 100, 400))
+        return [Command(Kind.TAPE_TRADE, market=m.number, side=side, price_ticks=price, size_lots=lots)]
+
+    def l3(self) -> list[Command]:
+        m = self.venue.markets[self.rng.choice(self.setting.l3)]
+        recorded = [o for o in self.venue.orders.values() if o.account == self.venue.world and o.position.market is m]
+        c = Command(Kind.TAPE_ORDER, market=m.number, size_lots=self.rng.choice((1, 3, 10, 40, 100)))
+        if len(recorded) < 4 or self.rng.random() < 0.4:
+            self.ids += 1
+            c.aux, c.order_id, c.side = TapeOrder.ADD, self.ids, self.rng.randrange(2)
+            distance = self.rng.choice((1, 1, 2, 3, 5))
+            c.price_ticks = self.middle(m) + (-distance if c.side == BUY else distance)
+            if self.rng.random() < 0.05:
+                bad = self.rng.choice((("order_id", self.rng.choice(recorded).order_id if recorded else 1), ("side", 2),
+                                       ("size_lots", 0), ("price_ticks", 0)))  # fmt: skip
+                setattr(c, *bad)
+            return [c]
+        order = self.rng.choice(recorded)
+        c.order_id = order.order_id + (self.rng.random() < 0.03)
+        c.aux = self.rng.choice((TapeOrder.REDUCE, TapeOrder.DELETE, TapeOrder.EXECUTE, TapeOrder.EXECUTE, 4))
+        if self.rng.random() < 0.02:
+            c.size_lots = 0
+        return [c]
+
+    def shock(self) -> list[Command]:
+        factor = self.rng.choice((RATE_ONE, 999_000_000, 1_002_000_000, 985_000_000, 1_020_000_000, 0))
+        return [Command(Kind.SET_SHOCK, market=self.l2_market().number, value=factor)]
