@@ -22,7 +22,7 @@ from perpsim.core import AdlPolicy, Engine, EventKind
 from perpsim.exchange import Rulebook
 
 from .crowd import VALUE_ONE, Seats, mark_group, settle_in, solo, start_marks, value_of, venue
-from .harness import Result, expect, main, of_kind, rows_of, spread, timed
+from .harness import Result, expect, main, of_kind, rows_of, timed
 from .scan import RATE_ONE, conserved, maintenance
 
 SMALL = {"accounts": 2_000, "longs": 3, "further": 50, "repeats": 1}
@@ -100,7 +100,7 @@ def measure(seed: int, accounts: int, longs: int, further: int, repeats: int) ->
             firsts.append(ms_first)
             furthers.append(us_further)
         name = policy.name.lower()
-        figures |= spread(f"ms_first_choice_{name}", firsts, 2) | spread(f"us_further_choice_{name}", furthers, 3)
+        figures |= {f"ms_first_choice_{name}": firsts, f"us_further_choice_{name}": furthers}
     details = {"accounts": accounts, "longs": 1 + longs, "counterparties_each": further, "repeats": repeats}
     return Result(figures, details, engine.digest())
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +26,7 @@ BATCH = 65_536  # commands in one call of `apply` where the batch is not the que
 class Result(NamedTuple):
     """What a question found."""
 
-    figures: dict[str, float]  # what was asked for; the unit is in the name
+    figures: dict[str, list[float]]  # what was asked for, one value a repeat; the unit is in the name
     details: dict[str, Any]  # what is needed to judge the figures
     digest: str  # of the engine, so that a wrong answer can not look fast
 
@@ -45,11 +43,6 @@ def timed(function: Callable, *arguments: Any) -> tuple[float, Any]:
     return clock() - before, answer
 
 
-def spread(name: str, values: list[float], digits: int = 1) -> dict[str, float]:
-    """Median and least of the repeats."""
-    return {name: round(float(statistics.median(values)), digits), f"{name}_min": round(float(min(values)), digits)}
-
-
 def commands(kind: Kind, count: int, **columns: Any) -> np.ndarray:
     """`count` COMMAND rows of one kind; a column is an array or one value for all."""
     rows = np.zeros(count, COMMAND)
@@ -59,10 +52,10 @@ def commands(kind: Kind, count: int, **columns: Any) -> np.ndarray:
     return rows
 
 
-def feed(engine: Engine, rows: np.ndarray) -> None:
+def feed(engine: Engine, rows: np.ndarray, batch: int = BATCH) -> None:
     """Apply commands in batches, and stop at the first that is refused."""
-    for start in range(0, len(rows), BATCH):
-        expect_taken(engine.apply(rows[start : start + BATCH]))
+    for first in range(0, len(rows), batch):
+        expect_taken(engine.apply(rows[first : first + batch]))
 
 
 def expect_taken(events: np.ndarray) -> None:
@@ -86,26 +79,9 @@ def of_kind(events: np.ndarray, kind: EventKind) -> np.ndarray:
     return events[events["kind"] == kind]
 
 
-def machine() -> str:
-    """Processor, cores, system and Python, in one line."""
-    names = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    processor = names[0] if names else platform.processor() or platform.machine()
-    return f"{processor}, {len(names) or 1} cores, {platform.system()}, Python {platform.python_version()}"
-
-
-def commit() -> str:
-    """The checkout's commit, marked where tracked files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:
-        return []
+def rounded(value: float) -> float:
+    """Four significant digits: more would be noise."""
+    return float(f"{value:.4g}")
 
 
 def main(name: str, measure: Callable[..., Result], small: dict[str, Any], large: dict[str, Any]) -> None:
@@ -115,5 +91,13 @@ def main(name: str, measure: Callable[..., Result], small: dict[str, Any], large
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     figures, details, digest = measure(options.seed, **(small if options.small else large))
-    line = {"question": name, "size": "small" if options.small else "large", "seed": options.seed}
-    print(json.dumps({**line, "figures": figures, "details": details, "engine_digest": digest}))
+    line = {
+        "question": name,
+        "size": "small" if options.small else "large",
+        "seed": options.seed,
+        "median": {figure: rounded(statistics.median(values)) for figure, values in figures.items()},
+        "range": {figure: [rounded(min(values)), rounded(max(values))] for figure, values in figures.items()},
+        "details": details,
+        "engine_digest": digest,
+    }
+    print(json.dumps(line))

@@ -22,12 +22,13 @@ import numpy as np
 from perpsim.core import Engine, Kind, Side
 
 from .crowd import VALUE_ONE, settle_in, solo, start_marks, venue
-from .harness import BATCH, Result, commands, expect, feed, main
+from .harness import Result, commands, expect, feed, main
 
 SMALL = {"accounts": 20_000, "orders": 20_000}
 LARGE = {"accounts": 1_000_000, "orders": 1_000_000}
 ORDERS_EACH = 100
 PRICES = 1_000  # ticks on each side of the mark
+EVENTS_BATCH = 4_096  # the event buffer has reached its size before the orders are counted
 
 
 def resident_bytes() -> int:
@@ -61,9 +62,9 @@ def resting(orders: int, seed: int) -> tuple[float, str]:
     side = number // accounts % 2
     rows = commands(Kind.PLACE, len(number), account=number % accounts, order_id=number, side=side, size_lots=1)
     rows["price_ticks"] = middle + np.where(side == Side.BUY, -away, away)
-    feed(engine, rows[:accounts])
+    feed(engine, rows[:accounts], EVENTS_BATCH)
     before = resident_bytes()
-    feed(engine, rows[accounts:])
+    feed(engine, rows[accounts:], EVENTS_BATCH)
     grown = resident_bytes() - before
     expect(engine.statistics()["live_orders"] == len(number), "every order rests")
     return grown / orders, engine.digest()
@@ -72,14 +73,14 @@ def resting(orders: int, seed: int) -> tuple[float, str]:
 def alone(function, count: int, seed: int) -> tuple[float, str]:
     """The answer of a fresh process, which has been through the same once with a small number."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        pool.submit(function, BATCH // 8, seed).result()
+        pool.submit(function, 8_192, seed).result()
         return pool.submit(function, count, seed).result()
 
 
 def measure(seed: int, accounts: int, orders: int) -> Result:
     account_bytes, _ = alone(seated, accounts, seed)
     order_bytes, digest = alone(resting, orders, seed)
-    figures = {"bytes_per_account": round(account_bytes, 1), "bytes_per_order": round(order_bytes, 1)}
+    figures = {"bytes_per_account": [account_bytes], "bytes_per_order": [order_bytes]}
     return Result(figures, {"accounts": accounts, "orders": orders}, digest)
 
 

@@ -1,20 +1,18 @@
 """The slow answers: who is under maintenance, and is all there? Every account, from scratch, in Python integers.
 
-Shares no arithmetic with the core: it reads what accounts hold (balances, lots, costs, margins, stages) and computes
-value, maintenance and health from the rulebook by the definitions at the head of core/margin.pxd.
+Shares no arithmetic with the core: it reads what accounts hold (balances, lots, costs, stages) and computes value,
+maintenance and health from the rulebook by the definitions at the head of core/margin.pxd. Cross positions only.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from perpsim.core import MARKETS_ALL, Engine, MarginMode
+from perpsim.core import Engine
 from perpsim.exchange import MarketSpec, Rulebook
 
 from .harness import expect, rows_of
 
 RATE_ONE = 1_000_000_000
-
-Unit = tuple[int, int]  # (account, market of an isolated position, or MARKETS_ALL for the cross positions together)
 
 
 def maintenance(spec: MarketSpec, notional: int) -> int:
@@ -23,26 +21,21 @@ def maintenance(spec: MarketSpec, notional: int) -> int:
     return -(-notional * tier.rate // RATE_ONE) - tier.deduction
 
 
-def under_maintenance(engine: Engine, book: Rulebook, marks: np.ndarray) -> set[Unit]:
-    """Risk units of customers with negative health at `marks`, those in a liquidation stage left out."""
+def under_maintenance(engine: Engine, book: Rulebook, marks: np.ndarray) -> set[int]:
+    """Customers with negative health at `marks`, those in a liquidation stage left out."""
     customers = engine.house["world"]
-    mark = [int(value) for value in marks]
-    health: dict[Unit, int] = {}
-    for account, balance, stage in rows_of(engine.accounts(), "account", "balance", "stage"):
-        if account < customers and stage == 0:
-            health[account, MARKETS_ALL] = balance
-    names = ("account", "market", "mode", "stage", "lots", "cost", "isolated_margin")
-    for account, market, mode, stage, lots, cost, margin in rows_of(engine.positions(), *names):
-        if account >= customers or lots == 0:
-            continue
-        spec = book.markets[market]
-        value = lots * spec.lot_numerator * mark[market] // spec.lot_denominator
-        part = value - cost - maintenance(spec, abs(value))
-        if mode == MarginMode.ISOLATED and stage == 0:
-            health[account, market] = margin + part
-        elif mode == MarginMode.CROSS and (account, MARKETS_ALL) in health:
-            health[account, MARKETS_ALL] += part
-    return {unit for unit, amount in health.items() if amount < 0}
+    mark = marks.tolist()
+    health = {
+        account: balance
+        for account, balance, stage in rows_of(engine.accounts(), "account", "balance", "stage")
+        if account < customers and stage == 0
+    }
+    for account, market, lots, cost in rows_of(engine.positions(), "account", "market", "lots", "cost"):
+        if lots and account in health:
+            spec = book.markets[market]
+            value = lots * spec.lot_numerator * mark[market] // spec.lot_denominator
+            health[account] += value - cost - maintenance(spec, abs(value))
+    return {account for account, amount in health.items() if amount < 0}
 
 
 def conserved(engine: Engine) -> None:

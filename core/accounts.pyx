@@ -168,6 +168,8 @@ cdef int seed_position(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_BAD_ENUM)
     if c.size_lots <= 0 or c.size_lots > m.position_max:
         return reject(s, c, REJECT_BAD_SIZE)
+    if m.mark == 0:
+        return reject(s, c, REJECT_NO_MARK)     # without one it has no value, so its owner would look bankrupt
     if c.value <= 0 or c.value > m.price_max * m.tick_value or c.aux < 0:
         return reject(s, c, REJECT_BAD_VALUE)
     slot = position_of(s, c)

@@ -7,7 +7,7 @@ L1 (after a mark group) nobody below maintenance outside the waterfall; risk ind
 
 from libc.stdint cimport int32_t, int64_t
 
-from .book cimport NO_PRICE, best_price, world_lots
+from .book cimport NO_PRICE, best_price, first_order, world_lots
 from .idmap cimport find_order, find_position
 from .ladder cimport NONE, Ladder, ladder_get, ladder_is_marked, ladder_next, ladder_previous
 from .margin cimport unit_equity, unit_maintenance
@@ -98,21 +98,6 @@ cdef int check_level(State *s, Market *m, int side, int64_t price, int32_t at) e
     return count
 
 
-cdef int64_t best_of(State *s, Market *m, int side, bint recorded) noexcept:
-    """Best price of a side's orders, those of a tape left out unless `recorded`; NO_PRICE if there are none."""
-    cdef int64_t price = m.sides[side].best_accounts
-    cdef int32_t slot
-    while price != NO_PRICE and not recorded:
-        slot = s.levels[ladder_get(&m.sides[side].accounts, price)].head
-        while slot != NONE:
-            if s.orders[slot].position != m.world_position:
-                return price
-            slot = s.orders[slot].next
-        price = ladder_previous(&m.sides[side].accounts, price - 1) if side == SIDE_BUY else ladder_next(
-            &m.sides[side].accounts, price + 1)
-    return price
-
-
 cdef int check_books(State *s) except -1:
     cdef int32_t market, slot
     cdef int side
@@ -142,7 +127,9 @@ cdef int check_books(State *s) except -1:
             expect(m.sides[side].best_world == best, f"O8 best recorded of side {side}", m.sides[side].best_world, best)
         if m.state == MARKET_OPEN and s.depth_market == NONE:
             for side in range(2):               # recorded orders may cross each other: nothing is repaired
-                best, price = best_of(s, m, side, False), best_of(s, m, 1 - side, True)
+                slot = first_order(s, m, side, False)
+                best = NO_PRICE if slot == NONE else s.orders[slot].price_ticks
+                price = m.sides[1 - side].best_accounts
                 expect(best == NO_PRICE or price == NO_PRICE or (best < price if side == SIDE_BUY else best > price),
                        f"O1 market {market} is crossed", best, price)
     for slot in range(s.orders_count):

@@ -30,6 +30,7 @@ cdef int book_match(State *s, Market *m, int side, ticks_t limit, lots_t *lots, 
 cdef int take_order(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil
 cdef lots_t book_depth(
     State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without, bint ends) noexcept nogil
+cdef int32_t first_order(State *s, Market *m, int side, bint recorded) noexcept nogil
 cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexcept nogil
 
 cdef inline lots_t world_lots(WorldLevel *w) noexcept nogil:

@@ -9,9 +9,12 @@ from .units cimport abs64, max64, min64, mul_checked
 
 
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:
-    """Bring mark and best price in line after R, P or C of a level changed. Its page exists."""
+    """Bring mark and best price in line after R, P or C of a level, or the shift, changed. Its page exists.
+
+    A level that a shift has moved off the price grid can not be traded: it is kept, but stands nowhere.
+    """
     cdef BookSide *b = &m.sides[side]
-    if world_lots(w) > 0:
+    if world_lots(w) > 0 and 1 <= recorded + m.shift <= m.price_max:
         ladder_mark(&b.world, recorded)
         if better(side, recorded, b.best_world):
             b.best_world = recorded
@@ -190,6 +193,20 @@ cdef lots_t book_depth(
         found += world_lots(&s.world_levels[ladder_get(&b.world, world_price)])
         world_price = worse(&b.world, maker_side, world_price + (1 if maker_side else -1))
     return min64(found, wanted)
+
+
+cdef int32_t first_order(State *s, Market *m, int side, bint recorded) noexcept nogil:
+    """First in price-time priority among a side's `recorded` orders, or else among its accounts' orders; NONE if none."""
+    cdef ticks_t price = m.sides[side].best_accounts
+    cdef int32_t slot
+    while price != NO_PRICE:
+        slot = s.levels[ladder_get(&m.sides[side].accounts, price)].head
+        while slot != NONE:
+            if (s.orders[slot].position == m.world_position) == recorded:
+                return slot
+            slot = s.orders[slot].next
+        price = worse(&m.sides[side].accounts, side, price + (1 if side else -1))
+    return NONE
 
 
 cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexcept nogil:

@@ -20,7 +20,7 @@ from .margin cimport value_at
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject, uncross
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .prices cimport change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
-from .recorded_orders cimport tape_order
+from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .settle cimport cancel_orders_of
 from .state cimport (
@@ -119,6 +119,7 @@ cdef int set_market_state(State *s, const Command *c) except -1 nogil:
     if matches_now(m) and before != MARKET_OPEN and before != MARKET_REDUCE_ONLY:
         uncross(s, m)                   # whatever gathered while nothing was matched
         trade_crossed(s, m)
+        recorded_crossed(s, m)
     if c.aux == MARKET_SETTLING and before < MARKET_SETTLING:
         settle_market(s, m, c.value)
     return 0
@@ -332,7 +333,7 @@ cdef inline int level_row(
             close_group(s)
         s.depth_market = m.id
     digest_row(
-        s, (ROW_LEVEL << 8) | side | (snapshot << 2) | (more << 3) | (<int64_t>m.id << 16), price, lots)
+        s, (ROW_LEVEL << 8) | side | ((snapshot != 0) << 2) | ((more != 0) << 3) | (<int64_t>m.id << 16), price, lots)
     return tape_level(s, m, side, price, lots, snapshot)
 
 

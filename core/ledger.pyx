@@ -57,11 +57,10 @@ cdef int realise(State *s, Market *m, Position *p, lots_t closing, money_t value
     if p.mode != MODE_ISOLATED:
         w.balance = add_checked(w.balance, gain, &s.overflow)
         return 0
+    # what closes takes its part of the margin and its own gain along; a loss beyond that part stays with the margin
+    back = part_of(s, max64(p.isolated_margin, 0), closing, held)
     p.isolated_margin = add_checked(p.isolated_margin, gain, &s.overflow)
-    if closing == held:
-        back = p.isolated_margin
-    else:
-        back = part_of(s, max64(p.isolated_margin, 0), closing, held)
+    back = p.isolated_margin if closing == held else max64(0, back + gain)
     return move_isolated(s, p, -back)
 
 

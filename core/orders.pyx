@@ -10,7 +10,7 @@ from libc.stdint cimport uint16_t, uint64_t
 from .bands cimport band_limit
 from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_add, book_depth, book_match, book_remove, crosses,
-    ladder_get, matches_now, order_detach, order_link, order_unlist, take_order,
+    first_order,    ladder_get, matches_now, order_detach, order_link, order_unlist, take_order,
 )
 from .events cimport event_new, event_put, next_event
 from .idmap cimport (
@@ -92,7 +92,9 @@ cdef int check_shape(State *s, Market *m, const Command *c) noexcept nogil:
         return REJECT_BAD_PRICE
     if c.flags & FLAG_POST_ONLY and (c.flags & FLAG_MARKET or c.tif == TIF_IOC or c.tif == TIF_FOK):
         return REJECT_BAD_FLAGS
-    if conditional & (conditional - 1) or (closes and not (conditional and c.flags & FLAG_MARKET)):
+    if conditional & (conditional - 1):
+        return REJECT_BAD_FLAGS
+    if closes and not (conditional & (FLAG_STOP | FLAG_TAKE_PROFIT) and c.flags & FLAG_MARKET):
         return REJECT_BAD_FLAGS
     if c.tif == TIF_GTD and c.expire_ns <= s.time_ns:
         return REJECT_BAD_EXPIRY
@@ -105,6 +107,9 @@ cdef int check_trigger(State *s, Market *m, const Command *c) noexcept nogil:
     if c.flags & FLAG_TRAILING:
         if c.aux <= 0 or c.aux >= RATE_ONE or c.trigger_ticks < 0 or c.trigger_ticks > m.price_max:
             return REJECT_BAD_TRIGGER
+        if now_value and c.trigger_ticks and (c.trigger_ticks * m.tick_value >= now_value if c.side == SIDE_BUY
+                                              else c.trigger_ticks * m.tick_value <= now_value):
+            return REJECT_WOULD_TRIGGER         # it must have a way to go before it is active
         return REJECT_NONE
     if c.trigger_ticks <= 0 or c.trigger_ticks > m.price_max:
         return REJECT_BAD_TRIGGER
@@ -134,6 +139,13 @@ cdef ticks_t margin_price(State *s, Market *m, Ticket *t) noexcept nogil:
             return min64(touch, t.limit) if touch != NO_PRICE else t.limit
         return max64(max64(touch, m.mark / m.tick_value), 1)
     return max64(best_price(m, SIDE_BUY), t.price) if t.side == SIDE_SELL else t.price
+
+
+cdef inline ticks_t loss_price(Market *m, Ticket *t, ticks_t counted) noexcept nogil:
+    """Price from which an order's open loss counts: its limit, of a market order the touch."""
+    if not t.flags & FLAG_MARKET:
+        return t.price
+    return counted if t.side == SIDE_BUY else max64(best_price(m, SIDE_BUY), t.limit)
 
 
 cdef inline bint plainly_covered(
@@ -190,7 +202,7 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
             return REJECT_LEVERAGE_CAP
     elif abs64(value) >= order_value:
         return REJECT_NONE              # it can only reduce
-    loss = mul_checked(premium_of(m, t.side, price) * m.tick_lot_money, t.lots, &s.overflow)
+    loss = mul_checked(premium_of(m, t.side, loss_price(m, t, price)) * m.tick_lot_money, t.lots, &s.overflow)
     if w.positions_head == t.position and p.account_next == NONE:      # the only position: what `available` would say
         exposure = w.balance - before + (value - p.cost if p.mode == MODE_CROSS else 0)
     else:
@@ -732,12 +744,24 @@ cdef int amend_waiting(State *s, Market *m, Command *c, int32_t slot, lots_t lef
     return amended(s, c, left, 0)
 
 
+cdef lots_t account_lots(State *s, Market *m, int side, ticks_t price) noexcept nogil:
+    """What accounts have at a price; recorded orders take no part in an auction."""
+    cdef int32_t at = ladder_get(&m.sides[side].accounts, price)
+    cdef int32_t slot = NONE if at == NONE else s.levels[at].head
+    cdef lots_t total = 0
+    while slot != NONE:
+        if s.orders[slot].position != m.world_position:
+            total += s.orders[slot].size_lots
+        slot = s.orders[slot].next
+    return total
+
+
 cdef lots_t lots_through(State *s, Market *m, int side, ticks_t price) noexcept nogil:
     """Account lots of a side that would trade at `price`."""
     cdef ticks_t at = m.sides[side].best_accounts
     cdef lots_t total = 0
     while at != NO_PRICE and (at >= price if side == SIDE_BUY else at <= price):
-        total += s.levels[ladder_get(&m.sides[side].accounts, at)].lots
+        total += account_lots(s, m, side, at)
         at = ladder_previous(&m.sides[side].accounts, at - 1) if side == SIDE_BUY else ladder_next(
             &m.sides[side].accounts, at + 1)
     return total
@@ -755,8 +779,10 @@ cdef ticks_t auction_price(State *s, Market *m) noexcept nogil:
         asks = lots_through(s, m, SIDE_SELL, at)
         volume = min64(bids, asks)
         surplus = abs64(bids - asks)
-        if best == NO_PRICE or volume > best_volume or (volume == best_volume and (
-                surplus < best_surplus or (surplus == best_surplus and abs64(at - reference) < abs64(best - reference)))):
+        if volume and (account_lots(s, m, SIDE_BUY, at) or account_lots(s, m, SIDE_SELL, at)) and (
+                best == NO_PRICE or volume > best_volume or (volume == best_volume and (
+                    surplus < best_surplus
+                    or (surplus == best_surplus and abs64(at - reference) < abs64(best - reference))))):
             best = at
             best_volume = volume
             best_surplus = surplus
@@ -772,14 +798,15 @@ cdef int uncross(State *s, Market *m) except -1 nogil:
     Every order here is both early and late for somebody; the buyer is reported as the taker and pays the taker's fee.
     """
     cdef ticks_t price = auction_price(s, m)
-    cdef BookSide *bids = &m.sides[SIDE_BUY]
-    cdef BookSide *asks = &m.sides[SIDE_SELL]
+    cdef int32_t buy, sell
     if price == NO_PRICE:
         return 0
-    while bids.best_accounts >= price and asks.best_accounts != NO_PRICE and asks.best_accounts <= price:
-        uncross_pair(s, m, s.levels[ladder_get(&bids.accounts, bids.best_accounts)].head,
-                     s.levels[ladder_get(&asks.accounts, asks.best_accounts)].head, price)
-    return 0
+    while True:
+        buy = first_order(s, m, SIDE_BUY, False)
+        sell = first_order(s, m, SIDE_SELL, False)
+        if buy == NONE or sell == NONE or s.orders[buy].price_ticks < price or s.orders[sell].price_ticks > price:
+            return 0
+        uncross_pair(s, m, buy, sell, price)
 
 
 cdef int uncross_pair(State *s, Market *m, int32_t buy, int32_t sell, ticks_t price) except -1 nogil:

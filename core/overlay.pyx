@@ -347,8 +347,23 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
             walk_deeper(s, m, side, venue_price, repaid)
         else:
             unfilled(s, m, side, venue_price, repaid)
-    if venue_price > 0:
+    if 1 <= venue_price <= m.price_max:
         note_print(s, m, venue_price)
+    return 0
+
+
+cdef int refresh_side(State *s, Market *m, int side) noexcept nogil:
+    """A new shift moves every recorded level, maybe off the price grid or back onto it."""
+    cdef Ladder *ladder = &m.sides[side].world
+    cdef int64_t page
+    cdef int32_t i, slot
+    m.sides[side].best_world = NO_PRICE
+    for page in range(ladder.directory_size):
+        if ladder.directory[page] != NONE:
+            for i in range(64):
+                slot = ladder.pages[ladder.directory[page]].cell[i]
+                if slot != NONE:
+                    world_refresh(s, m, side, (page << 6) + i, &s.world_levels[slot])
     return 0
 
 
@@ -375,6 +390,7 @@ cdef int set_shock(State *s, Market *m, rate_t factor) except -1 nogil:
     if shift != m.shift:
         m.shift = shift
         for side in range(2):
+            refresh_side(s, m, side)
             price = ladder_next(&m.sides[side].accounts, 0)
             while price != NO_PRICE:
                 level = &s.levels[ladder_get(&m.sides[side].accounts, price)]

@@ -7,7 +7,10 @@ recorded order crosses, or that stand before an executed one, trade with it.
 
 from libc.stdint cimport int32_t, uint16_t
 
-from .book cimport NONE, Taker, book_add, book_match, book_remove, ladder_get, matches_now, order_detach, order_link, take_order
+from .book cimport (
+    NONE, Taker, book_add, book_match, book_remove, crosses, first_order, ladder_get, matches_now, order_detach, order_link,
+    take_order,
+)
 from .idmap cimport find_order, idmap_put, key_hash
 from .orders cimport reject
 from .overlay cimport fill_better
@@ -90,6 +93,27 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil
     if lots:
         reduce(s, m, slot, lots)
     note_print(s, m, price)
+    return 0
+
+
+cdef int recorded_crossed(State *s, Market *m) except -1 nogil:
+    """A market opens: recorded orders that came to cross account orders meanwhile trade with them, at their prices."""
+    cdef int side
+    cdef int32_t recorded, maker
+    cdef int64_t order_id
+    cdef lots_t lots
+    for side in range(2):                       # of the recorded order, the taker
+        while True:
+            recorded = first_order(s, m, side, True)
+            maker = first_order(s, m, 1 - side, False)
+            if recorded == NONE or maker == NONE or not crosses(
+                    side, s.orders[recorded].price_ticks, s.orders[maker].price_ticks):
+                break
+            order_id = s.orders[recorded].id
+            lots = min64(s.orders[recorded].size_lots, s.orders[maker].size_lots)
+            take_order(s, m, maker, lots)
+            settle_fills(s, m, side, m.world_position, order_id)
+            reduce(s, m, recorded, lots)
     return 0
 
 

@@ -29,13 +29,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no 
 @app.command()
 def run(
     scenario: Annotated[Path, typer.Argument(help="Scenario file (TOML).")],
-    out: Out = Path("out"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Result folder; without it, out/<name of the file>.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario and write its results."""
     from perpsim.replay import outcomes
     from perpsim.replay.scenario import load
 
+    out = out or Path("out") / scenario.stem
     with _bar(quiet) as bar:
         summary = outcomes.run(load(scenario), out, bar)
     _tell(summary, out, quiet)

@@ -18,8 +18,9 @@ from perpsim.exchange.desk import Desk
 from perpsim.exchange.reports import Quote, Trade
 from perpsim.exchange.strategy import Strategy
 from perpsim.replay.errors import InputError
-from perpsim.replay.plan import BotPlan, Plan
+from perpsim.replay.plan import BotPlan, Plan, iso
 
+DELIVERIES_MAX = 1_000_000  # at one time
 PUBLIC = (EventKind.MARK, EventKind.FUNDING_RATE)  # events that concern everybody
 
 
@@ -30,6 +31,8 @@ class Host:
         self.kernel = kernel
         self.heap: list[tuple[int, int, Callable[[], None]]] = []
         self.sequence = 0
+        self.path = plan.file.path
+        self.delivered_ns = self.delivered = 0  # at one time
         self.markets = range(len(plan.markets))
         self.quotes = {number: kernel.quote(0, number) for number in self.markets}
         self.seats = [_Seat(self, plan, bot, first_account + place) for place, bot in enumerate(plan.bots)]
@@ -37,8 +40,8 @@ class Host:
         self.trades_watched = any(_overrides(seat.bot.strategy, "on_trade") for seat in self.seats)
         self.world = kernel.engines[0].house["world"]
 
-    def start(self, events: np.ndarray) -> None:
-        """Watch what the strategies listen to and call their on_start; `events` are those of the set-up."""
+    def start(self) -> None:
+        """Watch what the strategies listen to and call their on_start; their accounts are funded."""
         if not self.seats:
             return
         mask = Watch.MARK | Watch.QUOTE
@@ -46,9 +49,10 @@ class Host:
             mask |= Watch.TRADE
         for number in self.markets:
             self.kernel.watch_market(0, number, mask)
+        accounts = self.kernel.engines[0].accounts()
         for seat in self.seats:
             self.kernel.watch_account(0, seat.desk.account)
-            seat.set_up(events[events["account"] == seat.desk.account], self.quotes)
+            seat.set_up(int(accounts[seat.desk.account]["balance"]), self.quotes)
         for seat in self.seats:
             seat.call([("on_start", None)])
 
@@ -64,7 +68,15 @@ class Host:
 
     def deliver(self) -> None:
         """Everything that is due by the kernel's time."""
+        if self.kernel.time_ns > self.delivered_ns:
+            self.delivered_ns, self.delivered = self.kernel.time_ns, 0
         while self.heap and self.heap[0][0] <= self.kernel.time_ns:
+            self.delivered += 1
+            if self.delivered > DELIVERIES_MAX:
+                message = (
+                    f"{DELIVERIES_MAX:,} messages to bots at {iso(self.delivered_ns)}: a bot without latency answers"
+                )
+                raise InputError(f"{message} every answer to its own orders; give it a latency", self.path)
             heapq.heappop(self.heap)[2]()
 
     def notice(self, events: np.ndarray) -> None:
@@ -127,11 +139,10 @@ class _Seat:
         self.desk = Desk(account, specs, self.send, self.set_timer)
         bot.strategy._desk = self.desk
 
-    def set_up(self, events: np.ndarray, quotes: dict[int, tuple[int, int, int, int]]) -> None:
+    def set_up(self, balance: int, quotes: dict[int, tuple[int, int, int, int]]) -> None:
         """The account and the markets as they are before the first callback."""
         self.desk.time_ns = self.host.kernel.time_ns
-        for event in map(_fields, events):
-            self.desk.event(event)
+        self.desk.balance = balance
         for number, quote in quotes.items():
             self.desk.quote(Quote(self.desk.time_ns, number, *quote))
             market, known = self.desk.markets[number], self.host.kernel.engines[0].market(number)

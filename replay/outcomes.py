@@ -24,7 +24,7 @@ from perpsim.exchange.units import VALUE_ONE, decimal_text
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
 from perpsim.replay.runner import Outcome, Runner
-from perpsim.replay.scenario import ScenarioFile, load
+from perpsim.replay.scenario import ScenarioFile, parse
 from perpsim.replay.series import COLUMNS
 from perpsim.replay.tables import EventFile, write_table
 from perpsim.replay.tally import MarketTally
@@ -63,8 +63,12 @@ def verify(folder: str | os.PathLike, progress: Progress | None = None) -> list[
     """Run a result's scenario again; returns what differs, one line each, nothing when all is the same."""
     folder = Path(folder)
     before = read_summary(folder)
-    base = Path(before["wall"]["scenario"]).parent
-    file = load(folder / SCENARIO, base)
+    original = Path(before["wall"]["scenario"])
+    try:
+        text = (folder / SCENARIO).read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot be opened ({error.strerror}); run the scenario again", folder / SCENARIO) from error
+    file = parse(text, original, original.parent)
     again = summarise(Runner(make_plan(file, progress), None, progress).run())
     del before["wall"], again["wall"]
     return list(_differences("", before, json.loads(json.dumps(again))))
@@ -97,17 +101,30 @@ def _folder(out: Path) -> Iterator[Path]:
     """A folder to write into, beside `out`; it takes the place of `out` when all went well, and is gone when not."""
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.unfinished-", dir=out.parent))
+    earlier = work.with_name(f"{work.name}.earlier")
     try:
         yield work
         work.chmod(0o755)
+        for path in [*work.iterdir(), work]:
+            _sync(path)
         refuse_foreign(out)
         if out.exists():
-            out.rename(work / ".earlier")
-            (work / ".earlier").rename(work.with_name(f"{work.name}.earlier"))
+            out.rename(earlier)
         work.rename(out)
-        shutil.rmtree(work.with_name(f"{work.name}.earlier"), ignore_errors=True)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if earlier.exists() and not out.exists():
+            earlier.rename(out)
+        for left in (work, earlier):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    """Force a file or folder to the disk, so that a power cut cannot leave a whole-looking result without content."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _differences(place: str, ours: Any, theirs: Any) -> Iterator[str]:

@@ -300,7 +300,6 @@ def _module(file: ScenarioFile, key: str, where: str) -> Any:
         raise file.wrong(key, f"{where} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-
 def iso(time_ns: int) -> str:
     """A time as ISO 8601 text in UTC, as many decimals as it needs."""
     text = str(np.datetime64(time_ns, "ns"))

@@ -1,8 +1,8 @@
 """Runs a plan: the only loop.
 
-    warm up       recorded rows build the book until there is one, with a mark; nobody is there yet
-    set up        fund, bots, populations, all at the start; shocks are scheduled
-    run           the kernel merges tapes, commands and timers; in between: bots, samples, events to the disk
+warm up       recorded rows build the book until there is one, with a mark; nobody is there yet
+set up        fund, bots, populations, all at the start; shocks are scheduled
+run           the kernel merges tapes, commands and timers; in between: bots, samples, events to the disk
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from perpsim.replay.errors import InputError
 from perpsim.replay.host import Host
 from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns
 from perpsim.replay.population import Crowd, Ground
+from perpsim.replay.scenario import Bot
 from perpsim.replay.series import Series, Watch
 from perpsim.replay.shock import path_commands
 from perpsim.replay.tally import Tally
 from perpsim.replay.tape import Batch
+
+SET_UP_COMMANDS = 1 << 18  # at a time
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
 
@@ -137,28 +140,37 @@ class Runner:
         return ""
 
     def _set_up(self) -> list[Crowd]:
-        """Fund, bots, populations, shocks. The engine takes them at the time it stands at."""
+        """Fund, populations, bots, shocks. The engine takes them at the time it stands at."""
         scenario = self.plan.file.scenario
-        commands = [self._fund_commands()]
+        self._apply(self._fund_commands(), "fund.initial")
         crowds = []
         first = 0
         for number, people in enumerate(scenario.population):
-            crowds.append(population.draw(people, self._ground(number), number, first))
-            commands.append(population.commands(crowds[-1], self.kernel.time_ns))
+            ground = self._ground(number)
+            crowds.append(population.draw(people, ground, number, first))
+            self._apply(population.commands(crowds[-1], self.kernel.time_ns), f"population[{number}].accounts")
+            population.check_healthy(crowds[-1], self.engine.accounts(), ground.refuse)
             first += people.accounts
         for number, bot in enumerate(self.plan.bots):
-            commands += self._bot_commands(number, bot.settings, first + number)
-        events = self.engine.apply(np.concatenate(commands))
-        self._record(events)
-        self._check_set_up(crowds, events)
+            self._apply(self._bot_commands(number, bot.settings, first + number), f"strategy[{number}]")
         self._schedule_shocks()
         self.tally = self._new_tally()
         for market, tally in enumerate(self.tally.markets):
             tally.mark_first = tally.mark_last = tally.mark_min = tally.mark_max = self.engine.market(market)["mark"]
         self.opening = self._opening()
         self.host = Host(self.plan, self.kernel, first)
-        self.host.start(events)
+        self.host.start()
         return crowds
+
+    def _apply(self, commands: np.ndarray, key: str) -> None:
+        """Set-up commands, some at a time. Raises InputError, naming the key, where the venue refuses one."""
+        for start in range(0, len(commands), SET_UP_COMMANDS):
+            events = self.engine.apply(commands[start : start + SET_UP_COMMANDS])
+            self._record(events)
+            for event in events[events["kind"] == EventKind.REJECTED][:1]:
+                kind, reason = Kind(int(event["aux"])).name, Reject(int(event["reason"])).name
+                raise self.plan.file.wrong(key, f"the venue refused {kind} for {reason}")
+            del events  # lets the engine reuse the memory
 
     def _new_tally(self) -> Tally:
         house = self.engine.house
@@ -195,7 +207,7 @@ class Runner:
         deposits["kind"], deposits["account"], deposits["value"] = Kind.DEPOSIT, funds, amount
         return deposits
 
-    def _bot_commands(self, number: int, bot, account: int) -> list[np.ndarray]:
+    def _bot_commands(self, number: int, bot: Bot, account: int) -> np.ndarray:
         key = f"strategy[{number}]"
         deposit = np.zeros(1, COMMAND)
         deposit["kind"], deposit["value"] = Kind.DEPOSIT, self._money(f"{key}.deposit", bot.deposit)
@@ -207,27 +219,13 @@ class Runner:
         chosen = [deposit, mode, leverage] if bot.leverage else [deposit, mode]
         for part in chosen:
             part["account"] = account
-        return chosen
+        return np.concatenate(chosen)
 
     def _money(self, key: str, amount: int | float | str) -> int:
         try:
             return money(amount)
         except ValueError as error:
             raise self.plan.file.wrong(key, str(error)) from error
-
-    def _check_set_up(self, crowds: list[Crowd], events: np.ndarray) -> None:
-        """Nothing may be refused, and nobody may be liquidated at once."""
-        accounts = self.engine.accounts()
-        bots_from = sum(map(len, crowds))
-        for number, crowd in enumerate(crowds):
-            mine = (events["account"] >= crowd.first) & (events["account"] < crowd.first + len(crowd))
-            population.check_healthy(crowd, events[mine], accounts, self._ground(number).refuse)
-        rejected = events[events["kind"] == EventKind.REJECTED]
-        for event in rejected[:1]:
-            who = int(event["account"])
-            key = f"strategy[{who - bots_from}]" if who < self.customers else "fund.initial"
-            kind, reason = Kind(int(event["aux"])).name, Reject(int(event["reason"])).name
-            raise self.plan.file.wrong(key, f"the venue refused {kind} for {reason}")
 
     def _schedule_shocks(self) -> None:
         file = self.plan.file
@@ -271,9 +269,10 @@ class Runner:
                 continue
             events = self.engine.drain()
             self._record(events)
-            if stop == Stop.WAKE and self.host:
+            if self.host:
                 self.host.notice(events)
-                until_ns = min(until_ns, self.host.next_ns or until_ns)
+                if stop != Stop.UNTIL:
+                    until_ns = min(until_ns, self.host.next_ns or until_ns)
             del events  # lets the engine reuse the memory
 
     def _record(self, events: np.ndarray) -> None:

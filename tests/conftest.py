@@ -1,9 +1,9 @@
 """The harness: whoever writes a test, the engine in it is audited, and recordings are found or the test is skipped.
 
 `perpsim.core.Engine` is replaced, before any test module imports it, by a subclass that verifies every invariant while
-it works: after each command as long as the venue is small, else after so many commands that the audit costs as much as
-100 entries of the state a command; a batch of more than 10,000 commands is audited at its end. Name `audit` in the call
-to get the bare engine. `PERPSIM_AUDIT=0` turns it off.
+it works: after each command as long as the venue is small. In a large venue an audit waits until it costs no more than
+100 entries of the state for each command passed (10 after the first 2,000 commands); a batch of more than 10,000 is
+audited at its end. Name `audit` in the call to get the bare engine. `PERPSIM_AUDIT=0` turns it off.
 """
 
 import os
@@ -17,7 +17,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("PERPSIM_DATA", ROOT.parent / "shared" / "data"))
-ENTRIES_A_COMMAND = 100
+ENTRIES_A_COMMAND, ENTRIES_LATER = 100, 10
+LATER = 2_000
 WHOLE_FROM = 10_000
 
 hypothesis.configuration.set_hypothesis_home_dir(ROOT / "build" / "hypothesis")
@@ -35,14 +36,13 @@ class Engine(BareEngine):
         return super().__new__(BareEngine if "audit" in options else cls, *args, **options)
 
     def __init__(self, *args, **options):
-        self.unaudited = 0  # commands since the last audit
+        self.commands = 0
+        self.audit_at = 1  # number of commands
 
     def apply(self, commands):
         done, pieces = 0, []
         while not pieces or done < len(commands):
-            step = max(1, self.entries() // ENTRIES_A_COMMAND - self.unaudited)
-            if len(commands) > WHOLE_FROM:
-                step = len(commands)
+            step = len(commands) if len(commands) > WHOLE_FROM else max(1, self.audit_at - self.commands)
             pieces.append(super().apply(commands[done : done + step]))
             done += step
             self.tick(step)
@@ -53,16 +53,19 @@ class Engine(BareEngine):
         self.tick(1)
         return reason
 
-    def entries(self) -> int:
-        counts = self.statistics()
-        return counts["live_orders"] + counts["positions"] + self.house["clearing"][-1]
-
     def tick(self, commands: int) -> None:
-        """Audit where enough commands have passed."""
-        self.unaudited += commands
-        if self.unaudited * ENTRIES_A_COMMAND >= self.entries():
-            self.unaudited = 0
+        """So many commands have passed: audit if it is time."""
+        self.commands += commands
+        if self.commands >= self.audit_at:
             self.check()
+            share = ENTRIES_A_COMMAND if self.commands < LATER else ENTRIES_LATER
+            self.audit_at = self.commands + max(1, self.entries() // share)
+
+    def entries(self) -> int:
+        """What an audit walks over."""
+        counts, clearing = self.statistics(), self.house["clearing"]
+        levels = sum(len(self.book(market, side)) for market in range(len(clearing)) for side in (0, 1))
+        return counts["live_orders"] + counts["positions"] + clearing[-1] + levels
 
 
 class Kernel(BareKernel):

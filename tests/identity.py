@@ -113,7 +113,7 @@ def bare_engine(tape: Tape) -> Engine:
         facts.symbol, facts.tick, facts.lot, f"{highest * steps(facts.tick, 1) / UNIT:.8f}",
         tiers=(Tier(10**18, 10_000_000, 0, 10),),
     )  # fmt: skip
-    return Engine(Rulebook("identity", "", "", (spec,)), [spec], 1)
+    return Engine(Rulebook("identity", "", "", (spec,)), [spec], 1, audit=0)
 
 
 def message_ends(tape: Tape) -> np.ndarray:

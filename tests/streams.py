@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 
 from model import Command, Twin
-from model.margin import available
+from model.margin import Unit, available
+from model.markets import ENDED
 from model.orders import band_limit, in_liquidation
 from model.state import Market, Order
 from model.wire import (
@@ -20,8 +21,8 @@ from stream_settings import SECOND, Setting
 START_NS = 1_700_000_000 * SECOND
 WEIGHTS = {
     "limit": 30, "market": 8, "conditional": 8, "cancel": 7, "amend": 8, "cancel_all": 1, "leverage": 2, "mode": 2,
-    "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 1, "index": 2, "funding": 1.5, "tick": 2,
-    "rule": 0.7, "state": 0.6, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1, "trade": 7, "l3": 4,
+    "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2, "funding": 1.5, "tick": 2,
+    "rule": 0.7, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1, "trade": 7, "l3": 4,
     "shock": 0.6,
 }  # fmt: skip
 RULE_VALUES = {
@@ -79,7 +80,7 @@ class Stream:
                 yield Command(Kind.SET_MARK, START_NS, market=m.number, value=self.mark_near(m, 0.0))
         for asset in range(self.venue.assets):
             for fund in range(self.venue.fund_first, self.venue.clearing_first):
-                amount = self.rng.choice((0, 10, 500, 20_000)) * VALUE_ONE
+                amount = self.rng.choice((0, 5, 50, 500, 5_000)) * VALUE_ONE
                 if amount:
                     yield Command(Kind.DEPOSIT, account=fund, asset=asset, value=amount)
             for account in range(self.venue.accounts_max):
@@ -126,7 +127,7 @@ class Stream:
         leverage = held.leverage if held else m.leverage_default
         free = max(0, available(self.venue.wallet(account, m.asset), gains=True))
         price = m.mark // m.tick_value or self.reference[m.number]
-        return free * leverage // (price * m.tick_lot_money)
+        return min(m.size_max, free * leverage // (price * m.tick_lot_money))
 
     def price(self, m: Market, side: int) -> int:
         draw = self.rng.random()
@@ -163,7 +164,7 @@ class Stream:
         c.size_lots = self.size(m)
         if held and held.lots and self.rng.random() < 0.15:
             c.size_lots = abs(held.lots) * self.rng.choice((1, 1, 2))
-        if self.rng.random() < 0.1:
+        if self.rng.random() < 0.25:
             c.size_lots = self.affordable(c.account, m) + self.rng.randrange(2)
         c.stp_mode = self.rng.choice((0, 0, 1, 2, 3))
         if self.rng.random() < 0.12:
@@ -251,6 +252,8 @@ class Stream:
         who = self.account_number()
         if self.rng.random() < 0.15:
             who = self.rng.randrange(len(self.venue.accounts))
+        elif self.rng.random() < 0.5:
+            who = min(range(self.venue.accounts_max), key=lambda n: self.venue.wallet(n, 0).balance)
         amount = self.rng.choice((1, 20, 100, 500)) * VALUE_ONE + self.rng.randrange(100)
         asset = self.rng.randrange(self.venue.assets + (self.rng.random() < 0.05))
         return [Command(Kind.DEPOSIT, account=who, asset=asset, value=amount)]
@@ -311,6 +314,26 @@ class Stream:
         markets = self.venue.markets if self.rng.random() < 0.5 else [self.pick_market()]
         return self.group([self.mark_command(m, self.rng.choice((0.05, 0.1, 0.2))) for m in markets])
 
+    def edge(self) -> list[Command]:
+        """The last mark at which some unit is still safe, or the first at which it is not."""
+        held = [p for p in self.venue.positions if p.lots and p.account < self.venue.accounts_max and p.market.mark]
+        if not held:
+            return self.mark()
+        p = self.rng.choice(held)
+        m, unit = p.market, Unit(p.wallet, p if p.mode else None)
+        now, safe, unsafe = m.mark, m.mark, 1 if p.lots > 0 else m.price_max * m.tick_value
+        while abs(safe - unsafe) > 1:
+            m.mark = (safe + unsafe) // 2
+            if unit.health() >= 0:
+                safe = m.mark
+            else:
+                unsafe = m.mark
+        m.mark = now
+        if not now * 3 // 4 < safe < now * 4 // 3:
+            return self.mark()
+        self.reference[m.number] = max(1, safe // m.tick_value)
+        return self.group([Command(Kind.SET_MARK, market=m.number, value=self.rng.choice((safe, unsafe)))])
+
     def mark_command(self, m: Market, spread: float) -> Command:
         low, high = (400, 2_500) if m.tick_value > 1 else (2_000, 12_000)
         value = self.mark_near(m, spread)
@@ -347,13 +370,14 @@ class Stream:
 
     def state(self) -> list[Command]:
         """Mostly back to open, so that the stream goes on; a settlement is for good and therefore rare."""
-        m = self.pick_market()
-        if m.state != MarketState.OPEN and self.rng.random() < 0.8:
+        closed = [m for m in self.venue.markets if m.state not in (MarketState.OPEN, *ENDED)]
+        m = self.rng.choice(closed) if closed else self.pick_market()
+        if closed and self.rng.random() < 0.85:
             to = MarketState.OPEN
         else:
             to = self.rng.choice((0, 1, 1, 2, 3, 4, 4, 7, MarketState.CLOSED))
         c = Command(Kind.SET_MARKET_STATE, market=m.number, aux=to)
-        if self.rng.random() < 0.02:
+        if self.rng.random() < 0.003 * len(self.venue.markets):
             c.aux = MarketState.SETTLING
             c.value = self.rng.choice((0, self.mark_near(m, 0.05), m.price_max * m.tick_value + 1))
         commands = [c]

@@ -1,10 +1,13 @@
 """Command streams for tests: a tape, a population and a shock as one array, in the engine's own order."""
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from perpsim.core import COMMAND, Flag, Kind
-from perpsim.replay.readers import READERS
+from perpsim.replay.readers import READERS, binance_streams
 from perpsim.replay.tape import MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,8 +18,24 @@ KINDS = {
 }  # fmt: skip
 
 
+@cache
 def shipped_tape() -> Tape:
-    return READERS["binance-streams"](PAIR)
+    return binance_streams.read(PAIR)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_reading() -> Iterator[None]:
+    """A test module that imports this reads the shipped recording but once."""
+
+    def read(paths, instrument=None, *, progress):
+        if [Path(path) for path in paths] != PAIR:
+            return binance_streams.read(paths, instrument, progress=progress)
+        progress(1, 1)
+        return shipped_tape()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(READERS, "binance-streams", read)
+        yield
 
 
 def tape_commands(tape: Tape, market: int = 0) -> np.ndarray:

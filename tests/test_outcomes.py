@@ -1,5 +1,7 @@
 """The result folder: every number in it can be found again in its events, and it is whole or not there."""
 
+import io
+import itertools
 import json
 import shutil
 from decimal import Decimal
@@ -11,10 +13,12 @@ import pytest
 from ledger import Ledger
 from perpsim.core import EventKind, Side
 from perpsim.exchange import rulebook
-from perpsim.replay import outcomes
+from perpsim.replay import outcomes, progress
 from perpsim.replay.errors import InputError
 from perpsim.replay.runner import Runner
 from perpsim.replay.scenario import parse
+from perpsim.replay.story import tell
+from tape_commands import one_reading  # noqa: F401
 
 CUSTOMERS = 3_000
 CRASH = f"""
@@ -299,6 +303,43 @@ class TestVerify:
         (tmp_path / "summary.json").write_text("{")
         with pytest.raises(InputError, match="damaged"):
             outcomes.verify(tmp_path)
+
+
+class TestStory:
+    def test_it_names_who_was_closed_and_who_paid(self, summary):
+        lines = tell(summary).splitlines()
+        assert lines[0].startswith("crash: 2023-04-04T23:58:25Z to 2023-04-05T00:06:54.681Z, rules of binance-usdm on ")
+        found = {line[:28].strip(): line[28:] for line in lines if line.startswith("  ")}
+        people = summary["accounts"]
+        assert found["liquidated"].startswith(f"{people['liquidated']:,} (")
+        assert found["deleveraged by ADL"] == f"{people['deleveraged']:,}, in {summary['adl_trades']:,} trades"
+        assert found["insurance fund"].startswith("20.00 m before, ")
+        assert found["open interest"].startswith("20,000 BTC before, ")
+        assert "in the book" in found["longs closed by force"] and "by ADL" in found["longs closed by force"]
+        assert f"digest {summary['digest']}" in lines
+
+    def test_changed_rules_are_named(self, summary):
+        changed = summary | {"rulebook": summary["rulebook"] | {"modified": True, "changes": {"taker_fee": 0}}}
+        assert "changed by the scenario: taker_fee" in tell(changed)
+
+
+class TestProgress:
+    def test_a_bar_shows_what_takes_long_and_goes_away(self, monkeypatch):
+        screen = io.StringIO()
+        screen.isatty = lambda: True
+        now = itertools.count()
+        monkeypatch.setattr(progress.sys, "stderr", screen)
+        monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+        with progress.Bar() as bar:
+            for done in range(0, 50, 10):
+                bar("replaying", done * 10**9, 50 * 10**9)
+        assert "replaying" in screen.getvalue() and "x recorded speed" in screen.getvalue()
+        assert bar._display is None
+
+    def test_a_pipe_gets_none(self, capsys):
+        with progress.Bar() as bar:
+            bar("replaying", 1, 2)
+        assert capsys.readouterr().err == ""
 
 
 def short(text: str) -> str:

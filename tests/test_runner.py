@@ -19,7 +19,7 @@ from perpsim.replay.scenario import Leverage, Population, Size, parse
 from perpsim.replay.shock import path_commands
 from perpsim.replay.tape import ROW_MASK, Row
 from small_tape import ETH, SECOND, START_NS, Recording, quiet_market
-from tape_commands import merged, shipped_tape, tape_commands
+from tape_commands import merged, one_reading, shipped_tape, tape_commands  # noqa: F401
 
 MIDNIGHT_NS = 1_680_652_800 * SECOND
 CRASH = """
@@ -93,7 +93,7 @@ def clients(tape):
 
 def new_engine() -> Engine:
     book = rulebook("binance-usdm", "2025-10-10")
-    return Engine(book, [book.market("BTCUSDT")], 2_000)
+    return Engine(book, [book.market("BTCUSDT")], 2_000, audit=0)  # the stream is audited once, in `whole`
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,7 @@ def whole(tape, clients) -> str:
     kinds = engine.apply(merged(tape_commands(tape), clients))["kind"]
     for kind in (EventKind.LIQUIDATION_STARTED, EventKind.TAKEOVER, EventKind.ADL, EventKind.FUNDING_PAYMENT):
         assert (kinds == kind).any(), kind
+    engine.check()
     return engine.digest()
 
 

@@ -8,11 +8,10 @@ from perpsim.core import Kind, MarkMethod, QueueModel, TapeWalk
 from perpsim.replay import tape
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import iso, make_plan, without_funding
-from perpsim.replay.readers import READERS
 from perpsim.replay.scenario import load, parse, shipped
 from perpsim.replay.shock import path_commands
 from perpsim.replay.tape import MORE, ROW_MASK, Row
-from tape_commands import PAIR, ROOT, shipped_tape
+from tape_commands import PAIR, ROOT, one_reading, shipped_tape  # noqa: F401
 
 VENUE = '[venue]\nrulebook = "binance-usdm"\ndate = 2025-10-10\n'
 TAPE = '[tape]\nrecording = "btcusdt-2023-04-04"\n'
@@ -204,7 +203,7 @@ class TestFundingRows:
         assert ((left["code"] & MORE) == 0).sum() == ends.sum()  # as many messages as before
 
     def test_the_rest_is_untouched(self):
-        batch = READERS["binance-streams"](PAIR).columns()
+        batch = shipped_tape().columns()
         left = without_funding(batch)
         kept = (batch["code"] & ROW_MASK) != Row.FUNDING
         for name in ("time_ns", "price", "value"):

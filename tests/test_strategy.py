@@ -7,11 +7,13 @@ import pytest
 from perpsim.core import EventKind, Kind, Reject, Side, Tif
 from perpsim.exchange import MarketSpec, Strategy, rulebook
 from perpsim.exchange.desk import Desk, Terms
+from perpsim.replay import host
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import make_plan
 from perpsim.replay.runner import Runner
 from perpsim.replay.scenario import parse
 from small_tape import SECOND, START_NS, Recording, quiet_market
+from tape_commands import one_reading  # noqa: F401
 from test_outcomes import CRASH
 
 BID, ASK = 299_995, 300_005  # of the quiet market
@@ -127,6 +129,11 @@ class TestWhatABotLearns:
         (trade,) = bot.told("on_trade")
         assert (trade.side, trade.price_ticks, trade.size_lots) == (Side.SELL, BID, 7)
         assert desk.markets[0].last_ticks == BID
+
+    def test_so_are_simulated_ones(self, tmp_path):
+        bot, _, _, _ = play(tmp_path, quiet_market(), {2: lambda bot: bot.buy(3)}, extra="feed_latency = 0.01")
+        (trade,) = bot.told("on_trade")
+        assert (trade.side, trade.price_ticks, trade.size_lots) == (Side.BUY, ASK, 3)
 
     def test_marks_and_the_market_at_the_start(self, tmp_path):
         bot, desk, _, _ = play(tmp_path, quiet_market(seconds=3))
@@ -257,6 +264,16 @@ class TestTrouble:
         with pytest.raises(InputError, match=r"test_strategy.py, line \d+: Bot.on_timer raised ZeroDivisionError"):
             play(tmp_path, quiet_market(), {2: broken})
 
+    def test_a_loop_without_latency_is_ended(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(host, "DELIVERIES_MAX", 1_000)
+        monkeypatch.setattr(Recorder, "on_order", lambda bot, update: bot.cancel(99))
+        with pytest.raises(InputError, match="a bot without latency answers every answer"):
+            play(tmp_path, quiet_market(), {2: lambda bot: bot.cancel(99)})
+
+    def test_a_deposit_of_nothing_is_refused(self, tmp_path):
+        with pytest.raises(InputError, match=r"key strategy\[0\]: the venue refused DEPOSIT for BAD_VALUE"):
+            play(tmp_path, quiet_market(), deposit=0)
+
     def test_a_bot_that_does_not_run_says_so(self):
         with pytest.raises(RuntimeError, match="use on_start"):
             Strategy().buy(1)
@@ -281,7 +298,7 @@ class TestTrouble:
             "    def on_liquidation(self, liquidation):\n"
             "        self.steps.append(liquidation.step)\n"
         )
-        text = CRASH
+        text = CRASH.replace("interval = 5", "interval = 5\nend = 110")
         for lots, deposit in ((3_000, 5_000), (-3_000, 1_000)):
             for mode in ("isolated", "cross"):
                 text += (

@@ -111,6 +111,8 @@ def seed_position(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.BAD_ENUM)
     if not 0 < c.size_lots <= m.position_max:
         return reject(v, c, Reject.BAD_SIZE)
+    if m.mark == 0:
+        return reject(v, c, Reject.NO_MARK)
     if not 0 < c.value <= m.price_max * m.tick_value or c.aux < 0:
         return reject(v, c, Reject.BAD_VALUE)
     p = v.position(c.account, m)

@@ -21,11 +21,11 @@ def best_price(m: Market, side: int) -> int | None:
     return max(prices) if side == BUY else min(prices)
 
 
-def best_order(m: Market, side: int) -> Order | None:
-    """First account order of a side in price-time priority, recorded orders included."""
+def best_order(m: Market, side: int, recorded: bool = False) -> Order | None:
+    """First in price-time priority among the accounts' orders of a side, or among its recorded ones."""
     for price in better_first(m.sides[side], side):
         for segment in m.sides[side].queues[price]:
-            if isinstance(segment, Order):
+            if isinstance(segment, Order) and (segment.position is m.world_position) == recorded:
                 return segment
     return None
 
@@ -93,8 +93,15 @@ def shrink_world(m: Market, side: int, price: int, gone: int) -> None:
     tidy(m, side, price)
 
 
+def on_grid(m: Market, recorded_price: int) -> bool:
+    """A level that a shift has moved off the price grid stands in no queue."""
+    return 1 <= recorded_price + m.shift <= m.price_max
+
+
 def world_to(m: Market, side: int, recorded_price: int, before: int, after: int) -> None:
     """The world's lots of a level change from `before` to `after`: growth joins at the tail."""
+    if not on_grid(m, recorded_price):
+        return
     if after > before:
         append(m, side, recorded_price + m.shift, WorldLots(after - before))
     elif after < before:
@@ -118,7 +125,11 @@ def segments_within(m: Market, taker_side: int, limit: int) -> Iterator[tuple[in
 def check_queues(m: Market) -> None:
     """What the level queue promises, as assertions on the twin itself."""
     for side, b in m.sides.items():
-        standing = {price + m.shift: level.available for price, level in b.world.items() if level.available}
+        standing = {
+            price + m.shift: level.available
+            for price, level in b.world.items()
+            if level.available and on_grid(m, price)
+        }
         for price, queue in b.queues.items():
             assert queue, f"an empty queue at {price}"
             assert sum(s.lots for s in queue if isinstance(s, WorldLots)) == standing.pop(price, 0), price

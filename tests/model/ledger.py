@@ -34,9 +34,10 @@ def close_lots(v: Venue, p: Position, closing: int, value: int) -> None:
     if p.mode != ISOLATED:
         p.wallet.balance += gain
         return
+    part = part_of(max(p.isolated_margin, 0), closing, held)
     p.isolated_margin += gain
-    back = p.isolated_margin if p.lots == 0 else part_of(max(p.isolated_margin, 0), closing, held)
-    move_isolated(p, -back)
+    # what closes takes its part of the margin and its own gain along; a loss beyond that part stays with the margin
+    move_isolated(p, -p.isolated_margin if p.lots == 0 else -max(0, part + gain))
 
 
 def change_position(v: Venue, p: Position, lots: int, value: int) -> None:

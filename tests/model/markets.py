@@ -6,6 +6,7 @@ from .liquidation import mark_group_end
 from .matching import Taker, cancel_orders_of, fill_order, forget, trim_reduce_only
 from .orders import reject
 from .prices import change_mark
+from .recorded import recorded_crossed
 from .state import Market, Order, Venue
 from .tape import trade_crossed
 from .wire import BUY, RATE_ONE, SELL, Command, EventKind, FundUnwind, MarketState, Reject, Rule
@@ -54,6 +55,7 @@ def set_market_state(v: Venue, c: Command) -> int:
     if m.matches() and not matched:
         uncross(v, m)
         trade_crossed(v, m)
+        recorded_crossed(v, m)
     if c.aux == MarketState.SETTLING and before not in ENDED:
         settle_market(v, m, c.value)
     return Reject.NONE
@@ -78,7 +80,8 @@ def settle_market(v: Venue, m: Market, price: int) -> None:
 
 
 def account_orders(m: Market, side: int) -> list[Order]:
-    return [s for queue in m.sides[side].queues.values() for s in queue if isinstance(s, Order)]
+    orders = [s for queue in m.sides[side].queues.values() for s in queue if isinstance(s, Order)]
+    return [o for o in orders if o.position is not m.world_position]  # recorded orders take no part in an auction
 
 
 def auction_price(m: Market) -> int | None:

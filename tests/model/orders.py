@@ -96,7 +96,9 @@ def check_shape(v: Venue, m: Market, c: Command) -> int:
         return Reject.BAD_PRICE
     if c.flags & Flag.POST_ONLY and at_once:
         return Reject.BAD_FLAGS
-    if condition.bit_count() > 1 or (closes and not (condition and c.flags & Flag.MARKET)):
+    if condition.bit_count() > 1:
+        return Reject.BAD_FLAGS
+    if closes and not (condition in (Flag.STOP, Flag.TAKE_PROFIT) and c.flags & Flag.MARKET):
         return Reject.BAD_FLAGS
     if c.tif == GTD and c.expire_ns <= v.time_ns:
         return Reject.BAD_EXPIRY
@@ -176,7 +178,10 @@ def check_margin(m: Market, t: Ticket) -> int:
             return Reject.LEVERAGE_CAP
     elif abs(value) >= order_value:
         return Reject.NONE
-    loss = premium_of(m, t.side, price) * m.tick_lot_money * t.lots
+    loss_price = t.price
+    if t.market_order:
+        loss_price = price if t.side == BUY else max(best_price(m, BUY) or 0, t.limit)
+    loss = premium_of(m, t.side, loss_price) * m.tick_lot_money * t.lots
     cost = initial_of(p, bid, ask) - initial_of(p) + loss
     if available(p.wallet, gains=True) < cost:
         return Reject.INSUFFICIENT_MARGIN

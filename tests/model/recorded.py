@@ -1,11 +1,11 @@
 """L3 tapes: recorded orders stand in the book as orders of the world. The world never matches the world."""
 
-from .book import append, remove_order, tidy
+from .book import append, best_order, crosses, remove_order, tidy
 from .matching import Taker, forget, match, note_print
 from .orders import enlist, reject
 from .state import Market, Order, Venue
 from .tape import fill_better, first_account_order, meet
-from .wire import GTC, SELL, Command, Reject, TapeOrder
+from .wire import BUY, GTC, SELL, Command, Reject, TapeOrder
 
 
 def add(v: Venue, m: Market, c: Command) -> None:
@@ -46,6 +46,18 @@ def execute(v: Venue, m: Market, order: Order, lots: int) -> None:
         reduce(v, m, order, lots)
     tidy(m, order.side, price)
     note_print(m, price)
+
+
+def recorded_crossed(v: Venue, m: Market) -> None:
+    """A market opens: recorded orders that came to cross account orders meanwhile trade with them, at their prices."""
+    for side in (BUY, SELL):
+        while True:
+            order, maker = best_order(m, side, recorded=True), best_order(m, 1 - side)
+            if order is None or maker is None or not crosses(side, order.price, maker.price):
+                break
+            lots = min(order.lots, maker.lots)
+            meet(v, m, side, maker, lots, order.order_id)
+            reduce(v, m, order, lots)
 
 
 def tape_order(v: Venue, c: Command) -> int:

@@ -18,13 +18,15 @@ def fires_above(side: int, flags: int) -> bool:
 
 
 def check_trigger(m: Market, c: Command) -> int:
-    if c.flags & Flag.TRAILING:
-        good = 0 < c.aux < RATE_ONE and 0 <= c.trigger_ticks <= m.price_max
-        return Reject.NONE if good else Reject.BAD_TRIGGER
-    if not 0 < c.trigger_ticks <= m.price_max:
-        return Reject.BAD_TRIGGER
     now = m.mark if c.trigger_source == MARK else m.last * m.tick_value
     trigger = c.trigger_ticks * m.tick_value
+    if c.flags & Flag.TRAILING:
+        if not 0 < c.aux < RATE_ONE or not 0 <= c.trigger_ticks <= m.price_max:
+            return Reject.BAD_TRIGGER
+        active = now <= trigger if c.side == BUY else now >= trigger
+        return Reject.WOULD_TRIGGER if now and trigger and active else Reject.NONE
+    if not 0 < c.trigger_ticks <= m.price_max:
+        return Reject.BAD_TRIGGER
     met = now >= trigger if fires_above(c.side, c.flags) else now <= trigger
     return Reject.WOULD_TRIGGER if now and met else Reject.NONE
 

@@ -1,6 +1,6 @@
 """Recorded liquidity, by the level queue: R recorded, P printed, C consumed; the world has max(0, R - P - C)."""
 
-from .book import append, best_order, better_first, crosses, take_from_head, world_to
+from .book import append, best_order, better_first, crosses, on_grid, take_from_head, world_to
 from .matching import Taker, fill_order, match, note_print, take_recorded
 from .orders import band_limit
 from .state import Market, Order, Venue, WorldLevel, WorldLots
@@ -46,7 +46,7 @@ def depth_end(v: Venue, m: Market) -> None:
 
 def best_world(m: Market, side: int) -> int | None:
     """Best recorded price where something can be had."""
-    prices = [price for price, level in m.sides[side].world.items() if level.available]
+    prices = [price for price, level in m.sides[side].world.items() if level.available and on_grid(m, price)]
     if not prices:
         return None
     return max(prices) if side == BUY else min(prices)
@@ -61,8 +61,6 @@ def trade_crossed(v: Venue, m: Market) -> None:
             price, maker = best_world(m, side), best_order(m, 1 - side)
             if price is None or maker is None or not crosses(side, price + m.shift, maker.price):
                 break
-            if maker.account == v.world:
-                break  # crossed in the recording itself
             lots = min(maker.lots, m.sides[side].world[price].available)
             meet(v, m, side, maker, lots)
             take_recorded(v, m, side, price, lots)
@@ -111,7 +109,7 @@ def tape_trade(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
     if repaid and m.tape_walk == TapeWalk.DEEPER and m.matches():
         repaid = walk_deeper(v, m, side, venue_price, repaid)
     unfilled(v, m, side, venue_price, repaid)
-    if venue_price > 0:
+    if 1 <= venue_price <= m.price_max:
         note_print(m, venue_price)
 
 
@@ -177,7 +175,7 @@ def set_shock(v: Venue, m: Market, factor: int) -> None:
                 if not b.queues[price]:
                     del b.queues[price]
             for price, level in b.world.items():
-                if level.available:
+                if level.available and on_grid(m, price):
                     append(m, side, price + shift, WorldLots(level.available))
     v.emit(EventKind.SHOCK, market=m.number, value=factor, aux=m.shift)
     trade_crossed(v, m)
