@@ -10,18 +10,19 @@ from libc.string cimport memset
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
 )
+from .auction cimport uncross
 from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
 from .idmap cimport index_home, key_hash, prefetch_neighbours, prefetch_order
 from .ledger cimport change_position, transfer
-from .liquidation cimport liquidation_due, mark_group_end, restamp_market, unwind_due
 from .margin cimport value_at
-from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject, uncross
+from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .prices cimport change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
+from .risk cimport liquidation_due, mark_group_end
 from .settle cimport cancel_orders_of
 from .state cimport (
     NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_LIQUIDATION, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market,
@@ -29,6 +30,7 @@ from .state cimport (
 )
 from .timers cimport timer_add, timer_pop
 from .units cimport RATE_ONE, money_t, prefetch, value_t
+from .waterfall cimport unwind_due
 
 
 cdef int fire_all(State *s) except -1 nogil:

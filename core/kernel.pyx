@@ -343,13 +343,14 @@ cdef class Kernel:
         cdef Engine engine
         if until_ns == NEVER:
             until_ns = self.time_ns
-        for engine in self.engines:
+        for venue in range(len(self.engines)):
+            engine = self.engines[venue]
+            before = engine.state.events_count
             with nogil:
                 close_group(&engine.state)
                 advance(&engine.state, until_ns, True)
+            self.notice(venue, NONE, before)
         self.time_ns = until_ns
-        for venue in range(len(self.engines)):
-            self.notice(venue, NONE, 0)
         return STOP_WAKE if self.woken else STOP_UNTIL
 
     cdef int run_command(self) except -1:
@@ -377,6 +378,7 @@ cdef class Kernel:
         cdef int64_t start = s.at, before = state.events_count
         cdef bint watching = self.watching
         cdef bint more = self.in_message
+        cdef bint fired = False
         cdef int64_t time_ns
         cdef uint8_t code
         with nogil:
@@ -388,6 +390,9 @@ cdef class Kernel:
                         break
                     if time_ns != state.time_ns:
                         advance(state, time_ns, False)
+                        if watching and state.events_count > before:
+                            fired = True            # timers: they are noticed before the row is
+                            break
                 apply_row(state, s.market, code, s.price[s.at], s.value[s.at])
                 more = (code & ROW_MORE_BIT) != 0
                 s.at += 1
@@ -401,7 +406,8 @@ cdef class Kernel:
         self.in_message = more
         self.message_stream = number
         if watching and not more:
-            self.notice_row(s, s.at - 1)
+            if not fired:
+                self.notice_row(s, s.at - 1)
             self.notice(s.venue, s.market, before)
         return self.after(engine)
 

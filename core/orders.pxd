@@ -15,4 +15,3 @@ cdef int match_and_settle(State *s, Market *m, int32_t position, int64_t order_i
                           lots_t *lots, uint8_t stp_mode, bint *expired) except -1 nogil
 cdef int fire_conditionals(State *s, Market *m, int source) except -1 nogil
 cdef int expire_order(State *s, int32_t account, int64_t order_id) except -1 nogil
-cdef int uncross(State *s, Market *m) except -1 nogil

@@ -4,8 +4,8 @@ from libc.stdint cimport int64_t
 
 import numpy as np
 
-from .book cimport NO_PRICE, best_price, world_lots
-from .ladder cimport NONE, ladder_get, ladder_next, ladder_previous
+from .book cimport NO_PRICE, best_price, world_lots, worse
+from .ladder cimport NONE, Ladder, ladder_get
 from .margin cimport available, cross_equity, maintenance_of, pnl_at, unit_maintenance, value_at
 from .records cimport MODE_CROSS, SIDE_BUY
 from .state cimport Level, Market, Order, Position, Wallet, WorldLevel
@@ -139,20 +139,28 @@ cdef object orders_array(State *s):
 cdef object book_arrays(State *s, int32_t market, int side):
     """(price_ticks, lots) of one side, best first: account orders and recorded lots together, venue prices."""
     cdef Market *m = &s.markets[market]
-    cdef long long price
-    cdef int64_t lots
-    levels = {}
-    price = ladder_next(&m.sides[side].accounts, 0)
-    while price != NO_PRICE:
-        levels[price] = s.levels[ladder_get(&m.sides[side].accounts, price)].lots
-        price = ladder_next(&m.sides[side].accounts, price + 1)
-    price = ladder_next(&m.sides[side].world, 0)
-    while price != NO_PRICE:
-        lots = world_lots(&s.world_levels[ladder_get(&m.sides[side].world, price)])
-        levels[price + m.shift] = levels.get(price + m.shift, 0) + lots
-        price = ladder_next(&m.sides[side].world, price + 1)
-    ordered = sorted(levels.items(), reverse=side == SIDE_BUY)
-    return np.array(ordered, np.int64).reshape(-1, 2)
+    cdef Ladder *accounts = &m.sides[side].accounts
+    cdef Ladder *world = &m.sides[side].world
+    rows = np.empty((accounts.marked + world.marked, 2), np.int64)
+    cdef int64_t[:, ::1] out = rows
+    cdef int64_t n = 0
+    cdef int64_t a = m.sides[side].best_accounts, w = m.sides[side].best_world
+    cdef int64_t price
+    while a != NO_PRICE or w != NO_PRICE:
+        if w == NO_PRICE or (a != NO_PRICE and (a > w + m.shift if side == SIDE_BUY else a < w + m.shift)):
+            price = a
+        else:
+            price = w + m.shift
+        out[n, 0] = price
+        out[n, 1] = 0
+        if a == price:
+            out[n, 1] = s.levels[ladder_get(accounts, a)].lots
+            a = worse(accounts, side, a + (1 if side else -1))
+        if w != NO_PRICE and w + m.shift == price:
+            out[n, 1] += world_lots(&s.world_levels[ladder_get(world, w)])
+            w = worse(world, side, w + (1 if side else -1))
+        n += 1
+    return rows[:n]
 
 
 cdef object queue_list(State *s, int32_t market, int side, long long price):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,9 +119,9 @@ class Host:
             if event["kind"] == EventKind.TRADE and self.trades_watched and event["account"] != self.world:
                 fields = ("time_ns", "market", "side", "price_ticks", "size_lots")
                 self._tell(event["time_ns"], Desk.trade, Trade(*(event[name] for name in fields)))
-            for account in {event["account"], event["maker_account"]} & self.by_account.keys():
-                seat = self.by_account[account]
-                self._hand(seat, event["time_ns"], Desk.event, event)
+            for account in dict.fromkeys((event["account"], event["maker_account"])):
+                if account in self.by_account:
+                    self._hand(self.by_account[account], event["time_ns"], Desk.event, event)
 
     def _tell(self, time_ns: int, take: Callable, what: Any) -> None:
         for seat in self.seats:
@@ -183,7 +184,8 @@ class _Seat:
 
     def _fault(self, name: str, error: Exception) -> InputError:
         """A strategy's own error, with the line of its file where it happened."""
-        frame = traceback.extract_tb(error.__traceback__)[-1]
+        frames = traceback.extract_tb(error.__traceback__)
+        frame = ([each for each in frames if Path(each.filename) == self.bot.source] or frames)[-1]
         message = f"{self.bot.name}.{name} raised {type(error).__name__}: {error}"
         return InputError(message, frame.filename, frame.lineno)
 

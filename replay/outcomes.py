@@ -6,6 +6,7 @@ scenario again and compares. Amounts are exact decimals in text, counts are inte
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -158,7 +159,6 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
             "liquidated": int(tally.liquidated[: outcome.watch.peak.size].sum()),
             "taken_over": int(tally.taken_over.sum()),
             "deleveraged": int(tally.deleveraged.sum()),
-            "bots": len(plan.bots),
         },
         "liquidations": tally.count(EventKind.LIQUIDATION_STARTED),
         "adl_trades": tally.count(EventKind.ADL),
@@ -183,6 +183,10 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "rows": rows,
         "seed": scenario.run.seed,
         "rulebook": _rulebook_summary(plan),
+        "bots": [
+            {"name": bot.name, "use": bot.settings.use, "sha256": hashlib.sha256(bot.source.read_bytes()).hexdigest()}
+            for bot in plan.bots
+        ],
         "scenario_sha256": plan.file.sha256,
         "version": metadata.version("perpsim"),
         "wall": {

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class BotPlan:
     strategy: Strategy
     settings: Bot
     name: str
+    source: Path  # the file of its class
     feed_ns: int
     order_ns: int
 
@@ -279,7 +281,7 @@ def _bot(file: ScenarioFile, key: str, bot: Bot) -> BotPlan:
     except (TypeError, ValueError) as error:
         raise file.wrong(f"{key}.parameters", f"{name} does not take them: {error}") from error
     feed_ns, order_ns = (to_ns(file, f"{key}.{each}", getattr(bot, each)) for each in ("feed_latency", "order_latency"))
-    return BotPlan(strategy, bot, bot.name or name, feed_ns, order_ns)
+    return BotPlan(strategy, bot, bot.name or name, Path(inspect.getfile(made)), feed_ns, order_ns)
 
 
 def _module(file: ScenarioFile, key: str, where: str) -> Any:
@@ -289,6 +291,8 @@ def _module(file: ScenarioFile, key: str, where: str) -> Any:
         path = file.resolve(where)
         if not path.is_file():
             raise file.wrong(key, f"{path} does not exist")
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))  # a bot may import files beside it
         spec = importlib.util.spec_from_file_location(f"perpsim_strategy_{path.stem}", path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # dataclasses of the file look themselves up here

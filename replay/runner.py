@@ -91,10 +91,13 @@ class Runner:
     def run(self) -> Outcome:
         """Warm up, set up and play to the end. Raises InputError where the scenario turns out to be impossible."""
         began = time.perf_counter()
-        self._warm_up()
-        crowds = self._set_up()
-        self._play()
-        self.engine.check()
+        try:
+            self._warm_up()
+            crowds = self._set_up()
+            self._play()
+            self.engine.check()
+        except OverflowError as error:
+            raise InputError(f"{error}; use smaller positions or deposits", self.plan.file.path) from error
         return Outcome(
             plan=self.plan,
             engine=self.engine,

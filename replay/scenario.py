@@ -222,8 +222,8 @@ def parse(text: bytes, path: Path, base: Path) -> ScenarioFile:
 
 def shipped(name: str) -> ScenarioFile:
     """A scenario that comes with the package."""
-    entry = resources.files("perpsim.replay") / "scenarios" / f"{name}.toml"
-    return parse(entry.read_bytes(), Path(f"{name}.toml"), Path.cwd())
+    path = Path(str(resources.files("perpsim.replay") / "scenarios" / f"{name}.toml"))
+    return load(path)
 
 
 def _check(file: ScenarioFile) -> None:

@@ -26,6 +26,11 @@ hypothesis.settings.register_profile("same", deadline=None, derandomize=True)  #
 hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000)  # HYPOTHESIS_PROFILE=search, by hand
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.benchmark_storage = f"file://{ROOT / 'build' / 'benchmarks'}"
+
+
 BareEngine, BareKernel = perpsim.core.Engine, perpsim.core.Kernel
 
 

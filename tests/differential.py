@@ -74,12 +74,12 @@ class Pair:
             self.core.check()
         except AssertionError as error:
             raise Mismatch(number, f"after command {number}: {error}") from error
-        self.same(number, "account", self.core.accounts()[list(views.ACCOUNT_FIELDS)].tolist(),
-                  [views.account_row(v, w) for wallets in v.wallets for w in wallets], views.ACCOUNT_FIELDS)  # fmt: skip
-        self.same(number, "position", self.core.positions()[list(views.POSITION_FIELDS)].tolist(),
-                  [views.position_row(v, p) for p in v.positions], views.POSITION_FIELDS)  # fmt: skip
-        self.same(number, "order", sorted(self.core.orders()[list(views.ORDER_FIELDS)].tolist()),
-                  sorted(views.order_row(o) for o in v.orders.values()), views.ORDER_FIELDS)  # fmt: skip
+        accounts = [views.account_row(v, w) for wallets in v.wallets for w in wallets]
+        positions = [views.position_row(v, p) for p in v.positions]
+        orders = [views.order_row(o) for o in v.orders.values()]
+        self.same_table(number, "account", self.core.accounts(), accounts, views.ACCOUNT_FIELDS)
+        self.same_table(number, "position", self.core.positions(), positions, views.POSITION_FIELDS)
+        self.same_table(number, "order", np.sort(self.core.orders()), sorted(orders), views.ORDER_FIELDS)
         for m in v.markets:
             shown = self.core.market(m.number)
             row = [tuple(shown[name] for name in views.MARKET_FIELDS)]
@@ -91,12 +91,15 @@ class Pair:
         queues = views.queues(self.twin.venue, market, side)
         book = [(price, sum(lots for *_, lots in queue)) for price, queue in queues.items()]
         found = [tuple(row) for row in self.core.book(market, side).tolist()]
-        self.same(number, f"book {market} side {side}", found, sorted(book, reverse=side == BUY), ("price", "lots"))
+        self.same(number, f"book {market} side {side}", found, sorted(book, reverse=side == BUY), ["price", "lots"])
         for price, queue in queues.items():
             found = self.core.queue(market, side, price)
-            self.same(number, f"queue at {price}", found, queue, ("account", "order_id", "lots"))
+            self.same(number, f"queue at {price}", found, queue, ["account", "order_id", "lots"])
 
-    def same(self, number: int, what: str, found: list[tuple], expected: list[tuple], names: tuple[str, ...]) -> None:
+    def same_table(self, number: int, what: str, found: np.ndarray, expected: list[tuple], names: list[str]) -> None:
+        self.same(number, what, found[names].tolist(), expected, names)
+
+    def same(self, number: int, what: str, found: list[tuple], expected: list[tuple], names: list[str]) -> None:
         if found == expected:
             return
         for row, (one, other) in enumerate(zip(found, expected, strict=False)):
@@ -160,9 +163,8 @@ def save(setting: Setting, commands: list[Command], name: str, story: str) -> Pa
     CORPUS.mkdir(exist_ok=True)
     rows = ",\n  ".join(json.dumps(fields_of(c)) for c in commands)
     path = CORPUS / f"{name}.json"
-    path.write_text(
-        f'{{\n "setting": {json.dumps(setting.name)},\n "story": {json.dumps(story)},\n "commands": [\n  {rows}\n ]\n}}\n'
-    )
+    head = f'"setting": {json.dumps(setting.name)},\n "story": {json.dumps(story)}'
+    path.write_text(f'{{\n {head},\n "commands": [\n  {rows}\n ]\n}}\n')
     return path
 
 

@@ -1,13 +1,23 @@
-"""Rulebooks for the random streams: each setting turns on a different part of the engine. Plain integers, no perpsim."""
+"""Rulebooks for the random streams: each setting turns on a different part of the engine. No perpsim in here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from model.wire import (
-    RATE_ONE, VALUE_ONE, AdlPolicy, AdlPrice, CrossOrder, FundUnwind, MarkMethod, QueueModel, ReduceLimit, ReduceMethod,
-    Socialise, TapeWalk,
-)  # fmt: skip
+    RATE_ONE,
+    VALUE_ONE,
+    AdlPolicy,
+    AdlPrice,
+    CrossOrder,
+    FundUnwind,
+    MarkMethod,
+    QueueModel,
+    ReduceLimit,
+    ReduceMethod,
+    Socialise,
+    TapeWalk,
+)
 
 SECOND = 1_000_000_000
 VENUE = {
@@ -40,7 +50,7 @@ MARKET = {
     "premium_period_ns": 0, "interest_rate": 0, "funding_inner": 0, "funding_cap": 0, "impact_notional": 0,
     "volatility": RATE_ONE, "tiers": STEPS,
 }  # fmt: skip
-COARSE = MARKET | {  # a cheap coin: price 0.00005, ten thousand coins a lot, no bands, rebates
+COARSE = MARKET | {  # a cheap coin: price 0.00005, a hundred thousand coins a lot, no bands, rebates
     "tick_value": 1, "lot_numerator": 100_000, "lot_denominator": 1, "price_max": 80_000, "position_max": 1_000_000,
     "maker_fee": -50_000, "taker_fee": 450_000, "band_up": 0, "band_down": 0, "market_bound": 0, "min_notional": 0,
     "size_max": 200, "leverage_default": 20, "volatility": 2 * RATE_ONE, "liquidation_fee": 12_500_000,

@@ -9,36 +9,35 @@ from __future__ import annotations
 import random
 
 from model import Command, Twin
-from model.margin import Unit, available
-from model.markets import ENDED
+from model.margin import available
 from model.orders import band_limit, in_liquidation
 from model.state import Market, Order
 from model.wire import (
-    ALL_MARKETS, BUY, FOK, GTC, GTD, IOC, RATE_ONE, SELL, VALUE_ONE, Flag, Kind, MarketState, Rule, TapeOrder,
-)  # fmt: skip
+    ALL_MARKETS,
+    BUY,
+    FOK,
+    GTC,
+    GTD,
+    IOC,
+    RATE_ONE,
+    SELL,
+    VALUE_ONE,
+    Flag,
+    Kind,
+)
 from stream_settings import SECOND, Setting
+from stream_venue import VenueWords
 
 START_NS = 1_700_000_000 * SECOND
 WEIGHTS = {
     "limit": 30, "market": 8, "conditional": 8, "cancel": 7, "amend": 8, "cancel_all": 1, "leverage": 2, "mode": 2,
-    "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2, "funding": 1.5, "tick": 2,
-    "rule": 0.7, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1, "trade": 7, "l3": 4,
-    "shock": 0.6,
-}  # fmt: skip
-RULE_VALUES = {
-    Rule.MAKER_FEE: (-100_000, 0, 200_000), Rule.TAKER_FEE: (0, 500_000, RATE_ONE), Rule.LIQUIDATION_FEE: (0, 7_000_000),
-    Rule.BAND_UP: (0, 1_050_000_000, 1_200_000_000), Rule.BAND_DOWN: (0, 950_000_000, 800_000_000),
-    Rule.MARKET_BOUND: (0, 10_000_000, 50_000_000), Rule.MIN_NOTIONAL: (0, 5 * VALUE_ONE, -1),
-    Rule.MAX_ORDERS: (3, 8, 70_000), Rule.MAX_CONDITIONAL: (0, 4), Rule.FUNDING_INTERVAL: (0, 30 * SECOND),
-    Rule.MARK_METHOD: (0, 0, 2), Rule.MARK_PERIOD: (SECOND,), Rule.LIQUIDATION_PERIOD: (0, SECOND),
-    Rule.LIQUIDATION_DELAY: (0, SECOND), Rule.REDUCE_METHOD: (0, 1, 2, 3, 4), Rule.REDUCE_LIMIT: (0, 1, 2),
-    Rule.REDUCE_SLICE: (100_000_000, 500_000_000), Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE),
-    Rule.FUND_UNWIND: (0, 1, 2), Rule.FUND_UNWIND_PERIOD: (0, SECOND), Rule.FUND_UNWIND_SLICE: (0, 500_000_000),
-    Rule.ADL_POLICY: (0, 1, 2), Rule.ADL_PRICE: (0, 1), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), 15: (1,),
+    "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2,
+    "funding": 1.5, "tick": 2, "rule": 0.7, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1,
+    "trade": 7, "l3": 4, "shock": 0.6,
 }  # fmt: skip
 
 
-class Stream:
+class Stream(VenueWords):
     """`next()` yields the next group of commands: one, or a depth message, or a set of marks."""
 
     def __init__(self, seed: int, setting: Setting, twin: Twin) -> None:
@@ -217,7 +216,9 @@ class Stream:
         order = self.live()
         if order is None or self.rng.random() < 0.05:
             return [Command(Kind.CANCEL, account=self.account_number(), order_id=self.rng.randrange(self.ids + 1))]
-        return [Command(Kind.CANCEL, account=order.account, market=order.position.market.number, order_id=order.order_id)]
+        return [
+            Command(Kind.CANCEL, account=order.account, market=order.position.market.number, order_id=order.order_id)
+        ]
 
     def amend(self) -> list[Command]:
         order = self.live()
@@ -226,7 +227,9 @@ class Stream:
         m = order.position.market
         total = order.filled + order.lots
         c = Command(Kind.AMEND, account=order.account, market=m.number, order_id=order.order_id)
-        c.size_lots = self.rng.choice((total, total, total - 1, order.filled, order.filled + 1, total + 5, self.size(m)))
+        c.size_lots = self.rng.choice(
+            (total, total, total - 1, order.filled, order.filled + 1, total + 5, self.size(m))
+        )
         c.price_ticks = self.rng.choice((order.price, order.price, order.price + 1, self.price(m, order.side)))
         if order.state == 2 and self.rng.random() < 0.5:
             c.trigger_ticks = max(1, order.trigger + self.rng.randrange(-4, 5))
@@ -273,7 +276,9 @@ class Stream:
         if not held or self.rng.random() < 0.1:
             return [Command(Kind.MOVE_MARGIN, account=self.account_number(), value=VALUE_ONE)]
         p = self.rng.choice(held)
-        value = self.rng.choice((VALUE_ONE, -VALUE_ONE, -p.isolated_margin // 3, p.wallet.balance, p.wallet.balance + 1, 0))
+        value = self.rng.choice(
+            (VALUE_ONE, -VALUE_ONE, -p.isolated_margin // 3, p.wallet.balance, p.wallet.balance + 1, 0)
+        )
         return [Command(Kind.MOVE_MARGIN, account=p.account, market=p.market.number, value=value)]
 
     def crowd(self) -> list[Command]:
@@ -302,188 +307,3 @@ class Stream:
     def account(self) -> list[Command]:
         group = self.rng.choice((0, 1, 2, -1))
         return [Command(Kind.SET_ACCOUNT, account=self.account_number(), value=group, aux=self.rng.randrange(5))]
-
-    # ---- prices and the venue --------------------------------------------------------------------------------------
-
-    def mark(self) -> list[Command]:
-        """A group of marks, each a small step; sometimes a market twice."""
-        markets = self.rng.sample(self.venue.markets, self.rng.randrange(1, len(self.venue.markets) + 1))
-        return self.group([self.mark_command(m, self.rng.choice((0.001, 0.004, 0.01))) for m in markets])
-
-    def jump(self) -> list[Command]:
-        markets = self.venue.markets if self.rng.random() < 0.5 else [self.pick_market()]
-        return self.group([self.mark_command(m, self.rng.choice((0.05, 0.1, 0.2))) for m in markets])
-
-    def edge(self) -> list[Command]:
-        """The last mark at which some unit is still safe, or the first at which it is not."""
-        held = [p for p in self.venue.positions if p.lots and p.account < self.venue.accounts_max and p.market.mark]
-        if not held:
-            return self.mark()
-        p = self.rng.choice(held)
-        m, unit = p.market, Unit(p.wallet, p if p.mode else None)
-        now, safe, unsafe = m.mark, m.mark, 1 if p.lots > 0 else m.price_max * m.tick_value
-        while abs(safe - unsafe) > 1:
-            m.mark = (safe + unsafe) // 2
-            if unit.health() >= 0:
-                safe = m.mark
-            else:
-                unsafe = m.mark
-        m.mark = now
-        if not now * 3 // 4 < safe < now * 4 // 3:
-            return self.mark()
-        self.reference[m.number] = max(1, safe // m.tick_value)
-        return self.group([Command(Kind.SET_MARK, market=m.number, value=self.rng.choice((safe, unsafe)))])
-
-    def mark_command(self, m: Market, spread: float) -> Command:
-        low, high = (400, 2_500) if m.tick_value > 1 else (2_000, 12_000)
-        value = self.mark_near(m, spread)
-        self.reference[m.number] = max(low, min(high, value // m.tick_value))
-        return Command(Kind.SET_MARK, market=m.number, value=value, flags=self.rng.choice((0, 0, Flag.TAPE)))
-
-    def group(self, commands: list[Command]) -> list[Command]:
-        for c in commands[:-1]:
-            c.flags |= Flag.MORE
-        if self.rng.random() < 0.03:
-            commands[-1].flags |= Flag.MORE  # left open: the next command, or time, closes it
-        if self.rng.random() < 0.02:
-            commands[-1].market = len(self.venue.markets)
-        return commands
-
-    def index(self) -> list[Command]:
-        m = self.pick_market()
-        self.reference[m.number] = max(400, min(12_000, int(self.reference[m.number] * self.rng.uniform(0.985, 1.015))))
-        flags = self.rng.choice((0, Flag.TAPE))
-        return self.group([Command(Kind.SET_INDEX, market=m.number, value=self.mark_near(m, 0.002), flags=flags)])
-
-    def funding(self) -> list[Command]:
-        rate = self.rng.choice((0, 100_000, -300_000, 5_000_000, -20_000_000, RATE_ONE))
-        due = self.venue.time_ns + self.rng.choice((-1, 0, SECOND, SECOND, 10 * SECOND, 50 * SECOND))
-        return self.group([Command(Kind.SET_FUNDING, market=self.pick_market().number, value=rate, expire_ns=due)])
-
-    def tick(self) -> list[Command]:
-        return [Command(Kind.TICK, self.venue.time_ns + self.rng.choice((1, SECOND, 3 * SECOND, 30 * SECOND)))]
-
-    def rule(self) -> list[Command]:
-        rule = self.rng.choice(list(RULE_VALUES))
-        market = self.rng.randrange(len(self.venue.markets) + 1)
-        return [Command(Kind.SET_RULE, market=market, aux=rule, value=self.rng.choice(RULE_VALUES[rule]))]
-
-    def state(self) -> list[Command]:
-        """Mostly back to open, so that the stream goes on; a settlement is for good and therefore rare."""
-        closed = [m for m in self.venue.markets if m.state not in (MarketState.OPEN, *ENDED)]
-        m = self.rng.choice(closed) if closed else self.pick_market()
-        if closed and self.rng.random() < 0.85:
-            to = MarketState.OPEN
-        else:
-            to = self.rng.choice((0, 1, 1, 2, 3, 4, 4, 7, MarketState.CLOSED))
-        c = Command(Kind.SET_MARKET_STATE, market=m.number, aux=to)
-        if self.rng.random() < 0.003 * len(self.venue.markets):
-            c.aux = MarketState.SETTLING
-            c.value = self.rng.choice((0, self.mark_near(m, 0.05), m.price_max * m.tick_value + 1))
-        commands = [c]
-        if to in (MarketState.PRE_OPEN, MarketState.AUCTION):
-            for _ in range(self.rng.randrange(8)):
-                commands += self.limit()
-            back = self.rng.choice((MarketState.OPEN, MarketState.OPEN, MarketState.REDUCE_ONLY, MarketState.HALTED))
-            commands.append(Command(Kind.SET_MARKET_STATE, market=m.number, aux=back))
-        return commands
-
-    def garbage(self) -> list[Command]:
-        """Commands that must be refused, or do nothing."""
-        c = self.limit()[0]
-        what = self.rng.randrange(10)
-        if what == 0:
-            c.kind = self.rng.choice((0, 25, 200))
-        elif what == 1:
-            c.market = len(self.venue.markets) + self.rng.randrange(3)
-        elif what == 2:
-            c.account = self.rng.choice((-1, self.venue.world, len(self.venue.accounts)))
-        elif what == 3:
-            c.side, c.tif, c.stp_mode = self.rng.choice(((2, 0, 0), (0, 4, 0), (0, 0, 4)))
-        elif what == 4:
-            c.position_side = 1
-        elif what == 5:
-            c.flags |= Flag.STOP | Flag.TRAILING
-        elif what == 6:
-            c.kind = self.rng.choice((Kind.ADL_DECISION, Kind.SET_COLLATERAL_PRICE, Kind.TICK))
-        elif what == 7:
-            c.flags |= Flag.CLOSE_POSITION
-        elif what == 8:
-            c = Command(self.rng.choice((Kind.TAPE_LEVEL, Kind.TAPE_TRADE)), price_ticks=5, size_lots=5)
-            c.side, c.price_ticks, c.size_lots = self.rng.choice(((2, 5, 5), (0, -1, 5), (0, 10**9, 5), (1, 5, -1)))
-        else:
-            kind = self.rng.choice((Kind.SET_MARK, Kind.SET_INDEX, Kind.DEPOSIT, Kind.SEED_POSITION))
-            c = Command(kind, side=self.rng.choice((0, 2)), size_lots=1, value=self.rng.choice((0, -5, 2**60)))
-            c.value = min(c.value, 0) if kind == Kind.DEPOSIT else c.value
-        return [c]
-
-    # ---- the tape --------------------------------------------------------------------------------------------------
-
-    def l2_market(self) -> Market:
-        return self.rng.choice([m for m in self.venue.markets if m.number not in self.setting.l3])
-
-    def middle(self, m: Market) -> int:
-        return max(60, self.reference[m.number])
-
-    def depth(self) -> list[Command]:
-        m = self.l2_market()
-        return self.group([self.level(m) for _ in range(self.rng.choice((1, 1, 2, 3, 6)))])
-
-    def level(self, m: Market) -> Command:
-        side = self.rng.randrange(2)
-        known = list(m.sides[side].world)
-        distance = self.rng.choice((1, 1, 2, 3, 4, 6, 10))
-        if self.rng.random() < 0.03:
-            distance = -distance  # recorded levels may cross: nothing is repaired
-        price = self.middle(m) + (-distance if side == BUY else distance)
-        lots = self.rng.choice((0, 1, 5, 10, 25, 60, 200))
-        if self.rng.random() < 0.1:  # beside an account's own order
-            order = self.live()
-            if order and order.position.market is m and order.price:
-                side, price = order.side, order.price
-        elif known and self.rng.random() < 0.5:
-            price = self.rng.choice(known)
-            lots = self.rng.choice((0, 0, lots, max(0, m.sides[side].world[price].recorded + self.rng.randrange(-9, 10))))
-        return Command(Kind.TAPE_LEVEL, market=m.number, side=side, price_ticks=price, size_lots=lots)
-
-    def snapshot(self) -> list[Command]:
-        m = self.l2_market()
-        commands = [self.level(m) for _ in range(self.rng.randrange(1, 8))]
-        for c in commands:
-            c.flags |= Flag.SNAPSHOT
-        return self.group(commands)
-
-    def trade(self) -> list[Command]:
-        m = self.l2_market()
-        side = self.rng.randrange(2)
-        known = sorted(m.sides[1 - side].world, reverse=side == SELL)
-        price = self.rng.choice(known[:4]) if known else self.middle(m)
-        if self.rng.random() < 0.2:
-            price = max(1, price + self.rng.choice((-30, -2, -1, 1, 2, 30)))
-        lots = self.rng.choice((1, 2, 5, 10, 30, 100, 400))
-        return [Command(Kind.TAPE_TRADE, market=m.number, side=side, price_ticks=price, size_lots=lots)]
-
-    def l3(self) -> list[Command]:
-        m = self.venue.markets[self.rng.choice(self.setting.l3)]
-        recorded = [o for o in self.venue.orders.values() if o.account == self.venue.world and o.position.market is m]
-        c = Command(Kind.TAPE_ORDER, market=m.number, size_lots=self.rng.choice((1, 3, 10, 40, 100)))
-        if len(recorded) < 4 or self.rng.random() < 0.4:
-            self.ids += 1
-            c.aux, c.order_id, c.side = TapeOrder.ADD, self.ids, self.rng.randrange(2)
-            distance = self.rng.choice((1, 1, 2, 3, 5))
-            c.price_ticks = self.middle(m) + (-distance if c.side == BUY else distance)
-            if self.rng.random() < 0.05:
-                bad = self.rng.choice((("order_id", self.rng.choice(recorded).order_id if recorded else 1), ("side", 2),
-                                       ("size_lots", 0), ("price_ticks", 0)))  # fmt: skip
-                setattr(c, *bad)
-            return [c]
-        order = self.rng.choice(recorded)
-        c.order_id = order.order_id + (self.rng.random() < 0.03)
-        c.aux = self.rng.choice((TapeOrder.REDUCE, TapeOrder.DELETE, TapeOrder.EXECUTE, TapeOrder.EXECUTE, 4))
-        if self.rng.random() < 0.02:
-            c.size_lots = 0
-        return [c]
-
-    def shock(self) -> list[Command]:
-        factor = self.rng.choice((RATE_ONE, 999_000_000, 1_002_000_000, 985_000_000, 1_020_000_000, 0))
-        return [Command(Kind.SET_SHOCK, market=self.l2_market().number, value=factor)]

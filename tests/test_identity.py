@@ -20,7 +20,6 @@ def test_shipped_pair():
     assert identity.compare(PAIR, 2_000) == (2_000, 0)
 
 
-@pytest.mark.slow
 def test_the_whole_shipped_pair():
     assert identity.compare(PAIR) == (16_110, 0)
 

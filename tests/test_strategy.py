@@ -11,9 +11,9 @@ from perpsim.replay import host
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import make_plan
 from perpsim.replay.runner import Runner
-from perpsim.replay.scenario import parse
+from perpsim.replay.scenario import load, parse
 from small_tape import SECOND, START_NS, Recording, quiet_market
-from tape_commands import one_reading  # noqa: F401
+from tape_commands import ROOT, one_reading  # noqa: F401
 from test_outcomes import CRASH
 
 BID, ASK = 299_995, 300_005  # of the quiet market
@@ -131,9 +131,9 @@ class TestWhatABotLearns:
         assert desk.markets[0].last_ticks == BID
 
     def test_so_are_simulated_ones(self, tmp_path):
-        bot, _, _, _ = play(tmp_path, quiet_market(), {2: lambda bot: bot.buy(3)}, extra="feed_latency = 0.01")
+        bot, _, _, _ = play(tmp_path, quiet_market(), {2: lambda bot: bot.buy(30)}, extra="feed_latency = 0.01")
         (trade,) = bot.told("on_trade")
-        assert (trade.side, trade.price_ticks, trade.size_lots) == (Side.BUY, ASK, 3)
+        assert (trade.side, trade.price_ticks, trade.size_lots) == (Side.BUY, ASK, 30)
 
     def test_marks_and_the_market_at_the_start(self, tmp_path):
         bot, desk, _, _ = play(tmp_path, quiet_market(seconds=3))
@@ -311,6 +311,18 @@ class TestTrouble:
             books_agree(bot._desk, outcome)
         assert all("started" in bot.steps for bot in bots[:2])
         assert all(bot.cuts for bot in bots[2:])
+
+
+def test_the_example_quotes_fills_and_stops_out():
+    events = []
+    sink = type("Sink", (), {"add": lambda self, chunk: events.extend(chunk.tolist())})()
+    outcome = Runner(make_plan(load(ROOT / "examples" / "market_maker.toml")), sink).run()
+    desk = outcome.plan.bots[0].strategy._desk
+    books_agree(desk, outcome)
+    mine = [row for row in events if desk.account in (row[9], row[10])]
+    kinds = {EventKind(row[-4]) for row in mine}
+    assert {EventKind.TRADE, EventKind.AMENDED, EventKind.TRIGGERED, EventKind.FUNDING_PAYMENT} <= kinds
+    assert {row[9] == desk.account for row in mine if row[-4] == EventKind.TRADE} == {True, False}  # taker and maker
 
 
 class TestUnits:

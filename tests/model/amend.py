@@ -1,4 +1,4 @@
-"""AMEND: the new size is the total; at or below what is filled the order ends. Place is kept for a smaller size only."""
+"""AMEND: the new size is the total; at or below what is filled the order ends. Only a smaller size keeps its place."""
 
 from dataclasses import replace
 

@@ -5,6 +5,7 @@ level that stands at that venue price.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from .state import BookSide, Market, Order, WorldLevel, WorldLots
 from .wire import BUY, QueueModel
@@ -133,7 +134,7 @@ def check_queues(m: Market) -> None:
         for price, queue in b.queues.items():
             assert queue, f"an empty queue at {price}"
             assert sum(s.lots for s in queue if isinstance(s, WorldLots)) == standing.pop(price, 0), price
-            for one, other in zip(queue, queue[1:], strict=False):
+            for one, other in pairwise(queue):
                 assert isinstance(one, Order) or isinstance(other, Order), f"world beside world at {price}"
             assert all(s.lots > 0 for s in queue)
             assert all(s.side == side and s.price == price for s in queue if isinstance(s, Order))

@@ -1,6 +1,6 @@
 """Who is under maintenance, found by looking at everybody, and how the book is tried before the waterfall.
 
-    found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take over what is left
+found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take over what is left
 """
 
 from .adl import forget_queue
@@ -18,14 +18,10 @@ from .wire import BUY, RATE_ONE, SELL, EventKind, FundUnwind, MarketState, Reduc
 
 def find(v: Venue) -> list[Unit]:
     """Every unit under maintenance that is not being dealt with: worst health for its maintenance first."""
-    found = []
-    for wallets in v.wallets[: v.accounts_max]:
-        for w in wallets:
-            for unit in units_of(w):
-                if unit.owner.stage == HEALTHY and unit.health() < 0:
-                    found.append(unit)
+    units = [unit for wallets in v.wallets[: v.accounts_max] for w in wallets for unit in units_of(w)]
+    found = [unit for unit in units if unit.owner.stage == HEALTHY and unit.health() < 0]
 
-    def order(unit: Unit) -> tuple[int, int, int, int]:
+    def order(unit: Unit) -> tuple:
         number = -1 if unit.position is None else unit.position.number
         return Ratio(unit.health(), max(unit.maintenance(), 1)), unit.wallet.account, unit.wallet.asset, number
 

@@ -48,9 +48,7 @@ def premium_of(m: Market, side: int, price: int) -> int:
 
 def orders_value(p: Position, side: int) -> int:
     """Value of the resting orders of one side at their prices; reduce-only orders open nothing and hold nothing."""
-    return sum(
-        o.price * p.market.tick_lot_money * o.lots for o in p.resting() if o.side == side and not o.reduce_only
-    )
+    return sum(o.price * p.market.tick_lot_money * o.lots for o in p.resting() if o.side == side and not o.reduce_only)
 
 
 def open_loss_of(p: Position) -> int:
@@ -114,5 +112,3 @@ class Unit:
 def units_of(w: Wallet) -> list[Unit]:
     """The wallet's cross pool, then its isolated positions."""
     return [Unit(w)] + [Unit(w, p) for p in w.positions if p.mode == ISOLATED and p.lots]
-
-

@@ -137,9 +137,7 @@ def set_rule(v: Venue, c: Command) -> int:
     if name is None:
         return reject(v, c, Reject.UNKNOWN_RULE)
     low, high = RANGES.get(c.aux, (0, 2**63))
-    slices_without_period = (
-        c.aux == Rule.FUND_UNWIND and c.value == FundUnwind.SLICES and v.fund_unwind_period_ns <= 0
-    )
+    slices_without_period = c.aux == Rule.FUND_UNWIND and c.value == FundUnwind.SLICES and v.fund_unwind_period_ns <= 0
     if not low <= c.value <= high or slices_without_period:
         return reject(v, c, Reject.BAD_VALUE)
     setattr(target, name, c.value)

@@ -1,4 +1,4 @@
-"""PLACE, CANCEL and CANCEL_ALL: the checks in the order of their codes, then the book, then what is left rests or ends."""
+"""PLACE, CANCEL and CANCEL_ALL: the checks in the order of their codes, then the book, then the rest comes to rest."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,23 @@ from .numbers import ceil_div
 from .state import HEALTHY, Market, Order, Position, Venue, WorldLots
 from .timers import EXPIRY
 from .wire import (
-    ALL_MARKETS, BUY, CONDITIONAL, FLAGS_KEPT, FOK, GTD, IOC, MARK, RATE_ONE, SELL, Command, EventKind,
-    Flag, MarketState, Reject, StpMode,
-)  # fmt: skip
+    ALL_MARKETS,
+    BUY,
+    CONDITIONAL,
+    FLAGS_KEPT,
+    FOK,
+    GTD,
+    IOC,
+    MARK,
+    RATE_ONE,
+    SELL,
+    Command,
+    EventKind,
+    Flag,
+    MarketState,
+    Reject,
+    StpMode,
+)
 
 RESTING_STATES_ENDED = (MarketState.SETTLING, MarketState.CLOSED)
 STANDING_STILL = (MarketState.HALTED, *RESTING_STATES_ENDED)
@@ -286,5 +300,3 @@ def cancel_all(v: Venue, c: Command) -> int:
             if c.market in (ALL_MARKETS, p.market.number):
                 cancel_orders_of(v, p, Reject.BY_USER)
     return Reject.NONE
-
-

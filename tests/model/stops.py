@@ -126,5 +126,3 @@ def fire(v: Venue, m: Market, order: Order) -> None:
         )  # fmt: skip
         return
     execute(v, m, t)
-
-

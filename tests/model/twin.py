@@ -6,8 +6,15 @@ a tape see the timers of earlier times only; client commands see those of their 
 
 from . import timers
 from .accounts import (
-    deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
-)  # fmt: skip
+    deposit,
+    move_margin,
+    seed_position,
+    set_account,
+    set_leverage,
+    set_margin_mode,
+    set_position_mode,
+    withdraw,
+)
 from .amend import amend
 from .liquidation import liquidation_due, mark_group_end, unwind_due
 from .markets import set_market_state, set_rule

@@ -5,21 +5,23 @@ from .margin import cross_equity, cross_positions, maintenance_of, open_loss_of,
 from .state import Order, Position, Venue, Wallet
 from .wire import BUY, ISOLATED, SELL
 
-POSITION_FIELDS = (
+POSITION_FIELDS = [
     "account", "market", "mode", "stage", "leverage", "orders", "lots", "cost", "isolated_margin", "value", "pnl",
     "maintenance", "bid_value", "ask_value", "open_loss",
-)  # fmt: skip
-ACCOUNT_FIELDS = (
+]  # fmt: skip
+ACCOUNT_FIELDS = [
     "account", "asset", "owner", "stp_group", "balance", "isolated", "equity", "maintenance", "cross_equity",
     "cross_maintenance", "deposited", "realised", "unrealised", "fees", "funding", "absorbed", "liquidations",
     "adl_hits", "stage",
-)  # fmt: skip
-ORDER_FIELDS = ("account", "market", "side", "state", "order_id", "price_ticks", "size_lots", "filled_lots", "flags", "tif")
-MARKET_FIELDS = (
+]  # fmt: skip
+ORDER_FIELDS = [
+    "account", "market", "side", "state", "order_id", "price_ticks", "size_lots", "filled_lots", "flags", "tif",
+]  # fmt: skip
+MARKET_FIELDS = [
     "state", "mark", "index", "last_ticks", "shift_ticks", "shock_e9", "funding_rate_e9", "funding_next_ns",
     "best_bid_ticks", "best_ask_ticks", "longs_lots", "shorts_lots", "mark_lowest", "mark_highest",
     "basis_gap_worst_e9", "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots",
-)  # fmt: skip
+]  # fmt: skip
 
 
 def position_row(v: Venue, p: Position) -> tuple:

@@ -12,8 +12,18 @@ from .numbers import ceil_div, part_of, trunc_div
 from .state import Market, Position, Venue, Wallet
 from .timers import UNWIND
 from .wire import (
-    ALL_MARKETS, BUY, ISOLATED, RATE_ONE, SELL, AdlPrice, CrossOrder, EventKind, FundUnwind, Reject, Socialise,
-)  # fmt: skip
+    ALL_MARKETS,
+    BUY,
+    ISOLATED,
+    RATE_ONE,
+    SELL,
+    AdlPrice,
+    CrossOrder,
+    EventKind,
+    FundUnwind,
+    Reject,
+    Socialise,
+)
 
 
 def unit_event(v: Venue, kind: int, unit: Unit, p: Position | None, **fields: int) -> None:

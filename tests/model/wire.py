@@ -1,4 +1,4 @@
-"""What crosses the border: numbers of kinds, flags and reasons, and the two records. A test compares them with the core."""
+"""What crosses the border: numbers of kinds, flags and reasons, and the two records. A test compares the core's."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,0 +1,153 @@
+"""Decision time: after a mark group, or when a liquidation timer fires, and at no other moment.
+
+Wallets that changed since the last mark group are stamped again, then those of which a trigger was crossed are looked
+at. Whoever's health is negative is found. The found set is ordered once and each unit checked again at its turn; those
+hurt meanwhile by fills or ADL form a further pass, until none is left.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdlib cimport qsort
+
+from .adl cimport adl_forget
+from .book cimport NONE
+from .liquidation cimport resume, start
+from .orders cimport fire_conditionals
+from .records cimport *
+from .risk_unit cimport stage_of
+from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_QUEUED, Found, Market, Position, Wallet, pool_grow
+from .triggers cimport clear_unit, collect_crossed, stamp_unit, trigger_clear
+from .units cimport RATE_ONE, i128, max64, money_t, prefetch, wide_mul
+from .waterfall cimport unwind
+
+
+cdef int look(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """Stamp one risk unit; if its health is negative, note it as found."""
+    cdef money_t maintenance, health
+    cdef Found *f
+    if stage_of(s, wallet, position) != STAGE_NONE:
+        clear_unit(s, wallet, position)         # a timer is in charge of it
+        return 0
+    health = stamp_unit(s, wallet, position, &maintenance)
+    if health >= 0:
+        return 0
+    if s.found_count == s.found_capacity:
+        s.found = <Found *>pool_grow(s.found, &s.found_capacity, sizeof(Found))
+    f = &s.found[s.found_count]
+    s.found_count += 1
+    f.health = health
+    f.maintenance = maintenance
+    f.wallet = wallet
+    f.position = position
+    return 0
+
+
+cdef int look_at_dirty(State *s) except -1 nogil:
+    """Stamp every wallet that changed since the last mark group: its cross pool and its isolated positions."""
+    cdef int32_t i, slot
+    cdef Wallet *w
+    cdef Position *p
+    for i in range(s.dirty_count):
+        w = &s.wallets[s.dirty[i]]
+        w.flags &= ~WALLET_DIRTY
+        look(s, s.dirty[i], NONE)
+        slot = w.positions_head
+        while slot != NONE:
+            p = &s.positions[slot]
+            if p.mode == MODE_ISOLATED:
+                if p.lots:
+                    look(s, s.dirty[i], slot)
+                else:
+                    trigger_clear(s, &s.markets[p.market], slot)
+            slot = p.account_next
+    s.dirty_count = 0
+    return 0
+
+
+cdef int look_at_crossed(State *s) except -1 nogil:
+    """Look once at each risk unit of which a position's trigger was crossed."""
+    cdef int32_t i, slot
+    cdef int32_t count = s.crossed_count
+    cdef Position *p
+    cdef Wallet *w
+    for i in range(count):
+        if i + 6 < count:
+            prefetch(&s.wallets[s.positions[s.crossed[i + 6]].wallet])
+        if i + 3 < count:
+            slot = s.wallets[s.positions[s.crossed[i + 3]].wallet].positions_head
+            if slot != NONE:
+                prefetch(&s.positions[slot])
+                prefetch(<char *>&s.positions[slot] + 64)
+        p = &s.positions[s.crossed[i]]
+        w = &s.wallets[p.wallet]
+        if p.mode == MODE_ISOLATED:
+            s.looks += 1
+            look(s, p.wallet, s.crossed[i])
+        elif not w.flags & WALLET_QUEUED:
+            w.flags |= WALLET_QUEUED
+            s.looks += 1
+            look(s, p.wallet, NONE)
+    for i in range(count):
+        s.wallets[s.positions[s.crossed[i]].wallet].flags &= ~WALLET_QUEUED
+    s.crossed_count = 0
+    return 0
+
+
+cdef int compare_found(const void *left, const void *right) noexcept nogil:
+    """Worst health per maintenance first, then account, then position: a total order."""
+    cdef Found *a = <Found *>left
+    cdef Found *b = <Found *>right
+    cdef i128 x = wide_mul(a.health, max64(b.maintenance, 1))
+    cdef i128 y = wide_mul(b.health, max64(a.maintenance, 1))
+    if x != y:
+        return -1 if x < y else 1
+    if a.wallet != b.wallet:
+        return -1 if a.wallet < b.wallet else 1
+    return -1 if a.position < b.position else (1 if a.position > b.position else 0)
+
+
+cdef int mark_group_end(State *s) except -1 nogil:
+    """After the last mark of an instant: stops on the mark, then liquidations in passes until nobody is left."""
+    cdef int32_t i
+    cdef Market *m
+    adl_forget(s)
+    for i in range(s.changed_count):
+        m = &s.markets[s.changed[i]]
+        if m.waiting_orders:
+            fire_conditionals(s, m, SOURCE_MARK)
+    look_at_dirty(s)
+    for i in range(s.changed_count):
+        m = &s.markets[s.changed[i]]
+        m.mark_changed = 0
+        collect_crossed(s, m)
+    s.changed_count = 0
+    if s.crossed_count:
+        look_at_crossed(s)
+    while s.found_count:
+        work_off(s)
+        look_at_dirty(s)                        # hurt meanwhile by fills or ADL: a further pass
+    return 0
+
+
+cdef int work_off(State *s) except -1 nogil:
+    """One pass over the found set, in its order; each unit is checked again at its turn."""
+    cdef int32_t i, count = s.found_count
+    qsort(s.found, count, sizeof(Found), compare_found)
+    for i in range(count):
+        if i + 4 < count:
+            prefetch(&s.wallets[s.found[i + 4].wallet])
+        start(s, s.found[i].wallet, s.found[i].position)
+    s.found_count = 0
+    if s.rules.fund_unwind == UNWIND_AT_ONCE:
+        for i in range(s.markets_count):
+            unwind(s, &s.markets[i], RATE_ONE)
+    return 0
+
+
+cdef int liquidation_due(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """A liquidation timer fires: one unit's next step, then whoever it hurt."""
+    resume(s, wallet, position)
+    look_at_dirty(s)
+    while s.found_count:
+        work_off(s)
+        look_at_dirty(s)
+    return 0

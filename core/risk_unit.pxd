@@ -1,0 +1,73 @@
+# A risk unit: an isolated position, or all cross positions of one wallet (position NONE). Header only.
+
+from libc.stdint cimport int32_t, uint8_t
+
+from .events cimport event_new
+from .ladder cimport NONE
+from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance
+from .records cimport ALL_MARKETS, FIRST_LARGEST_LOSS, MODE_CROSS, Event
+from .state cimport Market, Position, State
+from .units cimport money_t, mul_div_floor
+
+cdef inline uint8_t stage_of(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    return s.wallets[wallet].stage if position == NONE else s.positions[position].stage
+
+cdef inline int set_stage(State *s, int32_t wallet, int32_t position, uint8_t stage) noexcept nogil:
+    if position == NONE:
+        s.wallets[wallet].stage = stage
+    else:
+        s.positions[position].stage = stage
+    return 0
+
+cdef inline Event *unit_event(State *s, int kind, int32_t wallet, int32_t position) except NULL nogil:
+    cdef Event *e = event_new(s, <uint8_t>kind)
+    e.account = s.wallets[wallet].account
+    e.asset = <uint8_t>(wallet % s.assets_count)
+    e.market = ALL_MARKETS if position == NONE else s.positions[position].market
+    return e
+
+cdef inline bint healthy(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    return unit_equity(s, wallet, position) - unit_maintenance(s, wallet, position) >= 0
+
+cdef inline money_t order_key(State *s, Position *p) noexcept nogil:
+    cdef Market *m = &s.markets[p.market]
+    if s.rules.cross_order == FIRST_LARGEST_LOSS:
+        return -pnl_at(s, m, p, m.mark)
+    return position_maintenance(s, m, p) if p.lots else 0
+
+cdef inline int32_t next_position(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """The unit's position that goes first by the rulebook among those not `seen` in this step; NONE: nobody."""
+    cdef int32_t slot = s.wallets[wallet].positions_head
+    cdef int32_t best = NONE
+    cdef money_t key, best_key = 0
+    cdef Position *p
+    if position != NONE:
+        return position if s.positions[position].lots and not s.positions[position].seen else NONE
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and p.mode == MODE_CROSS and not p.seen:
+            key = order_key(s, p)
+            if best == NONE or key > best_key or (key == best_key and p.market < s.positions[best].market):
+                best = slot
+                best_key = key
+        slot = p.account_next
+    return best
+
+cdef inline void forget_seen(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    cdef int32_t slot = s.wallets[wallet].positions_head
+    while slot != NONE:
+        if position == NONE or slot == position:
+            s.positions[slot].seen = 0
+        slot = s.positions[slot].account_next
+
+cdef inline money_t share_of(State *s, int32_t wallet, int32_t position, int32_t slot) noexcept nogil:
+    """A position's share of the unit's equity, by maintenance weight, rounded down."""
+    cdef money_t equity = unit_equity(s, wallet, position)
+    cdef money_t total
+    if position != NONE:
+        return equity
+    total = unit_maintenance(s, wallet, position)
+    if total <= 0:
+        return equity
+    return mul_div_floor(
+        equity, position_maintenance(s, &s.markets[s.positions[slot].market], &s.positions[slot]), total, &s.overflow)

@@ -1,0 +1,106 @@
+"""Two engines agree: random streams through the core and the naive twin, events and state compared.
+
+PERPSIM_DIFFERENTIAL sets the number of commands (20,000 in the ordinary run), PERPSIM_SEED the first seed. A failure
+prints setting, seed, command and both sides' events; the stream is cut down and written to tests/corpus/, which every
+run replays.
+"""
+
+import enum
+import os
+
+import differential
+import perpsim.core
+import pytest
+from differential import CORPUS, Mismatch, Pair, as_array, load, new_core, replay, run_stream, save, shrink
+from model import EVENT_FIELDS, Command, matching, wire
+from perpsim.core import COMMAND, EVENT, Engine, EventKind
+from stream_settings import BY_NAME, SETTINGS
+
+COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "20000"))
+FIRST_SEED = int(os.environ.get("PERPSIM_SEED", "1"))
+STREAM = 1_000  # commands of one seed
+SEEDS = max(1, COMMANDS // STREAM // len(SETTINGS))
+REPORTED = {
+    kind for kind in EventKind if kind not in {EventKind.POSITION_MODE, EventKind.SETTLEMENT, EventKind.SOCIALISED_LOSS}
+}
+
+
+@pytest.fixture(scope="module")
+def kinds() -> set[int]:
+    """Kinds of event that the streams of this run have caused."""
+    return set()
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_core_and_twin_agree(setting, seed, kinds):
+    try:
+        pair = run_stream(setting, seed, STREAM)
+    except Mismatch as error:
+        path = save(setting, shrink(setting, error.log), f"found-{setting.name}-{seed}", str(error).split("\n")[0])
+        pytest.fail(f"{error}\ncut down to {path}", pytrace=False)
+    kinds |= set(pair.kinds)
+    check_doors(setting, pair)
+
+
+def check_doors(setting, pair):
+    """The same commands in batches, and across a snapshot, lead to the same digest."""
+    commands, digest = as_array(pair.log), pair.core.digest()
+    whole, halves = new_core(setting), new_core(setting)
+    whole.apply(commands)
+    assert whole.digest() == digest
+    half = len(commands) // 2
+    halves.apply(commands[:half])
+    restored = Engine.restore(halves.snapshot())
+    for start in range(half, len(commands), 7):
+        restored.apply(commands[start : start + 7])
+    assert restored.digest() == digest
+
+
+def test_the_streams_reach_everything(kinds):
+    missing = {kind.name for kind in REPORTED if kind not in kinds}
+    assert not missing or not kinds, f"no stream of this run caused {missing}"
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.json")), ids=lambda path: path.stem)
+def test_corpus(path):
+    """What once went wrong, replayed with everything compared after each command."""
+    setting, commands = load(path)
+    error = replay(setting, commands, every=1)
+    assert error is None, f"{path.name}: {error}"
+
+
+def test_a_wrong_twin_is_found_and_cut_down(monkeypatch, tmp_path):
+    """The harness must be able to fail: makers who pay one unit more are caught, and in a handful of commands."""
+    right = matching.fee_of
+    monkeypatch.setattr(matching, "fee_of", lambda notional, rate: right(notional, rate) + 1)
+    monkeypatch.setattr(differential, "CORPUS", tmp_path)
+    with pytest.raises(Mismatch) as caught:
+        run_stream(BY_NAME["orders"], 1, STREAM)
+    assert "setting orders, seed 1" in str(caught.value) and "core" in str(caught.value)
+    few = shrink(BY_NAME["orders"], caught.value.log)
+    assert 3 <= len(few) <= 12
+    setting, again = load(save(BY_NAME["orders"], few, "cut-down", "a fee"))
+    assert [differential.fields_of(c) for c in again] == [differential.fields_of(c) for c in few]
+    assert replay(setting, again) is not None
+    monkeypatch.undo()
+    assert replay(setting, again) is None
+
+
+def test_a_wrong_state_is_found_too():
+    pair = Pair(BY_NAME["orders"])
+    pair.apply(Command(wire.Kind.DEPOSIT, 1, value=5))
+    pair.twin.venue.wallet(0, 0).balance += 1
+    with pytest.raises(Mismatch, match="balance"):
+        pair.compare(0)
+
+
+def test_the_twin_speaks_the_same_wire():
+    """Numbers of the enums, and names and order of the records' fields."""
+    for name, numbers in vars(perpsim.core).items():
+        if isinstance(numbers, type) and issubclass(numbers, enum.IntEnum | enum.IntFlag) and hasattr(wire, name):
+            ours = {key: value for key, value in vars(getattr(wire, name)).items() if not key.startswith("_")}
+            assert ours == {member.name: member.value for member in numbers}, name
+    assert EVENT.names == EVENT_FIELDS
+    assert set(Command.__slots__) | {"venue"} == set(COMMAND.names)
+    assert (wire.NO_ORDER, wire.ALL_MARKETS) == (perpsim.core.WORLD_ORDER, perpsim.core.MARKETS_ALL)
