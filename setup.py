@@ -47,7 +47,7 @@ EXTENSIONS = [
         [f"core/{source.name}"],
         include_dirs=[numpy.get_include(), "core"],
         define_macros=MACROS,
-        extra_compile_args=FLAGS + ["-Wno-unused-function"],
+        extra_compile_args=[*FLAGS, "-Wno-unused-function"],
     )
     for source in sorted((ROOT / "core").glob("*.pyx"))
 ]

@@ -18,7 +18,6 @@ import json
 import time
 
 import numpy as np
-
 from perpsim.core import COMMAND, Engine, EventKind, Kind, Side, Tif
 from perpsim.exchange import Rulebook, Tier, contract
 

@@ -1,5 +1,6 @@
 """The compiled core: order book, margin, liquidation, ADL. `apply(state, command) -> events`."""
 
+from .audit import InvariantError
 from .engine import Engine
 from .kernel import Kernel, Stop, Watch
 from .records import (
@@ -32,11 +33,41 @@ from .records import (
     TriggerSource,
 )
 from .views import ACCOUNT, ORDER, POSITION
-from .audit import InvariantError
 
 __all__ = [
-    "ACCOUNT", "COMMAND", "EVENT", "MARKETS_ALL", "ORDER", "POSITION", "WORLD_ORDER", "AdlPolicy", "AdlPrice",
-    "CrossOrder", "Engine", "EventKind", "Flag", "FundUnwind", "InvariantError", "Kernel", "Kind", "MarginMode", "MarkMethod",
-    "MarketState", "QueueModel", "ReduceLimit", "ReduceMethod", "Reject", "Rule", "Side", "Socialise", "Stop", "StpMode",
-    "TapeOrder", "TapeRow", "TapeWalk", "Tif", "TriggerSource", "Watch",
+    "ACCOUNT",
+    "COMMAND",
+    "EVENT",
+    "MARKETS_ALL",
+    "ORDER",
+    "POSITION",
+    "WORLD_ORDER",
+    "AdlPolicy",
+    "AdlPrice",
+    "CrossOrder",
+    "Engine",
+    "EventKind",
+    "Flag",
+    "FundUnwind",
+    "InvariantError",
+    "Kernel",
+    "Kind",
+    "MarginMode",
+    "MarkMethod",
+    "MarketState",
+    "QueueModel",
+    "ReduceLimit",
+    "ReduceMethod",
+    "Reject",
+    "Rule",
+    "Side",
+    "Socialise",
+    "Stop",
+    "StpMode",
+    "TapeOrder",
+    "TapeRow",
+    "TapeWalk",
+    "Tif",
+    "TriggerSource",
+    "Watch",
 ]

@@ -1,16 +1,16 @@
 """Account commands. Each returns a reject code; a refusal changes nothing and is an event."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t
 
 from .events cimport event_new
 from .idmap cimport find_position
 from .ladder cimport NONE
 from .ledger cimport change_position, move_isolated
-from .margin cimport available, maintenance_of, requirement, tier_of, value_at
+from .margin cimport available, maintenance_of, tier_of, value_at
 from .orders cimport reject
 from .records cimport *
 from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Wallet, cap_of_leverage, mark_dirty, position_new, wallet_of
-from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t, mul_div_floor, sub_checked
+from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t, mul_div_floor
 
 
 cdef int32_t position_of(State *s, const Command *c) except -1 nogil:

@@ -9,12 +9,12 @@ Binance  (support 360033525471): PnL% = max(0, pnl) / max(1, wallet balance); ma
          0 where the balance is not positive; score = PnL% * margin ratio.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from .ladder cimport NONE
-from .margin cimport cross_equity, maintenance_of, unit_equity, unit_maintenance, value_at
-from .records cimport ADL_BINANCE, ADL_BITMEX, MODE_CROSS, MODE_ISOLATED
-from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Position, Rank, Wallet, pool_grow
+from .margin cimport cross_equity, maintenance_of, unit_maintenance, value_at
+from .records cimport ADL_BINANCE, ADL_BITMEX, MODE_ISOLATED
+from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Position, Rank, Wallet
 from .units cimport (
     RATE_ONE, VALUE_ONE, abs64, high_word, i128, low_word, max64, money_t, mul_div_floor, ratio_e9, wide_mul,
 )

@@ -7,12 +7,11 @@ L1 (after a mark group) nobody below maintenance outside the waterfall; risk ind
 
 from libc.stdint cimport int32_t, int64_t
 
-from .book cimport NO_PRICE, best_price, first_order, world_lots
+from .book cimport NO_PRICE, first_order, world_lots
 from .idmap cimport find_order, find_position
-from .ladder cimport NONE, Ladder, ladder_get, ladder_is_marked, ladder_next, ladder_previous
+from .ladder cimport NONE, ladder_get, ladder_next
 from .margin cimport unit_equity, unit_maintenance
 from .records cimport *
-from .settle cimport hold
 from .state cimport (
     ACCOUNT_HOUSE, ACCOUNT_NOT_IN_OI, STAGE_NONE, STATE_RESTING, WALLET_DIRTY, Level, Market, Order, Position, Wallet,
     WorldLevel,
@@ -61,7 +60,8 @@ cdef int check_positions(State *s) except -1:
             shorts[market] += max64(-p.lots, 0)
         expect(find_position(s, p.account, market) == i, f"position index of account {p.account}", None, i)
         expect(p.lots != 0 or (p.cost == 0 and p.isolated_margin == 0), f"a flat position of {p.account} has cost", p.cost, 0)
-        expect(p.mode == MODE_ISOLATED or p.isolated_margin == 0, f"cross position of {p.account} has margin", p.isolated_margin, 0)
+        expect(p.mode == MODE_ISOLATED or p.isolated_margin == 0, f"cross position of {p.account} has margin",
+               p.isolated_margin, 0)
     for market in range(n):
         m = &s.markets[market]
         expect(lots[market] == 0, f"P1 lots of market {market}", lots[market], 0)
@@ -69,7 +69,8 @@ cdef int check_positions(State *s) except -1:
             expect(s.wallets[m.clearing_wallet].balance == -costs[market], f"M2 clearing of market {market}",
                    s.wallets[m.clearing_wallet].balance, -costs[market])
         expect(<int64_t>m.longs_lots == longs[market], f"P2 longs of market {market}", <int64_t>m.longs_lots, longs[market])
-        expect(<int64_t>m.shorts_lots == shorts[market], f"P2 shorts of market {market}", <int64_t>m.shorts_lots, shorts[market])
+        expect(<int64_t>m.shorts_lots == shorts[market], f"P2 shorts of market {market}", <int64_t>m.shorts_lots,
+               shorts[market])
     return 0
 
 
@@ -181,7 +182,8 @@ cdef int check_holds(State *s) except -1:
 
 cdef int check_unit(State *s, int32_t wallet, int32_t position) except -1:
     health = unit_equity(s, wallet, position) - unit_maintenance(s, wallet, position)
-    return expect(health >= 0, f"L1 account {s.wallets[wallet].account} (position {position}) is under maintenance", health, ">= 0")
+    return expect(
+        health >= 0, f"L1 account {s.wallets[wallet].account} (position {position}) is under maintenance", health, ">= 0")
 
 
 cdef int check_risk(State *s) except -1:

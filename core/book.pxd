@@ -8,9 +8,14 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .idmap cimport idmap_remove, key_hash
-from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
+from .ladder cimport (
+    NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark,
+)
 from .records cimport FLAG_REDUCE_ONLY, MARKET_OPEN, MARKET_REDUCE_ONLY, SIDE_BUY
-from .state cimport STATE_RESTING, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new, order_free, trigger_free
+from .state cimport (
+    STATE_RESTING, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new, order_free,
+    trigger_free,
+)
 from .units cimport lots_t, ticks_t
 
 cdef struct Taker:

@@ -1,11 +1,9 @@
 """Price-time priority over account orders and recorded liquidity; see book.pxd for the queue's layout."""
 
-from .ladder cimport Ladder, ladder_cell, ladder_mark, ladder_next, ladder_previous, ladder_unmark
-from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_BOTH, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
-from .state cimport (
-    STATE_RESTING, Fill, Position, level_free, level_new, push_fill,
-)
-from .units cimport abs64, max64, min64, mul_checked
+from .ladder cimport ladder_mark, ladder_unmark
+from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
+from .state cimport Fill, push_fill
+from .units cimport min64
 
 
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:

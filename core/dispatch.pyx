@@ -25,10 +25,9 @@ from .records cimport *
 from .risk cimport liquidation_due, mark_group_end
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_LIQUIDATION, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market,
-    Timer, wallet_of,
+    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
 )
-from .timers cimport timer_add, timer_pop
+from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, prefetch, value_t
 from .waterfall cimport unwind_due
 

@@ -11,10 +11,9 @@ from enum import IntEnum
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, realloc
 
-from .book cimport best_price, world_at, world_lots, world_refresh
+from .book cimport best_price, world_at, world_lots
 from .dispatch cimport advance, apply_command, apply_row, close_group
 from .engine cimport Engine
-from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_get
 from .records cimport *
 from .state cimport NEVER, Market, State

@@ -6,10 +6,8 @@ after every pair of changes; since lots sum to zero, that is the contract's `sum
 """
 
 from .records cimport MODE_ISOLATED
-from .state cimport ACCOUNT_HOUSE, ACCOUNT_NOT_IN_OI, mark_dirty
-from .units cimport (
-    abs64, add_checked, div_ceil, div_floor, high_word, max64, min64, mul_div_floor, sub_checked,
-)
+from .state cimport ACCOUNT_NOT_IN_OI, mark_dirty
+from .units cimport abs64, add_checked, div_ceil, max64, min64, mul_div_floor, sub_checked
 
 
 cdef int transfer(State *s, Wallet *payer, Wallet *receiver, money_t amount) except -1 nogil:

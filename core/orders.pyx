@@ -18,17 +18,14 @@ from .idmap cimport (
 )
 from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
-from .settle cimport cancel_order, cancel_orders_of, hold, leave_book, release, settle_fills, trim_reduce_only
+from .settle cimport cancel_order, cancel_orders_of, hold, leave_book, release, settle_fills
 from .state cimport (
     STAGE_NONE, STATE_RESTING, STATE_WAITING, Order, Position, Trigger, Wallet,
     TIMER_EXPIRY, order_new, order_set, position_new, trigger_new,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
-from .units cimport (
-    RATE_ONE, abs64, add_checked, div_ceil, max64, min64, money_t, mul_checked, mul_div_ceil, mul_div_floor, sub_checked,
-    value_t,
-)
+from .units cimport RATE_ONE, abs64, add_checked, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, value_t
 
 cdef enum:
     CONDITIONAL = FLAG_STOP | FLAG_TAKE_PROFIT | FLAG_TRAILING

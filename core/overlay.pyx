@@ -3,12 +3,12 @@
 With no account orders a row touches one number and one bitmap. See overlay.pxd for the invariant.
 """
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t
 
 from .bands cimport band_limit
 from .book cimport (
-    NO_PRICE, NONE, Taker, best_price, book_match, crosses, ladder_get, matches_now, take_order, world_at,
-    better, world_lots, world_refresh, worse,
+    NO_PRICE, NONE, Taker, book_match, crosses, ladder_get, matches_now, take_order, world_at, better, world_lots,
+    world_refresh, worse,
 )
 from .events cimport event_new
 from .ladder cimport Ladder, ladder_cell, ladder_next, ladder_previous
@@ -17,8 +17,8 @@ from .records cimport (
 )
 from .settle cimport settle_fills
 from .stops cimport note_print
-from .state cimport BookSide, Level, Order, WorldLevel, pool_grow, world_level_free, world_level_new
-from .units cimport RATE_ONE, div_floor, max64, min64, mul_div_floor
+from .state cimport BookSide, Level, WorldLevel, pool_grow, world_level_free, world_level_new
+from .units cimport RATE_ONE, div_floor, min64, mul_div_floor
 
 
 cdef int shrink_world(State *s, Market *m, Level *level, lots_t before, lots_t gone) noexcept nogil:

@@ -5,7 +5,7 @@ EXECUTE is a recorded trade of `size_lots` against it. The world never matches t
 recorded order crosses, or that stand before an executed one, trade with it.
 """
 
-from libc.stdint cimport int32_t, uint16_t
+from libc.stdint cimport int32_t
 
 from .book cimport (
     NONE, Taker, book_add, book_match, book_remove, crosses, first_order, ladder_get, matches_now, order_detach, order_link,

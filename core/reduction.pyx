@@ -4,7 +4,7 @@ They are immediate-or-cancel, have negative ids, pay no taker fee, and are exemp
 limit is a choice of the rulebook (bankruptcy price, band, none).
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .bands cimport band_limit
 from .book cimport NONE, matches_now
@@ -14,9 +14,7 @@ from .orders cimport match_and_settle
 from .records cimport *
 from .risk_unit cimport next_position, share_of, unit_event
 from .state cimport Market, Position, Tier, Wallet, wallet_of
-from .units cimport (
-    RATE_ONE, abs64, div_ceil, div_floor, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, ticks_t,
-)
+from .units cimport RATE_ONE, abs64, div_ceil, div_floor, lots_t, max64, min64, money_t, mul_div_ceil, ticks_t
 from .waterfall cimport cover_shortfall
 
 
@@ -117,7 +115,7 @@ cdef lots_t forced_order(State *s, int32_t wallet, int32_t position, int32_t slo
     cdef Wallet *w = &s.wallets[wallet]
     cdef int side = SIDE_SELL if p.lots > 0 else SIDE_BUY
     cdef ticks_t limit = forced_limit(s, wallet, position, slot, side)
-    cdef lots_t left = lots, before = p.lots
+    cdef lots_t left = lots
     cdef money_t balance = w.balance, notional
     cdef int64_t cost_before = p.cost, realised = w.realised
     cdef bint expired

@@ -5,7 +5,7 @@ at. Whoever's health is negative is found. The found set is ordered once and eac
 hurt meanwhile by fills or ADL form a further pass, until none is left.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t
 from libc.stdlib cimport qsort
 
 from .adl cimport adl_forget

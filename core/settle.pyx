@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 
-from .book cimport NONE, book_remove, ladder_get, order_detach
+from .book cimport NONE, ladder_get
 from .events cimport event_new
 from .ledger cimport change_position, charge_fee
 from .margin cimport fee_of
@@ -10,8 +10,8 @@ from .records cimport (
     EVENT_CANCELLED, EVENT_TRADE, FLAG_REDUCE_ONLY, REASON_REDUCE_ONLY, REASON_SELF_TRADE, SIDE_BUY, SIDE_SELL, Event,
 )
 from .state cimport ACCOUNT_HOUSE, STATE_RESTING, Fill, Position
-from .stops cimport note_print, stop_unlink
-from .units cimport abs64, add_checked, min64, money_t, mul_checked
+from .stops cimport note_print
+from .units cimport abs64, money_t, mul_checked
 
 
 cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int64_t taker_id) except -1 nogil:
@@ -90,10 +90,9 @@ cdef int trim_reduce_only(State *s, int32_t position) except -1 nogil:
     """Keep the sum of resting reduce-only orders within the position, on its closing side; the newest go first."""
     cdef Position *p = &s.positions[position]
     cdef int closing_side = SIDE_SELL if p.lots > 0 else SIDE_BUY
-    cdef lots_t room = abs64(p.lots), lots
+    cdef lots_t room = abs64(p.lots)
     cdef int32_t slot = p.orders_head, following
     cdef Order *o
-    cdef Event *e
     while slot != NONE:
         o = &s.orders[slot]
         following = o.position_next
@@ -131,4 +130,3 @@ cdef inline int from_level(State *s, int32_t slot, lots_t lots) noexcept nogil:
     cdef Market *m = &s.markets[s.positions[o.position].market]
     s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= lots
     return 0
-

@@ -10,10 +10,9 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
-from .ladder cimport NONE, Ladder, Page, ladder_free
-from .records cimport Event
+from .ladder cimport Ladder, Page, ladder_free
 from .state cimport (
-    BASIS_SAMPLES_MAX, Account, IdMap, Level, Market, Order, Position, State, Tier, Timer, Trigger, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, Account, Level, Market, Order, Position, State, Tier, Timer, Trigger, Wallet, WorldLevel,
 )
 
 MAGIC = b"PERPSIM\x00"

@@ -7,7 +7,7 @@ cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
 
 from .idmap cimport idmap_init, idmap_put, key_hash
-from .ladder cimport NO_PRICE, ladder_free, ladder_init
+from .ladder cimport ladder_free
 
 
 cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NULL nogil:

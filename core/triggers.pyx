@@ -13,7 +13,7 @@ crosses nothing cost one comparison.
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
 from .margin cimport maintenance_of, value_at
 from .records cimport MODE_CROSS
-from .state cimport STAGE_NONE, Tier, Wallet, push_crossed
+from .state cimport Tier, Wallet, push_crossed
 from .units cimport (
     RATE_ONE, abs64, add_checked, max64, min64, mul_div_ceil, mul_div_floor, prefetch, value_t,
 )

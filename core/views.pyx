@@ -6,9 +6,9 @@ import numpy as np
 
 from .book cimport NO_PRICE, best_price, world_lots, worse
 from .ladder cimport NONE, Ladder, ladder_get
-from .margin cimport available, cross_equity, maintenance_of, pnl_at, unit_maintenance, value_at
+from .margin cimport maintenance_of, pnl_at, value_at
 from .records cimport MODE_CROSS, SIDE_BUY
-from .state cimport Level, Market, Order, Position, Wallet, WorldLevel
+from .state cimport Market, Order, Position, Wallet
 from .units cimport abs64
 
 POSITION = np.dtype([

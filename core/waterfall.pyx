@@ -11,9 +11,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from .adl cimport adl_next
 from .bands cimport band_limit
-from .book cimport NONE, matches_now
+from .book cimport NONE
 from .events cimport event_new
-from .ledger cimport change_position, move_isolated, transfer
+from .ledger cimport change_position, transfer
 from .margin cimport cross_equity, pnl_at, value_at
 from .orders cimport match_and_settle
 from .records cimport *
@@ -21,10 +21,7 @@ from .risk_unit cimport next_position, share_of, unit_event
 from .settle cimport cancel_orders_of, trim_reduce_only
 from .state cimport ACCOUNT_HOUSE, TIMER_UNWIND, Position, Wallet, mark_dirty, wallet_of
 from .timers cimport timer_add
-from .units cimport (
-    RATE_ONE, abs64, add_checked, div_ceil, div_floor, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor,
-    ticks_t,
-)
+from .units cimport RATE_ONE, abs64, add_checked, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, ticks_t
 
 
 cdef int take_over(State *s, int32_t wallet, int32_t position) except -1 nogil:

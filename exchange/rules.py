@@ -186,7 +186,10 @@ def parse_value(key: str, value: Any) -> tuple[str, int]:
 
 
 def parse_tiers(rows: list[list[Any]]) -> tuple[Tier, ...]:
-    """[cap, maintenance rate, leverage] rows -> tiers, the deductions computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1})."""
+    """[cap, maintenance rate, leverage] rows -> tiers.
+
+    The deductions are computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1}).
+    """
     tiers: list[Tier] = []
     floor = deduction = before = 0
     for number, (cap, maintenance, leverage) in enumerate(rows, 1):

@@ -7,7 +7,6 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-import click
 import pytest
 import typer
 from perpsim.core import COMMAND, EVENT, EventKind, Flag, Kind, Reject
@@ -44,13 +43,16 @@ def command_lines() -> list[tuple[str, str]]:
         if document == "bench/README.md":
             lines += re.findall(r"^    (python .*)$", (ROOT / document).read_text("utf-8"), re.MULTILINE)
         found += [(document, line.partition("#")[0].strip()) for line in lines]
-        found += [(document, line) for line in re.findall(r"`((?:make|perpsim|python -m) [^`]*)`", quoted(document))]
     return [pair for pair in found if pair[1]]
 
 
-def quoted(document: str) -> str:
-    """A document without its blocks."""
-    return re.sub(r"^```.*?^```$", "", (ROOT / document).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+def mentions() -> list[tuple[str, str]]:
+    """(document, command) wherever one is named within a sentence or a table."""
+    found = []
+    for document in DOCUMENTS:
+        text = re.sub(r"^```.*?^```$", "", (ROOT / document).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        found += [(document, line) for line in re.findall(r"`((?:make|perpsim|python -m) [^`]*)`", text)]
+    return list(dict.fromkeys(found))
 
 
 # ARCHITECTURE.md
@@ -92,9 +94,7 @@ def test_every_file_is_on_the_map(folder):
         for other in re.findall(r"`([\w/.]+)`", more):
             named.add(other if "/" in other else str(Path(first).with_suffix(other)))
     files = [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".pyx", ".pxd")]
-    existing = {
-        path.relative_to(ROOT).as_posix() for path in files if path.name != "__init__.py" or path.stat().st_size
-    }
+    existing = {path.relative_to(ROOT).as_posix() for path in files if path.stat().st_size}
     existing -= {"core/__init__.py", "exchange/__init__.py"}  # they only gather names
     assert existing == {name for name in named if name.startswith(f"{folder}/")}
 
@@ -105,9 +105,8 @@ def test_every_file_is_on_the_map(folder):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document):
     text = (ROOT / document).read_text("utf-8")
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.*)$", text, re.M)
-    }
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    headings = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
     for target in re.findall(r"\]\(([^)]+)\)", text):
         if target.startswith("#"):
             assert target[1:] in headings, target
@@ -126,13 +125,12 @@ def check_make(words: list[str]) -> None:
     assert {word for word in words if "=" not in word} <= targets
 
 
-def check_perpsim(words: list[str]) -> None:
-    """Parse, but do not run."""
-    group = typer.main.get_command(app)
+def check_perpsim(words: list[str], whole: bool = True) -> None:
+    """Parse, but do not run; of a mere mention, the command's name."""
     name, *arguments = words
-    command = group.commands[name]
-    with click.Context(group) as parent:
-        command.make_context(name, arguments, parent=parent)
+    command = typer.main.get_command(app).commands[name]
+    if whole:
+        command.make_context(name, arguments)
 
 
 def check_python(words: list[str]) -> None:
@@ -151,7 +149,7 @@ TAKEN_AS_THEY_ARE = {"sudo", ".", "pip", ".ci/run", "./my_book"}
 @pytest.mark.parametrize(("document", "line"), command_lines())
 def test_command_lines_can_be_parsed(document, line):
     for part in line.split("&&"):
-        words = [word for word in shlex.split(part)]
+        words = shlex.split(part)
         while re.fullmatch(r"[A-Z_]+=.*", words[0]):
             words.pop(0)
         if words[0] not in TAKEN_AS_THEY_ARE:
@@ -159,6 +157,15 @@ def test_command_lines_can_be_parsed(document, line):
         for word in words:
             if word.startswith(("examples/", "replay/", "core/")):
                 assert (ROOT / word).exists(), f"{document} names {word}"
+
+
+@pytest.mark.parametrize(("document", "line"), mentions())
+def test_commands_that_are_mentioned_exist(document, line):
+    first, *words = line.split()
+    if first == "perpsim":
+        check_perpsim(words, whole=False)
+    else:
+        CHECKS[first](words)
 
 
 def test_the_example_prints_what_it_says(monkeypatch):
