@@ -72,7 +72,7 @@ class Ledger:
             other.trade(-lots, e["value"])
         elif kind == EventKind.ADL:  # the counterparty takes, the liquidated account gives
             me.trade(lots, e["value"])
-            other.trade(-lots, -e["value"])
+            other.trade(-lots, e["fee"] - e["value"])  # the fund pays the fee, so that the counterparty gets the mark
         elif kind == EventKind.LIQUIDATION_FEE:
             me.fees += e["value"]
             other.income += e["value"]

@@ -154,7 +154,7 @@ def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
         other.wallet.adl_hits += 1
         v.emit(
             EventKind.ADL, account=other.account, maker_account=p.account, market=m.number, asset=m.asset,
-            side=BUY if lots > 0 else SELL, size_lots=size, value=paid, aux=value - paid,
+            side=BUY if lots > 0 else SELL, size_lots=size, value=paid, aux=value - paid, fee=paid - moved,
             price_ticks=trunc_div(trunc_div(paid, lots), m.tick_lot_money),
         )  # fmt: skip
 
