@@ -2,6 +2,24 @@
 
 from libc.stdlib cimport calloc, free
 
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    #endif
+    /* freed tables would otherwise stay with the process: as much again as the live one */
+    static inline void perpsim_give_back(void) {
+    #ifdef __GLIBC__
+        malloc_trim(0);
+    #endif
+    }
+    """
+    void give_back "perpsim_give_back"() noexcept nogil
+
+cdef enum:
+    LARGE_TABLE = 1 << 17
+
 
 cdef int idmap_init(IdMap *index, int64_t capacity) except -1 nogil:
     """Room for `capacity` entries, a power of two."""
@@ -27,4 +45,6 @@ cdef int idmap_grow(IdMap *index) except -1 nogil:
             index.entries[j] = old[i]
             index.used += 1
     free(old)
+    if size >= LARGE_TABLE:
+        give_back()
     return 0

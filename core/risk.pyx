@@ -63,20 +63,34 @@ cdef int look_at_dirty(State *s) except -1 nogil:
     return 0
 
 
+cdef inline void prefetch_neighbours(State *s, int32_t crossed, int links) noexcept nogil:
+    """Bring near what stamping touches: of the wallet's position `links` on, the next one and those in its bucket."""
+    cdef int32_t slot = s.wallets[s.positions[crossed].wallet].positions_head
+    while links and slot != NONE:
+        slot = s.positions[slot].account_next
+        links -= 1
+    if slot != NONE:
+        prefetch(&s.positions[s.positions[slot].account_next])
+        prefetch(&s.positions[s.positions[slot].bucket_next])
+        prefetch(&s.positions[s.positions[slot].bucket_previous])
+
+
 cdef int look_at_crossed(State *s) except -1 nogil:
-    """Look once at each risk unit of which a position's trigger was crossed."""
-    cdef int32_t i, slot
+    """Look once at each risk unit of which a position's trigger was crossed.
+
+    Accounts lie all over memory: what the next ones will touch is brought near in steps, link by link.
+    """
+    cdef int32_t i
     cdef int32_t count = s.crossed_count
     cdef Position *p
     cdef Wallet *w
     for i in range(count):
-        if i + 6 < count:
-            prefetch(&s.wallets[s.positions[s.crossed[i + 6]].wallet])
-        if i + 3 < count:
-            slot = s.wallets[s.positions[s.crossed[i + 3]].wallet].positions_head
-            if slot != NONE:
-                prefetch(&s.positions[slot])
-                prefetch(<char *>&s.positions[slot] + 64)
+        if i + 16 < count:
+            prefetch(&s.wallets[s.positions[s.crossed[i + 16]].wallet])
+            prefetch(&s.positions[s.wallets[s.positions[s.crossed[i + 12]].wallet].positions_head])
+            prefetch_neighbours(s, s.crossed[i + 9], 0)
+            prefetch_neighbours(s, s.crossed[i + 6], 1)
+            prefetch_neighbours(s, s.crossed[i + 3], 2)
         p = &s.positions[s.crossed[i]]
         w = &s.wallets[p.wallet]
         if p.mode == MODE_ISOLATED:

@@ -135,48 +135,51 @@ cdef struct BookSide:
     ticks_t best_accounts               # NO_PRICE where empty
     ticks_t best_world                  # recorded price, NO_PRICE where empty
 
-cdef struct Position:
+cdef struct Position:                   # two cache lines; a look at the account's margin needs the first alone
     lots_t lots                         # signed
     money_t cost                        # exact sum of what was paid for `lots`, signed like them
     money_t isolated_margin             # 0 in cross mode
-    money_t bid_value                   # open buy orders at their prices, reduce-only ones left out
-    money_t ask_value
-    money_t open_loss                   # sum over open orders of what their price is through the mark
-    money_t notional_cap                # largest notional that its leverage allows, by the tier table
     value_t trigger_value               # mark at which the account must be looked at
     int32_t bucket_next                 # list of its trigger bucket
     int32_t bucket_previous
     int32_t account_next                # next position of the same wallet
-    int32_t market_next                 # positions of one market
     int32_t wallet
     int32_t account
-    int32_t orders_head
-    int32_t orders_tail
     uint16_t market
     uint16_t leverage
     uint16_t resting_orders
-    uint16_t waiting_orders
-    uint16_t reduce_only_orders
     uint8_t mode                        # MODE_CROSS or MODE_ISOLATED
     uint8_t triggered_side              # which trigger ladder holds it: 0 none, 1 longs, 2 shorts
     uint8_t stage                       # of an isolated position
     uint8_t seen                        # nothing more can be had for it in this liquidation step
+    uint16_t waiting_orders
+    # second line: orders
+    money_t bid_value                   # open buy orders at their prices, reduce-only ones left out
+    money_t ask_value
+    money_t open_loss                   # sum over open orders of what their price is through the mark
+    money_t notional_cap                # largest notional that its leverage allows, by the tier table
     int64_t due_ns                      # when its liquidation steps next
+    int32_t market_next                 # positions of one market
+    int32_t orders_head
+    int32_t orders_tail
+    uint16_t reduce_only_orders
+    uint16_t padding
+    int64_t padding_word
 
 cdef struct Wallet:                     # one account in one asset; its cross positions are one risk unit
     money_t balance                     # without the margin of isolated positions
+    int32_t positions_head
+    int32_t account
+    uint8_t stage
+    uint8_t flags
+    uint32_t liquidations
+    uint32_t adl_hits
     money_t deposited                   # net
     money_t realised                    # trade and transfer pnl, before fees and funding
     money_t fees                        # paid, rebates negative
     money_t funding                     # received, payments negative
     money_t absorbed                    # received from (or left to) the waterfall: covers positive
     int64_t due_ns                      # when its liquidation steps next
-    int32_t positions_head
-    int32_t account
-    uint32_t liquidations
-    uint32_t adl_hits
-    uint8_t stage
-    uint8_t flags
 
 cdef struct Account:
     int32_t owner

@@ -116,17 +116,22 @@ cdef void state_free(State *s) noexcept nogil:
     memset(s, 0, sizeof(State))
 
 
-cdef int orders_grow(State *s) except -1 nogil:
-    """Orders are kept on cache lines of their own, which realloc would not ensure."""
-    cdef int64_t wanted = max(64, <int64_t>s.orders_capacity * 2)
-    cdef Order *bigger = <Order *>aligned_alloc(64, wanted * sizeof(Order))
-    if bigger == NULL or wanted > POSITIONS_MAX * 4:
+cdef void *lines_grow(void *pool, int32_t *capacity, int64_t item_size, int64_t most) except NULL nogil:
+    """Twice as many items of whole cache lines, kept on lines of their own, which realloc would not ensure."""
+    cdef int64_t wanted = max(64, <int64_t>capacity[0] * 2)
+    cdef void *bigger = aligned_alloc(64, wanted * item_size) if wanted <= most else NULL
+    if bigger == NULL:
         with gil:
-            raise MemoryError("no memory for more orders")
-    memcpy(bigger, s.orders, s.orders_count * sizeof(Order))
-    free(s.orders)
-    s.orders = bigger
-    s.orders_capacity = <int32_t>wanted
+            raise MemoryError(f"no memory for {wanted} orders or positions; an engine holds at most {most}")
+    if capacity[0]:
+        memcpy(bigger, pool, capacity[0] * item_size)
+    free(pool)
+    capacity[0] = <int32_t>wanted
+    return bigger
+
+
+cdef int orders_grow(State *s) except -1 nogil:
+    s.orders = <Order *>lines_grow(s.orders, &s.orders_capacity, sizeof(Order), <int64_t>POSITIONS_MAX * 4)
     return 0
 
 
@@ -182,11 +187,8 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
     cdef Market *m = &s.markets[market]
     cdef Wallet *w = wallet_of(s, account, m.asset)
     cdef Position *p
-    if s.positions_count >= POSITIONS_MAX:
-        with gil:
-            raise MemoryError("an engine holds at most 67,108,864 positions")
     if s.positions_count == s.positions_capacity:
-        s.positions = <Position *>pool_grow(s.positions, &s.positions_capacity, sizeof(Position))
+        s.positions = <Position *>lines_grow(s.positions, &s.positions_capacity, sizeof(Position), POSITIONS_MAX)
     s.positions_count += 1
     p = &s.positions[slot]
     memset(p, 0, sizeof(Position))

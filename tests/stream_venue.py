@@ -38,7 +38,7 @@ class VenueWords:
         return self.group([self.mark_command(m, self.rng.choice((0.05, 0.1, 0.2))) for m in markets])
 
     def edge(self) -> list[Command]:
-        """The last mark at which some unit is still safe, or the first at which it is not."""
+        """The last mark at which some unit is still safe, the first at which it is not, or a little beyond."""
         held = [p for p in self.venue.positions if p.lots and p.account < self.venue.accounts_max and p.market.mark]
         if not held:
             return self.mark()
@@ -54,8 +54,9 @@ class VenueWords:
         m.mark = now
         if not now * 3 // 4 < safe < now * 4 // 3:
             return self.mark()
+        beyond = unsafe + (unsafe - safe) * self.rng.randrange(1 + safe // 150)
         self.reference[m.number] = max(1, safe // m.tick_value)
-        return self.group([Command(Kind.SET_MARK, market=m.number, value=self.rng.choice((safe, unsafe)))])
+        return self.group([Command(Kind.SET_MARK, market=m.number, value=self.rng.choice((safe, unsafe, beyond)))])
 
     def mark_command(self, m: Market, spread: float) -> Command:
         low, high = (400, 2_500) if m.tick_value > 1 else (2_000, 12_000)

@@ -18,7 +18,7 @@ from stream_settings import BY_NAME, SETTINGS
 
 COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "20000"))
 FIRST_SEED = int(os.environ.get("PERPSIM_SEED", "1"))
-STREAM = 1_000  # commands of one seed
+STREAM = 900  # commands of one seed
 SEEDS = max(1, COMMANDS // STREAM // len(SETTINGS))
 REPORTED = {
     kind for kind in EventKind if kind not in {EventKind.POSITION_MODE, EventKind.SETTLEMENT, EventKind.SOCIALISED_LOSS}
