@@ -22,7 +22,7 @@ cdef inline int64_t idmap_place(IdMap *index, uint64_t hashed) noexcept nogil:
 
 cdef inline int idmap_reserve(IdMap *index) except -1 nogil:
     """Make sure that one more entry fits."""
-    if index.used * 4 >= index.mask * 3:
+    if index.used * 2 >= index.mask:    # at most half full: probes stay short
         idmap_grow(index)
     return 0
 
