@@ -33,8 +33,8 @@ cdef extern from *:
             uint64_t q, r;
             __asm__("divq %4" : "=a"(q), "=d"(r) : "0"(low), "1"(high), "r"((uint64_t)c) : "cc");
             if (product < 0) {
-                q += (r != 0);
-                if (q <= (uint64_t)INT64_MAX + 1) return (int64_t)(0 - q);
+                if (q <= (uint64_t)INT64_MAX) return -(int64_t)q - (r != 0);     /* q + 1 must not wrap */
+                if (q == (uint64_t)INT64_MAX + 1 && r == 0) return INT64_MIN;
             } else if (q <= (uint64_t)INT64_MAX) {
                 return (int64_t)q;
             }
