@@ -1,5 +1,6 @@
 """The documents say what is: every number of the border, every file, every command line, and the example's output."""
 
+import dataclasses
 import io
 import re
 import shlex
@@ -7,10 +8,15 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from differential import as_array, new_core
+from model import Twin
 from perpsim.core import COMMAND, EVENT, EventKind, Flag, Kind, Reject
 from perpsim.replay.cli import app
+from stream_settings import SETTINGS
+from streams import Stream
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "HACKING.md", "CHANGELOG.md", "bench/README.md")
@@ -28,6 +34,11 @@ def rows(title: str, first: str) -> dict[str, list[str]]:
     table = section(title).split(f"\n| {first} |", 1)[1].split("\n\n", 1)[0]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.split("\n")[2:] if line]
     return {name: rest for first_cell, *rest in cells for name in re.findall(r"`(\w+)`", first_cell)}
+
+
+def fields_in(text: str) -> set[str]:
+    """Field names between backticks, alone or in lists."""
+    return {name.strip() for group in re.findall(r"`([a-z_ ,]+)`", text) for name in group.split(",")}
 
 
 def blocks(document: str, language: str) -> list[str]:
@@ -62,22 +73,41 @@ def test_every_command_has_its_row():
     table = rows("Commands", "kind")
     assert list(table) == [kind.name for kind in Kind]
     for name, (text,) in table.items():
-        fields = set(re.findall(r"`([a-z_ ,]+)`", text))
-        named = {field.strip() for group in fields for field in group.split(",")}
-        assert named <= {*COMMAND.names}, f"{name} names {named - {*COMMAND.names}}"
+        assert fields_in(text) <= {*COMMAND.names}, f"{name} names {fields_in(text) - {*COMMAND.names}}"
 
 
 def test_every_flag_has_its_row():
     assert list(dict.fromkeys(rows("Commands", "flag"))) and {*rows("Commands", "flag")} == {flag.name for flag in Flag}
 
 
+def event_fields() -> dict[str, set[str]]:
+    """Kind of event -> the fields that its row names."""
+    return {name: fields_in(text) for name, (text,) in rows("Events", "kind").items()}
+
+
 def test_every_event_has_its_row():
-    table = rows("Events", "kind")
+    table = event_fields()
     assert list(table) == [kind.name for kind in EventKind]
-    for name, (text,) in table.items():
-        fields = set(re.findall(r"`([a-z_ ,]+)`", text))
-        named = {field.strip() for group in fields for field in group.split(",")}
+    for name, named in table.items():
         assert named <= {*EVENT.names}, f"{name} names {named - {*EVENT.names}}"
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_events_fill_only_the_fields_that_their_rows_name(setting):
+    """In a stream of random commands, whatever is not named is 0, or -1 for an account."""
+    twin, commands = Twin(setting.venue, setting.markets, setting.accounts, setting.assets), []
+    stream = Stream(1, setting, twin)
+    while len(commands) < 900:
+        for command in stream.next():
+            commands.append(dataclasses.replace(command))
+            twin.apply(command)
+    events = new_core(setting).apply(as_array(commands))
+    named = event_fields()
+    for kind in map(EventKind, np.unique(events["kind"])):
+        mine = events[events["kind"] == kind]
+        for field in {*EVENT.names} - named[kind.name] - {"sequence", "time_ns", "kind", "venue"}:
+            default = -1 if field in ("account", "maker_account") else 0
+            assert (mine[field] == default).all(), f"{kind.name} fills {field}, which its row does not name"
 
 
 def test_every_reason_has_its_row():
