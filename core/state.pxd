@@ -65,7 +65,7 @@ cdef extern from *:
         int32_t position_previous;
     } perpsim_order;
 
-    /* one store a word instead of a read-modify-write a field; the four list links are left alone */
+    /* one store a word instead of a read-modify-write a field; in no list yet */
     static inline void perpsim_order_set(perpsim_order *o, int64_t id, int64_t size, int64_t filled, int64_t price,
             int64_t premium, int32_t position, uint64_t flags, uint64_t side, uint64_t tif, uint64_t stp, uint64_t state) {
         int64_t world_ahead = 0;

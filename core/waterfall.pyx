@@ -177,7 +177,7 @@ cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *
         e.size_lots = abs64(lots)
         e.value = at_mark
         e.aux = part_value - at_mark
-        e.fee = at_mark - moved         # what the fund pays so that the counterparty gets the mark
+        e.fee = at_mark - moved         # what the fund gains by it; negative: what it pays
         e.price_ticks = at_mark / lots / m.tick_lot_money
     return 0
 

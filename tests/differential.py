@@ -11,7 +11,7 @@ import numpy as np
 from model import EVENT_FIELDS, Command, Twin, views
 from model.wire import BUY, SELL
 from perpsim.core import COMMAND, Engine
-from stream_settings import BY_NAME, Setting
+from stream_settings import Setting
 from streams import Stream
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -159,18 +159,24 @@ def shrink(setting: Setting, commands: list[Command]) -> list[Command]:
 
 
 def save(setting: Setting, commands: list[Command], name: str, story: str) -> Path:
-    """Write a command list to the corpus, one command a line."""
+    """Write a command list to the corpus, one command a line, with the rules it ran under: they may change later."""
     CORPUS.mkdir(exist_ok=True)
+    parts = {
+        "story": story, "setting": setting.name, "accounts": setting.accounts, "assets": setting.assets,
+        "venue": setting.venue, "markets": setting.markets,
+    }  # fmt: skip
+    head = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in parts.items())
     rows = ",\n  ".join(json.dumps(fields_of(c)) for c in commands)
     path = CORPUS / f"{name}.json"
-    head = f'"setting": {json.dumps(setting.name)},\n "story": {json.dumps(story)}'
     path.write_text(f'{{\n {head},\n "commands": [\n  {rows}\n ]\n}}\n')
     return path
 
 
 def load(path: Path) -> tuple[Setting, list[Command]]:
     data = json.loads(path.read_text())
-    return BY_NAME[data["setting"]], [Command(**row) for row in data["commands"]]
+    markets = [market | {"tiers": tuple(map(tuple, market["tiers"]))} for market in data["markets"]]
+    setting = Setting(data["setting"], data["venue"], markets, data["accounts"], data["assets"])
+    return setting, [Command(**row) for row in data["commands"]]
 
 
 def as_array(commands: list[Command]) -> np.ndarray:

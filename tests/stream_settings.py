@@ -83,7 +83,7 @@ SETTINGS = [
     Setting("waterfall", VENUE, [MARKET, COARSE | {"fund_group": 1}, MARKET], weights=NO_TAPE | {"mark": 2, "jump": 3}),
     Setting(
         "dear", VENUE, [MARKET | {"liquidation_fee": 13_000_000, "size_max": 3_000, "max_orders": 12, "tiers": LARGE}],
-        weights=NO_TAPE | {"deposit": 3, "edge": 4, "jump": 2, "conditional": 0.2},
+        weights=NO_TAPE | {"deposit": 3, "edge": 4, "jump": 2, "conditional": 0.2, "seed": 6},
     ),
     Setting(
         "whole", VENUE | {

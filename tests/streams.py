@@ -301,6 +301,8 @@ class Stream(VenueWords):
         m = self.pick_market()
         c = Command(Kind.SEED_POSITION, account=self.account_number(), market=m.number, side=self.rng.randrange(2))
         c.size_lots, c.value = self.size(m), self.mark_near(m, 0.05)
+        if self.rng.random() < 0.5:
+            c.size_lots = self.rng.randrange(1, m.size_max)
         c.aux = self.rng.choice((0, 0, VALUE_ONE, -1))
         return [c]
 

@@ -207,6 +207,17 @@ def test_the_example_prints_what_it_says(monkeypatch):
     assert found.getvalue() == printed
 
 
+def test_figures_have_a_row_in_the_results():
+    results = (ROOT / "bench" / "RESULTS.md").read_text("utf-8").splitlines()
+    section_of_figures = (ROOT / "README.md").read_text("utf-8").split("\n## Performance\n")[1].split("\n## ")[0]
+    figures = re.findall(r"^\| [^|]+ \| `(python [^`]+)` \| (.+) \|$", section_of_figures, re.MULTILINE)
+    assert figures
+    for command, cells in figures:
+        for figure in re.findall(r"`([^`]+)`", cells):
+            whole = re.compile(rf"\b{re.escape(figure)}(?![\d.])")
+            assert any(f"`{command}" in row and whole.search(row) for row in results), f"{command}: {figure}"
+
+
 def test_the_changelog_has_fixed_headings():
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
     for release in text.split("\n## ")[1:]:

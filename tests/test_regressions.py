@@ -226,6 +226,15 @@ def test_no_position_is_given_without_a_mark():
     assert desk.seed(0, 100, market=1) == Reject.NONE
 
 
+def test_the_world_carries_more_than_one_customer_may():
+    """The sum of all customers' positions stands against it; at one customer's limit the engine stopped."""
+    desk = Desk()
+    most = MARKET["position_max"]
+    assert desk.seed(0, most) == Reject.NONE
+    assert desk.seed(1, most) == Reject.NONE
+    assert desk.lots(desk.engine.house["world"]) == -2 * most
+
+
 def test_no_position_is_given_in_a_settled_market():
     desk = Desk()
     desk.state(MarketState.SETTLING)
@@ -435,6 +444,10 @@ class TestRecordedOrders:
         world = desk.row(desk.engine.house["world"])
         assert (world["bid_value"], world["ask_value"]) == (0, 0)
         desk.state(MarketState.SETTLING)
+
+    def test_their_size_is_one_that_an_order_can_hold(self):
+        """2^40 + 5 lots came to rest as 5."""
+        assert self.add(Desk(), 1, Side.SELL, 2**40 + 5, 1_001) == Reject.BAD_SIZE
 
     def test_they_may_cross_each_other(self):
         """A recording that crosses itself is not the engine's fault, and is no reason to stop it."""

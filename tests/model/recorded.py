@@ -69,7 +69,7 @@ def tape_order(v: Venue, c: Command) -> int:
             return reject(v, c, Reject.DUPLICATE_ORDER_ID)
         if c.side > SELL:
             return reject(v, c, Reject.BAD_ENUM)
-        if c.size_lots <= 0:
+        if not 0 < c.size_lots <= m.position_max:
             return reject(v, c, Reject.BAD_SIZE)
         if not 0 < c.price_ticks <= m.price_max:
             return reject(v, c, Reject.BAD_PRICE)
