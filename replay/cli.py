@@ -96,8 +96,10 @@ def import_files(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def bench(context: typer.Context) -> None:
     """Run the benchmarks of a checkout; arguments go to `python -m bench`."""
-    root = Path(__file__).resolve().parent.parent
-    if not ((root / "bench" / "__init__.py").is_file() and (root / "pyproject.toml").is_file()):
+    places = Path.cwd(), Path(__file__).resolve().parent.parent
+    marks = "bench/__init__.py", "pyproject.toml"
+    root = next((place for place in places if all((place / mark).is_file() for mark in marks)), None)
+    if root is None:
         raise InputError("the benchmarks are not installed; run this in a checkout of the project")
     done = subprocess.run([sys.executable, "-m", "bench", *context.args], cwd=root, check=False)
     raise typer.Exit(done.returncode)
