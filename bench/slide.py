@@ -2,7 +2,8 @@
 
 Mix      50 markets, 1,000,000 accounts, 3 cross positions each in markets of their own choosing; account leverage
          (gross notional over deposit) 1 to 50, most of it low; half of the accounts all long or all short, half with
-         sides of chance, so hedged in part; entries up to 2 % off the mark
+         sides of chance, so hedged in part; entries up to 2 % off the mark; an account's positions are seeded one after
+         the other, so they lie together in memory
 Path     600 groups of 50 marks (FLAG MORE), one a second: all markets lose 10 % times a beta of 0.7 to 1.3, in equal
          steps, each with a noise of 3 basis points a step of its own; the rulebook knows the betas as volatilities
 Measured `ns_per_look` is the whole time of the mark groups over the looks, with the liquidation delay set so long that
@@ -26,7 +27,7 @@ from .harness import Result, clock, commands, expect, feed, main, of_kind
 from .scan import under_maintenance
 
 SMALL = {"accounts": 500, "markets": 10, "groups": 50, "repeats": 1, "scan": True}
-LARGE = {"accounts": 1_000_000, "markets": 50, "groups": 600, "repeats": 3, "scan": False}
+LARGE = {"accounts": 1_000_000, "markets": 50, "groups": 600, "repeats": 5, "scan": False}
 LEVERAGES = {1: 0.2, 2: 0.2, 3: 0.15, 5: 0.2, 10: 0.15, 20: 0.08, 50: 0.02}  # leverage: share of the accounts
 POSITIONS = 3
 DROP, NOISE = 0.10, 0.0003
