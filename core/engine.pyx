@@ -27,6 +27,9 @@ from .views cimport (
 
 from .records import COMMAND, EVENT
 
+cdef enum:
+    TRIGGER_BUCKETS = 1 << 17        # of one side of a market, at most: few enough to stay in the caches
+
 NOTIONAL_LIMIT = 2 ** 62         # largest notional that the core may have to hold, 1e-8 units
 
 cdef class EventBuffer:
@@ -184,6 +187,7 @@ cdef int set_contract(State *s, Market *m, int32_t number, dict c) except -1:
         raise ValueError(f"market {number}: unknown asset or fund group")
     if not 1 <= c["leverage_default"] <= 0xFFFF or c["size_max"] <= 0 or c["size_max"] > c["position_max"]:
         raise ValueError(f"market {number}: leverage_default or size_max is out of range")
+    m.position_most = NOTIONAL_LIMIT // c["lot_numerator"]
     m.fund_account = s.fund_first + <int32_t>c["fund_group"]
     m.clearing_wallet = (s.clearing_first + number) * s.assets_count + m.asset
     return 0
@@ -200,8 +204,11 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
         ladder_init(&m.sides[i].accounts, m.price_max)
         ladder_init(&m.sides[i].world, m.price_max)
         m.sides[i].best_accounts = m.sides[i].best_world = NO_PRICE
-    ladder_init(&m.longs, m.price_max)
-    ladder_init(&m.shorts, m.price_max)
+    m.bucket_value = m.tick_value
+    while m.price_max * m.tick_value / m.bucket_value > TRIGGER_BUCKETS:
+        m.bucket_value *= 2
+    ladder_init(&m.longs, m.price_max * m.tick_value / m.bucket_value)
+    ladder_init(&m.shorts, m.price_max * m.tick_value / m.bucket_value)
     for i in range(4):
         ladder_init(&m.stops[i], m.price_max)
     m.shorts_bound = 0x7FFFFFFFFFFFFFFF

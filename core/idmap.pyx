@@ -2,6 +2,8 @@
 
 from libc.stdlib cimport calloc, free
 
+from .units cimport large_pages
+
 cdef extern from *:
     """
     #include <stdlib.h>
@@ -24,6 +26,7 @@ cdef enum:
 cdef int idmap_init(IdMap *index, int64_t capacity) except -1 nogil:
     """Room for `capacity` entries, a power of two."""
     index.entries = <uint64_t *>calloc(capacity, sizeof(uint64_t))
+    large_pages(index.entries, capacity * sizeof(uint64_t))
     if index.entries == NULL:
         with gil:
             raise MemoryError("no memory for a hash index")

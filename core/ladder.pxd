@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memset
 
-from .units cimport count_leading_zeros, count_trailing_zeros
+from .units cimport large_pages, count_leading_zeros, count_trailing_zeros
 
 cdef enum:
     NONE = -1               # no slot, no list

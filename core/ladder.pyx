@@ -21,6 +21,7 @@ cdef void *regrow(void *block, int64_t size_old, int64_t size_new, int fill) exc
     if bigger == NULL:
         with gil:
             raise MemoryError("no memory for a price ladder")
+    large_pages(bigger, size_new)
     memset(bigger + size_old, fill, size_new - size_old)
     return bigger
 

@@ -6,7 +6,7 @@ after every pair of changes; since lots sum to zero, that is the contract's `sum
 """
 
 from .records cimport MODE_ISOLATED
-from .state cimport ACCOUNT_NOT_IN_OI, mark_dirty
+from .state cimport ACCOUNT_HOUSE, ACCOUNT_NOT_IN_OI, mark_dirty
 from .units cimport abs64, add_checked, div_ceil, max64, min64, mul_div_floor, sub_checked
 
 
@@ -84,7 +84,8 @@ cdef int change_position(State *s, int32_t position, lots_t lots, money_t value)
         p.cost = add_checked(p.cost, value, &s.overflow)
         if p.mode == MODE_ISOLATED:
             move_isolated(s, p, div_ceil(abs64(value), p.leverage))
-    if p.lots > m.position_max or p.lots < -m.position_max:
+    # a customer's limit is the market's; what stands against all customers is bounded by the arithmetic of its value
+    if abs64(p.lots) > (m.position_most if s.accounts[p.account].flags & ACCOUNT_HOUSE else m.position_max):
         s.overflow = 1
     if not s.accounts[p.account].flags & ACCOUNT_NOT_IN_OI:
         m.longs_lots += max64(p.lots, 0) - max64(before, 0)

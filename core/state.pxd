@@ -241,7 +241,8 @@ cdef struct Market:
     int64_t lot_denominator
     int64_t tick_lot_money              # money of one lot a tick, exact
     ticks_t price_max
-    lots_t position_max
+    lots_t position_max                 # of a customer
+    lots_t position_most                # of a house account: its value still fits 64 bits
     int32_t tier_first
     int32_t tier_count
     int32_t asset
@@ -275,6 +276,7 @@ cdef struct Market:
     # liquidation triggers and conditional orders
     Ladder longs                        # bucket of trigger -> positions hurt by a fall
     Ladder shorts
+    value_t bucket_value                # width of a trigger bucket, a power of two of ticks
     value_t longs_bound                 # no long trigger is above
     value_t shorts_bound                # no short trigger is below
     Ladder stops[4]                     # [source * 2 + fires_above]: trigger price -> waiting orders

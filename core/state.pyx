@@ -8,6 +8,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 from .idmap cimport idmap_init, idmap_put, key_hash
 from .ladder cimport ladder_free
+from .units cimport large_pages
 
 
 cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NULL nogil:
@@ -20,6 +21,7 @@ cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NUL
     if bigger == NULL:
         with gil:
             raise MemoryError("no memory for the engine's pools")
+    large_pages(bigger, wanted * item_size)
     capacity[0] = <int32_t>wanted
     return bigger
 
@@ -29,6 +31,7 @@ cdef void *zeroed(int64_t count, size_t item_size) except NULL nogil:
     if block == NULL:
         with gil:
             raise MemoryError("no memory for the engine's state")
+    large_pages(block, count * item_size)
     return block
 
 
@@ -124,7 +127,8 @@ cdef void *lines_grow(void *pool, int32_t *capacity, int64_t item_size, int64_t 
         with gil:
             raise MemoryError(f"no memory for {wanted} orders or positions; an engine holds at most {most}")
     if capacity[0]:
-        memcpy(bigger, pool, capacity[0] * item_size)
+        large_pages(bigger, wanted * item_size)
+    memcpy(bigger, pool, capacity[0] * item_size)
     free(pool)
     capacity[0] = <int32_t>wanted
     return bigger

@@ -6,7 +6,7 @@ set where moving its mark alone would cost exactly its share. As long as every m
 trigger, the losses add up to at most H. A crossing means "look again", never "liquidate". All roundings are toward
 looking earlier.
 
-Triggers stand in price buckets of one tick, longs and shorts apart; `longs_bound` and `shorts_bound` make a mark that
+Triggers stand in price buckets of a few ticks, longs and shorts apart; `longs_bound` and `shorts_bound` make a mark that
 crosses nothing cost one comparison.
 """
 
@@ -38,7 +38,7 @@ cdef void trigger_clear(State *s, Market *m, int32_t slot) noexcept nogil:
         s.positions[p.bucket_previous].bucket_next = p.bucket_next
     else:
         ladder = &m.longs if p.triggered_side == SIDE_LONG else &m.shorts
-        bucket = p.trigger_value / m.tick_value
+        bucket = p.trigger_value / m.bucket_value
         ladder.pages[ladder.directory[bucket >> 6]].cell[bucket & 63] = p.bucket_next
         if p.bucket_next == NONE:
             ladder_unmark(ladder, bucket)
@@ -65,8 +65,8 @@ cdef inline int trigger_set(State *s, Market *m, int32_t slot, value_t trigger) 
             return 0
         trigger = max64(trigger, 0)
         m.shorts_bound = min64(m.shorts_bound, trigger)
-    bucket = trigger / m.tick_value
-    if p.triggered_side == side and p.trigger_value / m.tick_value == bucket:
+    bucket = trigger / m.bucket_value
+    if p.triggered_side == side and p.trigger_value / m.bucket_value == bucket:
         p.trigger_value = trigger
         return 0
     trigger_clear(s, m, slot)
@@ -217,18 +217,18 @@ cdef int pop_bucket(State *s, Ladder *ladder, int64_t bucket) except -1 nogil:
 
 cdef int collect_crossed(State *s, Market *m) except -1 nogil:
     """Append to `s.crossed` every position whose trigger the market's mark has reached, and unlink it."""
-    cdef int64_t at = m.mark / m.tick_value
+    cdef int64_t at = m.mark / m.bucket_value
     cdef int64_t bucket
     cdef int32_t slot, following
     cdef value_t bound
     if m.mark <= m.longs_bound:
-        bucket = ladder_previous(&m.longs, m.price_max)
+        bucket = ladder_previous(&m.longs, m.longs.price_max)
         while bucket > at:
             pop_bucket(s, &m.longs, bucket)
             bucket = ladder_previous(&m.longs, bucket)
-        bound = 0 if bucket == NO_PRICE else (bucket + 1) * m.tick_value - 1
+        bound = 0 if bucket == NO_PRICE else (bucket + 1) * m.bucket_value - 1
         if bucket == at:
-            bound = bucket * m.tick_value - 1
+            bound = bucket * m.bucket_value - 1
             slot = ladder_get(&m.longs, bucket)
             while slot != NONE:
                 following = s.positions[slot].bucket_next
@@ -244,9 +244,9 @@ cdef int collect_crossed(State *s, Market *m) except -1 nogil:
         while bucket != NO_PRICE and bucket < at:
             pop_bucket(s, &m.shorts, bucket)
             bucket = ladder_next(&m.shorts, bucket)
-        bound = 0x7FFFFFFFFFFFFFFF if bucket == NO_PRICE else bucket * m.tick_value
+        bound = 0x7FFFFFFFFFFFFFFF if bucket == NO_PRICE else bucket * m.bucket_value
         if bucket == at:
-            bound = (bucket + 1) * m.tick_value
+            bound = (bucket + 1) * m.bucket_value
             slot = ladder_get(&m.shorts, bucket)
             while slot != NONE:
                 following = s.positions[slot].bucket_next
