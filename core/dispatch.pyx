@@ -5,7 +5,6 @@ commands. So rows of a tape see the timers of earlier times only; client command
 """
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
 
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
@@ -28,7 +27,7 @@ from .state cimport (
     NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
 )
 from .timers cimport timer_pop
-from .units cimport RATE_ONE, money_t, prefetch, value_t
+from .units cimport RATE_ONE, min64, money_t, prefetch, value_t
 from .waterfall cimport unwind_due
 
 
@@ -266,9 +265,9 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
     """The command itself, after the checks that all commands share."""
     cdef int kind = c.kind
     if kind == KIND_PLACE:
-        return place(s, c)
+        return place(s, c, key_hash(c.account, c.order_id))
     if kind == KIND_CANCEL:
-        return cancel(s, c)
+        return cancel(s, c, key_hash(c.account, c.order_id))
     if kind == KIND_AMEND:
         return amend(s, c)
     if kind == KIND_CANCEL_ALL:
@@ -343,20 +342,24 @@ cdef inline bint calm(State *s, ns_t time_ns) noexcept nogil:
     return ((s.depth_market - NONE) | s.changed_count) == 0 and time_ns < s.next_timer_ns
 
 
-cdef int apply_command(State *s, const Command *c) except -1 nogil:
-    """One command, timers before it and consequences after it. Returns its reject code; events are in the state.
-
-    Placing and cancelling while all is calm is most of what a venue does, and goes straight through.
+cdef inline int apply_hashed(State *s, const Command *c, uint64_t hashed) except -1 nogil:
+    """One command whose key is `hashed`. Placing and cancelling while all is calm is most of what a venue does, and
+    goes straight through.
     """
     cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
     if (c.kind == KIND_PLACE or c.kind == KIND_CANCEL) and time_ns >= s.time_ns and calm(s, time_ns) \
             and c.market < s.markets_count and <uint32_t>c.account < <uint32_t>s.accounts_max:
         s.time_ns = time_ns
         if c.kind == KIND_CANCEL:
-            return cancel(s, c)
+            return cancel(s, c, hashed)
         if s.waiting_orders == 0:
-            return place(s, c)          # if it is to wait itself, nothing has traded yet
+            return place(s, c, hashed)  # if it is to wait itself, nothing has traded yet
     return apply_any(s, c, time_ns)
+
+
+cdef int apply_command(State *s, const Command *c) except -1 nogil:
+    """One command, timers before it and consequences after it. Returns its reject code; events are in the state."""
+    return apply_hashed(s, c, key_hash(c.account, c.order_id))
 
 
 cdef inline int refused_at_once(State *s, const Command *c) noexcept nogil:
@@ -402,7 +405,8 @@ cdef int apply_commands(State *s, const Command *commands, int64_t count) except
     """A batch. It tells which orders come next, so what they will touch is brought near in good time."""
     cdef int64_t i
     cdef uint64_t hashed[8]             # of the next commands, by number modulo 8
-    memset(hashed, 0, sizeof(hashed))
+    for i in range(min64(count, 6)):
+        hashed[i] = key_hash(commands[i].account, commands[i].order_id)
     for i in range(count):
         if i + 6 < count:
             hashed[(i + 6) & 7] = key_hash(commands[i + 6].account, commands[i + 6].order_id)
@@ -411,7 +415,7 @@ cdef int apply_commands(State *s, const Command *commands, int64_t count) except
                 prefetch_order(s, hashed[(i + 4) & 7])
             if commands[i + 2].kind == KIND_CANCEL:
                 prefetch_neighbours(s, hashed[(i + 2) & 7])
-        apply_command(s, &commands[i])
+        apply_hashed(s, &commands[i], hashed[i & 7])
         if s.overflow:
             break
     return 0

@@ -21,7 +21,7 @@ from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, leave_book, release, settle_fills
 from .state cimport (
     STAGE_NONE, STATE_RESTING, STATE_WAITING, Order, Position, Trigger, Wallet,
-    TIMER_EXPIRY, order_new, order_set, position_new, trigger_new,
+    TIMER_EXPIRY, order_new, order_set, position_new, trigger_new, wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
@@ -59,8 +59,8 @@ cdef int reject(State *s, const Command *c, int reason) except -1 nogil:
     return reason
 
 
-cdef inline bint in_liquidation(State *s, Position *p) noexcept nogil:
-    return s.wallets[p.wallet].stage != STAGE_NONE or p.stage != STAGE_NONE
+cdef inline bint in_liquidation(Wallet *w, Position *p) noexcept nogil:
+    return (w.stage | p.stage) != STAGE_NONE
 
 
 cdef int check_shape(State *s, Market *m, const Command *c) noexcept nogil:
@@ -145,15 +145,13 @@ cdef inline ticks_t loss_price(Market *m, Ticket *t, ticks_t counted) noexcept n
 
 
 cdef inline bint plainly_covered(
-    State *s, Market *m, int32_t position, int side, ticks_t limit, lots_t lots
+    Market *m, Wallet *w, Position *p, int32_t position, int side, ticks_t limit, lots_t lots
 ) noexcept nogil:
     """Whether a bound that costs no division already shows that the order is affordable.
 
     With E = all that is held and ordered, at prices rounded up: requirement <= 2 E (leverage and fees are at least 1
     and at most 100 %) and the open loss of the order <= its value <= E. So equity - open loss >= 3 E is enough.
     """
-    cdef Position *p = &s.positions[position]
-    cdef Wallet *w = &s.wallets[p.wallet]
     cdef money_t bound, held = 0
     cdef money_t pnl = -p.cost
     cdef int64_t unit = m.tick_lot_money
@@ -289,7 +287,7 @@ cdef inline int32_t rest(
         idmap_reserve(&s.order_index)
         at = idmap_place(&s.order_index, hashed)
     idmap_set(&s.order_index, at, hashed, slot)
-    order_set(o, order_id, lots, filled, price, premium_of(m, side, price), position, flags, side, tif, stp_mode,
+    order_set(o, order_id, lots, filled, price, premium_of(m, side, price), position, NONE, flags, side, tif, stp_mode,
               STATE_RESTING)
     order_link(s, slot)
     hold(s, m, o)
@@ -370,14 +368,14 @@ cdef inline void fill_ticket(State *s, Market *m, Ticket *t, int32_t position, i
             t.limit = m.price_max if side == SIDE_BUY else 1
 
 
-cdef inline int32_t position_for(State *s, int32_t account, int32_t market) except -1 nogil:
-    """The account's position slot in a market, made on first use."""
-    cdef int32_t slot = s.wallets[account * s.assets_count + s.markets[market].asset].positions_head
-    if slot != NONE and s.positions[slot].market == market:
+cdef inline int32_t position_for(State *s, Market *m, Wallet *w, int32_t account) except -1 nogil:
+    """The slot of an account's position in a market that settles in the wallet's asset, made on first use."""
+    cdef int32_t slot = w.positions_head
+    if slot != NONE and s.positions[slot].market == m.id:
         return slot
-    slot = find_position(s, account, market)
+    slot = find_position(s, account, m.id)
     if slot == NONE:
-        slot = position_new(s, account, market)
+        slot = position_new(s, account, m.id)
     return slot
 
 
@@ -399,15 +397,27 @@ cdef inline int accepted(State *s, const Command *c, lots_t lots, int flags) exc
     return 0
 
 
+cdef extern from *:
+    """
+    /* The last eight bytes of a command in one look: side, time in force and trigger source 0 or 1 (buy or sell, GTC or
+       IOC, last or mark), self-trade mode 0 to 3, position side 0; kind, venue and asset as they may be. */
+    static inline int perpsim_plain_choices(const void *command) {
+        uint64_t choices;
+        memcpy(&choices, (const char *)command + 72, sizeof(choices));
+        return (choices & UINT64_C(0xFCFEFEFFFE000000)) == 0;
+    }
+    """
+    bint plain_choices "perpsim_plain_choices"(const void *command) noexcept nogil
+
+
 cdef inline bint ordinary(Market *m, const Command *c) noexcept nogil:
     """A plain limit order, GTC or IOC, in an open market: nothing that needs a second look."""
-    return c.flags & FLAGS_KEPT == 0 and c.tif <= TIF_IOC and m.state == MARKET_OPEN and c.side <= SIDE_SELL \
-        and c.stp_mode <= STP_LAST and c.trigger_source <= SOURCE_MARK and c.position_side == 0
+    return plain_choices(c) and c.flags & FLAGS_KEPT == 0 and m.state == MARKET_OPEN
 
 
-cdef inline int check_ordinary(State *s, Market *m, int side, ticks_t price, lots_t lots, Position *p) noexcept nogil:
+cdef inline int check_ordinary(Market *m, Wallet *w, Position *p, int side, ticks_t price, lots_t lots) noexcept nogil:
     """The same checks as for any order, in the same order, as far as a plain limit order can fail them."""
-    if in_liquidation(s, p):
+    if in_liquidation(w, p):
         return REJECT_IN_LIQUIDATION
     if m.mark == 0:
         return REJECT_NO_MARK
@@ -423,16 +433,17 @@ cdef inline int check_ordinary(State *s, Market *m, int side, ticks_t price, lot
     return REJECT_NONE
 
 
-cdef int place_ordinary(State *s, Market *m, const Command *c) except -1 nogil:
+cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t hashed) except -1 nogil:
     """PLACE of a plain limit order, the usual case."""
     cdef int32_t position, account = c.account
+    cdef Position *p
+    cdef Wallet *w
     cdef int reason
     cdef int64_t order_id = c.order_id
     cdef ticks_t price = c.price_ticks
     cdef lots_t size = c.size_lots, lots = size
     cdef int side = c.side
     cdef bint expired = False
-    cdef uint64_t hashed = key_hash(account, order_id)
     cdef int64_t at
     cdef Ticket t
     if order_id < 0:
@@ -444,9 +455,11 @@ cdef int place_ordinary(State *s, Market *m, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_BAD_SIZE)
     if price <= 0 or price > m.price_max:
         return reject(s, c, REJECT_BAD_PRICE)
-    position = position_for(s, account, c.market)
-    reason = check_ordinary(s, m, side, price, size, &s.positions[position])
-    if reason == REJECT_NONE and not plainly_covered(s, m, position, side, price, size):
+    w = wallet_of(s, account, m.asset)
+    position = position_for(s, m, w, account)
+    p = &s.positions[position]
+    reason = check_ordinary(m, w, p, side, price, size)
+    if reason == REJECT_NONE and not plainly_covered(m, w, p, position, side, price, size):
         fill_ticket(s, m, &t, position, order_id, side, price, size, 0, c.tif, c.stp_mode, 0)
         reason = check_margin(s, m, &t)
     if reason:
@@ -464,10 +477,10 @@ cdef int place_ordinary(State *s, Market *m, const Command *c) except -1 nogil:
     return 0
 
 
-cdef int place(State *s, const Command *c) except -1 nogil:
-    """PLACE: see the reject codes for the checks. Returns the reject code."""
+cdef int place(State *s, const Command *c, uint64_t hashed) except -1 nogil:
+    """PLACE: see the reject codes for the checks. `hashed` is the order's key. Returns the reject code."""
     cdef Market *m = &s.markets[c.market]
-    return place_ordinary(s, m, c) if ordinary(m, c) else place_any(s, m, c)
+    return place_ordinary(s, m, c, hashed) if ordinary(m, c) else place_any(s, m, c)
 
 
 cdef int place_any(State *s, Market *m, const Command *c) except -1 nogil:
@@ -476,8 +489,8 @@ cdef int place_any(State *s, Market *m, const Command *c) except -1 nogil:
     cdef Ticket t
     if reason:
         return reject(s, c, reason)
-    position = position_for(s, c.account, c.market)
-    if in_liquidation(s, &s.positions[position]):
+    position = position_for(s, m, wallet_of(s, c.account, m.asset), c.account)
+    if in_liquidation(&s.wallets[s.positions[position].wallet], &s.positions[position]):
         return reject(s, c, REJECT_IN_LIQUIDATION)
     if c.flags & CONDITIONAL:
         return wait(s, m, c, position)
@@ -505,19 +518,9 @@ cdef int wait(State *s, Market *m, const Command *c, int32_t position) except -1
     trigger = trigger_new(s)
     o = &s.orders[slot]
     g = &s.triggers[trigger]
-    o.id = c.order_id
-    o.size_lots = c.size_lots
-    o.filled_lots = 0
-    o.price_ticks = c.price_ticks
-    o.premium_ticks = 0
     o.world_ahead = 0
-    o.position = position
-    o.trigger = trigger
-    o.flags = c.flags & FLAGS_KEPT
-    o.side = c.side
-    o.tif = c.tif
-    o.stp_mode = c.stp_mode
-    o.state = STATE_WAITING
+    order_set(o, c.order_id, c.size_lots, 0, 0 if c.flags & FLAG_MARKET else c.price_ticks, 0, position, trigger,
+              c.flags & FLAGS_KEPT, c.side, c.tif, c.stp_mode, STATE_WAITING)
     g.order = slot
     g.trigger_ticks = c.trigger_ticks
     g.callback_e9 = c.aux if c.flags & FLAG_TRAILING else 0
@@ -616,14 +619,16 @@ cdef int expire_order(State *s, int32_t account, int64_t order_id) except -1 nog
     return 0
 
 
-cdef int cancel(State *s, const Command *c) except -1 nogil:
+cdef int cancel(State *s, const Command *c, uint64_t hashed) except -1 nogil:
+    """CANCEL; `hashed` is the order's key."""
     cdef int64_t at
-    cdef int32_t slot = find_order_at(s, c.account, c.order_id, key_hash(c.account, c.order_id), &at)
-    if s.markets[c.market].state >= MARKET_SETTLING:
+    cdef Market *m = &s.markets[c.market]
+    cdef int32_t slot = find_order_at(s, c.account, c.order_id, hashed, &at)
+    if m.state >= MARKET_SETTLING:
         return reject(s, c, REJECT_MARKET_STATE)
     if slot == NONE or s.positions[s.orders[slot].position].market != c.market:
         return reject(s, c, REJECT_UNKNOWN_ORDER)
-    leave_book(s, slot, REASON_USER)
+    leave_book(s, m, slot, REASON_USER)
     idmap_remove_at(&s.order_index, at)
     order_unlist(s, slot)
     return 0
@@ -675,7 +680,7 @@ cdef int amend(State *s, const Command *c) except -1 nogil:
     o = s.orders[slot]
     p = &s.positions[o.position]
     copy.side = o.side
-    if in_liquidation(s, p):
+    if in_liquidation(&s.wallets[p.wallet], p):
         return reject(s, c, REJECT_IN_LIQUIDATION)
     if c.size_lots <= 0 or c.size_lots > m.rules.size_max:
         return reject(s, c, REJECT_BAD_SIZE)

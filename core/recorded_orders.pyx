@@ -17,7 +17,7 @@ from .overlay cimport fill_better
 from .records cimport *
 from .settle cimport settle_fills
 from .stops cimport note_print
-from .state cimport STATE_RESTING, Market, Order, order_new
+from .state cimport STATE_RESTING, Market, Order, order_new, order_set
 from .units cimport lots_t, min64, ticks_t
 
 
@@ -41,18 +41,8 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
         return 0
     slot = order_new(s)
     o = &s.orders[slot]
-    o.id = c.order_id
-    o.size_lots = lots
-    o.filled_lots = c.size_lots - lots
-    o.price_ticks = price
-    o.premium_ticks = 0
-    o.position = m.world_position
-    o.trigger = NONE
-    o.flags = 0
-    o.side = c.side
-    o.tif = TIF_GTC
-    o.stp_mode = STP_NONE
-    o.state = STATE_RESTING
+    order_set(o, c.order_id, lots, c.size_lots - lots, price, 0, m.world_position, NONE, 0, c.side, TIF_GTC, STP_NONE,
+              STATE_RESTING)
     idmap_put(&s.order_index, key_hash(s.world, c.order_id), slot)
     order_link(s, slot)
     book_add(s, m, slot)

@@ -42,13 +42,11 @@ cdef inline void release(State *s, Market *m, int32_t position, int side, uint16
         p.ask_value -= price * value
 
 
-cdef inline int leave_book(State *s, int32_t slot, int reason) except -1 nogil:
-    """End a live order, resting or waiting, and say why; what is left to do is to forget it."""
+cdef inline int leave_book(State *s, Market *m, int32_t slot, int reason) except -1 nogil:
+    """End a live order of a market, resting or waiting, and say why; what is left to do is to forget it."""
     cdef Order *o = &s.orders[slot]
-    cdef Position *p = &s.positions[o.position]
-    cdef Market *m = &s.markets[p.market]
     event_put(next_event(s), s.sequence, s.time_ns, o.id, 0, o.price_ticks, o.size_lots, 0, 0, 0,
-              p.account, p.market, reason, EVENT_CANCELLED, s.venue, 0, o.side)
+              s.positions[o.position].account, m.id, reason, EVENT_CANCELLED, s.venue, 0, o.side)
     if o.state == STATE_RESTING:
         release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots)
         book_remove(s, m, slot)
@@ -59,6 +57,6 @@ cdef inline int leave_book(State *s, int32_t slot, int reason) except -1 nogil:
 
 cdef inline int cancel_order(State *s, int32_t slot, int reason) except -1 nogil:
     """End a live order for good."""
-    leave_book(s, slot, reason)
+    leave_book(s, &s.markets[s.positions[s.orders[slot].position].market], slot, reason)
     order_detach(s, slot)
     return 0

@@ -55,9 +55,9 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
             change_position(s, taker_position, -lots, -value)
             change_position(s, maker, lots, value)
         if taker_fee:
-            charge_fee(s, &s.wallets[taker.wallet], taker_fee)
+            charge_fee(s, &s.wallets[taker.wallet], m.asset, taker_fee)
         if maker_fee:
-            charge_fee(s, &s.wallets[s.positions[maker].wallet], maker_fee)
+            charge_fee(s, &s.wallets[s.positions[maker].wallet], m.asset, maker_fee)
         note_print(s, m, f.price_ticks)
         e = event_new(s, EVENT_TRADE)
         e.order_id = taker_id

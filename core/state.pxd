@@ -44,34 +44,40 @@ cdef extern from *:
 
 cdef extern from *:
     """
-    /* One cache line. Sizes fit in 40 bits, prices in 36: the engine refuses markets that could need more. */
+    #include <string.h>
+    /* One cache line. Sizes fit in 38 bits, prices in 31, with bits to spare: the engine refuses markets that could need more. */
     typedef struct {
         int64_t id;
-        int64_t size_lots : 40;
+        int64_t size_lots;
         uint64_t flags : 16;
-        uint64_t side : 1;
+        uint64_t side : 2;
+        uint64_t state : 2;
         uint64_t tif : 2;
         uint64_t stp_mode : 2;
-        uint64_t state : 2;
         int64_t filled_lots : 40;
         int64_t world_ahead;
-        int64_t price_ticks : 37;
-        int64_t trigger : 27;
-        int64_t premium_ticks : 37;
-        int64_t position : 27;
+        int32_t price_ticks;
+        int32_t premium_ticks;
+        int32_t position;
+        int32_t trigger;
         int32_t next;
         int32_t previous;
         int32_t position_next;
         int32_t position_previous;
     } perpsim_order;
 
-    /* one store a word instead of a read-modify-write a field; in no list yet */
+    /* All but the lists. The small fields as one word: assigning bit fields masks and merges each of them. */
     static inline void perpsim_order_set(perpsim_order *o, int64_t id, int64_t size, int64_t filled, int64_t price,
-            int64_t premium, int32_t position, uint64_t flags, uint64_t side, uint64_t tif, uint64_t stp, uint64_t state) {
-        int64_t world_ahead = 0;
-        int32_t next = -1, previous = -1, position_next = -1, position_previous = -1;
-        *o = (perpsim_order){id, size, flags, side, tif, stp, state, filled, world_ahead, price, -1, premium, position,
-                             next, previous, position_next, position_previous};
+            int64_t premium, int32_t position, int32_t trigger, uint64_t flags, uint64_t side, uint64_t tif,
+            uint64_t stp, uint64_t state) {
+        const uint64_t word = flags | side << 16 | state << 18 | tif << 20 | stp << 22 | (uint64_t)filled << 24;
+        o->id = id;
+        o->size_lots = size;
+        memcpy(&o->size_lots + 1, &word, sizeof(word));
+        o->price_ticks = (int32_t)price;
+        o->premium_ticks = (int32_t)premium;
+        o->position = position;
+        o->trigger = trigger;
     }
     """
     ctypedef struct Order "perpsim_order":
@@ -96,11 +102,12 @@ cdef extern from *:
 cdef extern from *:
     void order_set "perpsim_order_set"(
         Order *o, int64_t id, int64_t size_lots, int64_t filled_lots, int64_t price_ticks, int64_t premium_ticks,
-        int32_t position, uint64_t flags, uint64_t side, uint64_t tif, uint64_t stp_mode, uint64_t state) noexcept nogil
+        int32_t position, int32_t trigger, uint64_t flags, uint64_t side, uint64_t tif, uint64_t stp_mode,
+        uint64_t state) noexcept nogil
 
 cdef enum:
     LOTS_BITS = 38              # sizes that an order can hold, with a bit to spare
-    PRICE_BITS = 35
+    PRICE_BITS = 30             # and prices
     POSITIONS_MAX = 1 << 26
 
 cdef struct Trigger:                    # what a conditional or an expiring order needs besides
@@ -440,7 +447,7 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
 cdef int events_grow(State *s) except -1 nogil
 cdef int push_dirty(State *s, int32_t wallet) except -1 nogil
 cdef int push_crossed(State *s, int32_t position) except -1 nogil
-cdef Fill *push_fill(State *s) except NULL nogil
+cdef int fills_grow(State *s) except -1 nogil
 
 cdef inline money_t cap_of_leverage(State *s, Market *m, int64_t leverage) noexcept nogil:
     """The cap of the last tier that allows a leverage; 0 if none does."""
@@ -451,6 +458,12 @@ cdef inline money_t cap_of_leverage(State *s, Market *m, int64_t leverage) noexc
             break
         cap = s.tiers[i].cap
     return cap
+
+cdef inline Fill *push_fill(State *s) except NULL nogil:
+    if s.fills_count == s.fills_capacity:
+        fills_grow(s)
+    s.fills_count += 1
+    return &s.fills[s.fills_count - 1]
 
 cdef inline Wallet *wallet_of(State *s, int32_t account, int32_t asset) noexcept nogil:
     return &s.wallets[account * s.assets_count + asset]

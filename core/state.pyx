@@ -238,8 +238,6 @@ cdef int push_crossed(State *s, int32_t position) except -1 nogil:
     return 0
 
 
-cdef Fill *push_fill(State *s) except NULL nogil:
-    if s.fills_count == s.fills_capacity:
-        s.fills = <Fill *>pool_grow(s.fills, &s.fills_capacity, sizeof(Fill))
-    s.fills_count += 1
-    return &s.fills[s.fills_count - 1]
+cdef int fills_grow(State *s) except -1 nogil:
+    s.fills = <Fill *>pool_grow(s.fills, &s.fills_capacity, sizeof(Fill))
+    return 0
