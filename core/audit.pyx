@@ -174,8 +174,8 @@ cdef int check_holds(State *s) except -1:
             slot = o.position_next
         expect((p.resting_orders, p.waiting_orders, p.reduce_only_orders) == (resting, waiting, reducing),
                f"O4 order counts of account {p.account}", (p.resting_orders, p.waiting_orders), (resting, waiting))
-        expect((p.bid_value, p.ask_value, p.open_loss) == (bids, asks, losses), f"holds of account {p.account}",
-               (p.bid_value, p.ask_value, p.open_loss), (bids, asks, losses))
+        held = p.order_value[SIDE_BUY], p.order_value[SIDE_SELL], p.open_loss
+        expect(held == (bids, asks, losses), f"holds of account {p.account}", held, (bids, asks, losses))
         expect(room <= abs64(p.lots), f"P5 reduce-only orders of account {p.account}", room, abs64(p.lots))
     return 0
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from .records cimport SIDE_BUY
+from .records cimport SIDE_BUY, SIDE_SELL
 from .state cimport Market, State
 from .units cimport RATE_ONE, div_ceil, max64, min64, mul_div_ceil, mul_div_floor, ticks_t, value_t
 
@@ -21,5 +21,5 @@ cdef inline void refresh_bands(State *s, Market *m) noexcept nogil:
     """Bring what is derived from the mark in line: its ticks, the highest bid and the lowest ask allowed."""
     m.mark_ticks = m.mark / m.tick_value
     m.mark_ticks_up = m.mark_ticks + (m.mark % m.tick_value != 0)
-    m.highest_bid = band_limit(s, m, SIDE_BUY, m.rules.band_up)
-    m.lowest_ask = band_limit(s, m, 1, m.rules.band_down)
+    m.band_edge[SIDE_BUY] = band_limit(s, m, SIDE_BUY, m.rules.band_up)
+    m.band_edge[SIDE_SELL] = band_limit(s, m, SIDE_SELL, m.rules.band_down)

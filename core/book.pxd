@@ -16,7 +16,7 @@ from .state cimport (
     STATE_RESTING, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new, order_free,
     trigger_free,
 )
-from .units cimport lots_t, ticks_t
+from .units cimport by_side, lots_t, ticks_t
 
 cdef struct Taker:
     int32_t account
@@ -71,20 +71,16 @@ cdef inline bint matches_now(Market *m) noexcept nogil:
 
 cdef inline bint crosses(int taker_side, ticks_t limit, ticks_t price) noexcept nogil:
     """Whether a taker with this limit trades at `price` (NO_PRICE: never)."""
-    if price == NO_PRICE:
-        return False
-    return price <= limit if taker_side == SIDE_BUY else price >= limit
+    return price != NO_PRICE and by_side(taker_side, limit - price) >= 0
 
 cdef inline void order_link(State *s, int32_t slot) noexcept nogil:
     """Append an order to its position's list and count it."""
     cdef Order *o = &s.orders[slot]
     cdef Position *p = &s.positions[o.position]
+    cdef int32_t *before = &p.orders_head if p.orders_tail == NONE else &s.orders[p.orders_tail].position_next
+    before[0] = slot
     o.position_next = NONE
     o.position_previous = p.orders_tail
-    if p.orders_tail != NONE:
-        s.orders[p.orders_tail].position_next = slot
-    else:
-        p.orders_head = slot
     p.orders_tail = slot
     if o.state == STATE_RESTING:
         p.resting_orders += 1
@@ -97,14 +93,10 @@ cdef inline void order_unlist(State *s, int32_t slot) noexcept nogil:
     """All of that but the index."""
     cdef Order *o = &s.orders[slot]
     cdef Position *p = &s.positions[o.position]
-    if o.position_previous != NONE:
-        s.orders[o.position_previous].position_next = o.position_next
-    else:
-        p.orders_head = o.position_next
-    if o.position_next != NONE:
-        s.orders[o.position_next].position_previous = o.position_previous
-    else:
-        p.orders_tail = o.position_previous
+    cdef int32_t *before = &p.orders_head if o.position_previous == NONE else &s.orders[o.position_previous].position_next
+    cdef int32_t *after = &p.orders_tail if o.position_next == NONE else &s.orders[o.position_next].position_previous
+    before[0] = o.position_next
+    after[0] = o.position_previous
     if o.state == STATE_RESTING:
         p.resting_orders -= 1
         if o.flags & FLAG_REDUCE_ONLY:
@@ -126,7 +118,7 @@ cdef inline ticks_t worse(Ladder *ladder, int side, ticks_t price) noexcept nogi
     return ladder_previous(ladder, price) if side == SIDE_BUY else ladder_next(ladder, price)
 
 cdef inline bint better(int side, ticks_t a, ticks_t b) noexcept nogil:
-    return b == NO_PRICE or (a > b if side == SIDE_BUY else a < b)
+    return b == NO_PRICE or by_side(side, a - b) > 0
 
 cdef inline int book_add(State *s, Market *m, int32_t slot) except -1 nogil:
     """Put an order at the tail of its price, behind all that is recorded there."""
@@ -135,6 +127,7 @@ cdef inline int book_add(State *s, Market *m, int32_t slot) except -1 nogil:
     cdef int32_t *cell = ladder_cell(&b.accounts, o.price_ticks)
     cdef WorldLevel *w
     cdef Level *level
+    cdef int32_t *before
     if cell[0] == NONE:
         cell[0] = level_new(s)
         ladder_mark(&b.accounts, o.price_ticks)
@@ -147,12 +140,10 @@ cdef inline int book_add(State *s, Market *m, int32_t slot) except -1 nogil:
         if w != NULL:
             o.world_ahead = world_lots(w) - level.world_lots
             level.world_lots += o.world_ahead
+    before = &level.head if level.tail == NONE else &s.orders[level.tail].next
+    before[0] = slot
     o.next = NONE
     o.previous = level.tail
-    if level.tail != NONE:
-        s.orders[level.tail].next = slot
-    else:
-        level.head = slot
     level.tail = slot
     level.lots += o.size_lots
     level.orders += 1
@@ -173,16 +164,15 @@ cdef inline void book_remove(State *s, Market *m, int32_t slot) noexcept nogil:
     cdef BookSide *b = &m.sides[o.side]
     cdef int32_t at = ladder_get(&b.accounts, o.price_ticks)
     cdef Level *level = &s.levels[at]
-    if o.next != NONE:
-        s.orders[o.next].previous = o.previous
-        s.orders[o.next].world_ahead += o.world_ahead
-    else:
-        level.tail = o.previous
-        level.world_lots -= o.world_ahead
-    if o.previous != NONE:
-        s.orders[o.previous].next = o.next
-    else:
-        level.head = o.next
+    cdef int32_t *before = &level.head if o.previous == NONE else &s.orders[o.previous].next
+    cdef int32_t *after = &level.tail if o.next == NONE else &s.orders[o.next].previous
+    before[0] = o.next
+    after[0] = o.previous
+    if o.world_ahead:
+        if o.next != NONE:
+            s.orders[o.next].world_ahead += o.world_ahead
+        else:
+            level.world_lots -= o.world_ahead
     level.lots -= o.size_lots
     level.orders -= 1
     if level.head == NONE:

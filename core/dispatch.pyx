@@ -411,10 +411,8 @@ cdef int apply_commands(State *s, const Command *commands, int64_t count) except
         if i + 6 < count:
             hashed[(i + 6) & 7] = key_hash(commands[i + 6].account, commands[i + 6].order_id)
             prefetch(index_home(s, hashed[(i + 6) & 7]))
-            if commands[i + 4].kind == KIND_CANCEL:
-                prefetch_order(s, hashed[(i + 4) & 7])
-            if commands[i + 2].kind == KIND_CANCEL:
-                prefetch_neighbours(s, hashed[(i + 2) & 7])
+            prefetch_order(s, hashed[(i + 4) & 7])
+            prefetch_neighbours(s, hashed[(i + 2) & 7])
         apply_hashed(s, &commands[i], hashed[i & 7])
         if s.overflow:
             break

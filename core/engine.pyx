@@ -345,9 +345,9 @@ cdef class Engine:
     def digest(self) -> str:
         """Rolling hash of all events and tape rows so far, 64 hexadecimal digits."""
         digest_events(&self.state)
-        a, b, c, d = (int(self.state.digest[i]) for i in range(4))
+        a, b, c, d, e = (int(self.state.digest[i]) for i in range(5))
         rows = int(self.state.row_digest) * 3 & 0xFFFFFFFFFFFFFFFF
-        mixed = (a ^ rows, b, c ^ int(self.state.rows), d ^ int(self.state.sequence))
+        mixed = (a ^ rows, b ^ e, c ^ int(self.state.rows), d ^ int(self.state.sequence))
         return "".join(f"{word:016x}" for word in mixed)
 
     def check(self, *, bint risk=True):

@@ -30,20 +30,20 @@ cdef extern from *:
         w[9] = (uint64_t)(uint32_t)account | (UINT64_C(0xFFFFFFFF) << 32);
         w[10] = market | reason << 16 | kind << 32 | venue << 40 | asset << 48 | side << 56;
     }
-    /* four lanes, so that the multiplications overlap */
+    /* five lanes, one a pair of words, so that the multiplications overlap */
     static inline void perpsim_digest(const void *events, int64_t count, uint64_t *lanes) {
         const perpsim_word *w = (const perpsim_word *)events;
         const perpsim_word *end = w + 11 * count;
-        uint64_t a = lanes[0], b = lanes[1], c = lanes[2], d = lanes[3];
+        uint64_t a = lanes[0], b = lanes[1], c = lanes[2], d = lanes[3], e = lanes[4];
         for (; w != end; w += 11) {
             a = perpsim_mix(a ^ w[0], w[1] ^ UINT64_C(0xA0761D6478BD642F));
             b = perpsim_mix(b ^ w[2], w[3] ^ UINT64_C(0xE7037ED1A0B428DB));
             c = perpsim_mix(c ^ w[4], w[5] ^ UINT64_C(0x8EBC6AF09C88C6E3));
             d = perpsim_mix(d ^ w[6], w[7] ^ UINT64_C(0x589965CC75374CC3));
-            a = perpsim_mix(a ^ w[8], w[9] ^ UINT64_C(0x1D8E4E27C47D124F));
-            b ^= w[10] * UINT64_C(0x9E3779B97F4A7C15);
+            e = perpsim_mix(e ^ w[8], w[9] ^ UINT64_C(0x1D8E4E27C47D124F));
+            e ^= w[10] * UINT64_C(0x9E3779B97F4A7C15);
         }
-        lanes[0] = a; lanes[1] = b; lanes[2] = c; lanes[3] = d;
+        lanes[0] = a; lanes[1] = b; lanes[2] = c; lanes[3] = d; lanes[4] = e;
     }
     """
     void digest_words "perpsim_digest"(const void *events, int64_t count, uint64_t *lanes) noexcept nogil

@@ -24,10 +24,10 @@
 from libc.stdint cimport int32_t, int64_t
 
 from .ladder cimport NONE
-from .records cimport MODE_CROSS, MODE_ISOLATED
+from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL
 from .state cimport Market, Position, State, Tier, Wallet
 from .units cimport (
-    RATE_ONE, abs64, add_checked, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, rate_t,
+    RATE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, rate_t,
     sub_checked, ticks_t, value_t,
 )
 
@@ -58,15 +58,14 @@ cdef inline money_t fee_of(State *s, money_t notional, rate_t rate) noexcept nog
 
 cdef inline ticks_t premium_of(Market *m, int side, ticks_t price) noexcept nogil:
     """By how many ticks a price is through the mark, rounded up; 0 on the safe side."""
-    cdef ticks_t premium = m.mark_ticks_up - price if side else price - m.mark_ticks
-    return premium if premium > 0 else 0
+    return max64(0, by_side(side, price - m.mark_ticks - (-side & (m.mark_ticks_up - m.mark_ticks))))
 
 cdef inline money_t requirement(
     State *s, Market *m, Position *p, money_t value, money_t bid_extra, money_t ask_extra
 ) noexcept nogil:
     """Initial margin of a position worth `value` with its open orders and, besides, orders of the given values."""
-    cdef money_t bids = p.bid_value + bid_extra
-    cdef money_t asks = p.ask_value + ask_extra
+    cdef money_t bids = p.order_value[SIDE_BUY] + bid_extra
+    cdef money_t asks = p.order_value[SIDE_SELL] + ask_extra
     cdef money_t exposure = max64(abs64(value), max64(abs64(value + bids), abs64(value - asks)))
     cdef money_t needed = p.open_loss
     if p.mode == MODE_ISOLATED:

@@ -25,7 +25,7 @@ from .state cimport (
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
-from .units cimport RATE_ONE, abs64, add_checked, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, value_t
+from .units cimport RATE_ONE, abs64, add_checked, by_side, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, value_t
 
 cdef enum:
     CONDITIONAL = FLAG_STOP | FLAG_TAKE_PROFIT | FLAG_TRAILING
@@ -123,7 +123,7 @@ cdef inline bint fires_above(const Command *c) noexcept nogil:
 
 
 cdef inline bint out_of_band(Market *m, int side, ticks_t price) noexcept nogil:
-    return price > m.highest_bid if side == SIDE_BUY else price < m.lowest_ask
+    return by_side(side, price - m.band_edge[side]) > 0
 
 
 cdef ticks_t margin_price(State *s, Market *m, Ticket *t) noexcept nogil:
@@ -145,7 +145,7 @@ cdef inline ticks_t loss_price(Market *m, Ticket *t, ticks_t counted) noexcept n
 
 
 cdef inline bint plainly_covered(
-    Market *m, Wallet *w, Position *p, int32_t position, int side, ticks_t limit, lots_t lots
+    Market *m, Wallet *w, Position *p, int32_t position, ticks_t limit, lots_t lots
 ) noexcept nogil:
     """Whether a bound that costs no division already shows that the order is affordable.
 
@@ -158,14 +158,12 @@ cdef inline bint plainly_covered(
     cdef int overflow = 0
     if p.account_next != NONE or w.positions_head != position or p.mode != MODE_CROSS:
         return False
-    limit = max64(limit, m.mark_ticks_up)
-    if side == SIDE_SELL:
-        limit = max64(limit, best_price(m, SIDE_BUY))
+    limit = max64(max64(limit, m.mark_ticks_up), best_price(m, SIDE_BUY))
     bound = mul_checked(limit * unit, lots, &overflow)
     if p.lots:
         held = abs64(p.lots) * m.mark_ticks_up * unit
         pnl += held - p.lots * unit if p.lots > 0 else -held    # a long: one tick below the rounded-up mark
-    bound = add_checked(bound, held + p.bid_value + p.ask_value, &overflow)
+    bound = add_checked(bound, held + p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL], &overflow)
     if overflow or bound > p.notional_cap or bound > <int64_t>1 << 60:
         return False
     return w.balance + pnl - p.open_loss >= 3 * bound
@@ -185,10 +183,10 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     before = requirement(s, m, p, value, 0, 0)
     if t.side == SIDE_BUY:
         after = requirement(s, m, p, value, order_value, 0)
-        exposure = abs64(value + p.bid_value + order_value)
+        exposure = abs64(value + p.order_value[SIDE_BUY] + order_value)
     else:
         after = requirement(s, m, p, value, 0, order_value)
-        exposure = abs64(value - p.ask_value - order_value)
+        exposure = abs64(value - p.order_value[SIDE_SELL] - order_value)
     if exposure > abs64(value):
         if exposure > s.tiers[m.tier_first + m.tier_count - 1].cap:
             return REJECT_POSITION_CAP
@@ -459,7 +457,7 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
     position = position_for(s, m, w, account)
     p = &s.positions[position]
     reason = check_ordinary(m, w, p, side, price, size)
-    if reason == REJECT_NONE and not plainly_covered(m, w, p, position, side, price, size):
+    if reason == REJECT_NONE and not plainly_covered(m, w, p, position, price, size):
         fill_ticket(s, m, &t, position, order_id, side, price, size, 0, c.tif, c.stp_mode, 0)
         reason = check_margin(s, m, &t)
     if reason:

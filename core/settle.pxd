@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from .book cimport book_remove, order_detach
 from .events cimport event_put, next_event
-from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY, SIDE_BUY
+from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY
 from .state cimport STATE_RESTING, Market, Order, Position, State
 from .stops cimport stop_unlink
 from .units cimport add_checked, lots_t, money_t, mul_checked
@@ -20,12 +20,8 @@ cdef inline void hold(State *s, Market *m, Order *o) noexcept nogil:
     if o.flags & FLAG_REDUCE_ONLY:
         return
     value = mul_checked(o.price_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
-    if o.side == SIDE_BUY:
-        p.bid_value = add_checked(p.bid_value, value, &s.overflow)
-    else:
-        p.ask_value = add_checked(p.ask_value, value, &s.overflow)
-    if o.premium_ticks:
-        p.open_loss += mul_checked(o.premium_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
+    p.order_value[o.side] = add_checked(p.order_value[o.side], value, &s.overflow)
+    p.open_loss += o.premium_ticks * (m.tick_lot_money * o.size_lots)       # below the largest notional
 
 
 cdef inline void release(State *s, Market *m, int32_t position, int side, uint16_t flags, int64_t price,
@@ -36,10 +32,7 @@ cdef inline void release(State *s, Market *m, int32_t position, int side, uint16
     if flags & FLAG_REDUCE_ONLY or position == m.world_position:
         return
     p.open_loss -= premium_ticks * value
-    if side == SIDE_BUY:
-        p.bid_value -= price * value
-    else:
-        p.ask_value -= price * value
+    p.order_value[side] -= price * value
 
 
 cdef inline int leave_book(State *s, Market *m, int32_t slot, int reason) except -1 nogil:

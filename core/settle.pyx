@@ -11,7 +11,7 @@ from .records cimport (
 )
 from .state cimport ACCOUNT_HOUSE, STATE_RESTING, Fill, Position
 from .stops cimport note_print
-from .units cimport abs64, money_t, mul_checked
+from .units cimport abs64, by_side, money_t, mul_checked
 
 
 cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int64_t taker_id) except -1 nogil:
@@ -48,12 +48,8 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
         if f.maker_position != NONE:
             release(
                 s, m, maker, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium_ticks, lots)
-        if side == SIDE_BUY:
-            change_position(s, taker_position, lots, value)
-            change_position(s, maker, -lots, -value)
-        else:
-            change_position(s, taker_position, -lots, -value)
-            change_position(s, maker, lots, value)
+        change_position(s, taker_position, by_side(side, lots), by_side(side, value))
+        change_position(s, maker, -by_side(side, lots), -by_side(side, value))
         if taker_fee:
             charge_fee(s, &s.wallets[taker.wallet], m.asset, taker_fee)
         if maker_fee:

@@ -171,7 +171,7 @@ cdef int take_pools(State *s, State *saved, Cursor cursor) except -1:
     saved.accounts = <Account *>cursor.take(0)
     saved.wallets = <Wallet *>cursor.take(0)
     saved.positions = <Position *>cursor.take(0)
-    saved.orders = <Order *>cursor.take(0)
+    saved.orders = <Order *>cursor.take(sizeof(Order))      # never without a slot 0
     saved.triggers = <Trigger *>cursor.take(0)
     saved.levels = <Level *>cursor.take(0)
     saved.world_levels = <WorldLevel *>cursor.take(0)

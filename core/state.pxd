@@ -161,8 +161,7 @@ cdef struct Position:                   # two cache lines; a look at the account
     uint8_t seen                        # nothing more can be had for it in this liquidation step
     uint16_t waiting_orders
     # second line: orders
-    money_t bid_value                   # open buy orders at their prices, reduce-only ones left out
-    money_t ask_value
+    money_t order_value[2]              # open buy and sell orders at their prices, reduce-only ones left out
     money_t open_loss                   # sum over open orders of what their price is through the mark
     money_t notional_cap                # largest notional that its leverage allows, by the tier table
     int64_t due_ns                      # when its liquidation steps next
@@ -265,8 +264,7 @@ cdef struct Market:
     value_t mark
     ticks_t mark_ticks                  # the mark in ticks, rounded down
     ticks_t mark_ticks_up               # and up; 0 before the first mark
-    ticks_t highest_bid                 # edges of the price band
-    ticks_t lowest_ask
+    ticks_t band_edge[2]                # highest bid, lowest ask that the price band allows
     value_t index
     ticks_t last
     rate_t funding_rate
@@ -349,7 +347,7 @@ cdef struct IdMap:                      # open addressing, linear probing, backw
 cdef struct State:
     int64_t time_ns
     int64_t sequence
-    uint64_t digest[4]
+    uint64_t digest[5]
     uint64_t row_digest
     int64_t rows                        # tape rows absorbed
     int64_t forced_id

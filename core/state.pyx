@@ -54,9 +54,10 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
     s.depth_market = NONE
     s.ranks_key = -1
     s.orders_free = s.triggers_free = s.levels_free = s.world_levels_free = NONE
-    for i in range(4):
+    for i in range(5):
         s.digest[i] = <uint64_t>0x243F6A8885A308D3 + <uint64_t>i * <uint64_t>0x9E3779B97F4A7C15
     s.row_digest = <uint64_t>0x13198A2E03707344
+    orders_grow(s)                      # never without a slot 0: what is brought near may be an order that is not there
     s.markets = <Market *>zeroed(markets, sizeof(Market))
     s.accounts = <Account *>zeroed(s.accounts_count, sizeof(Account))
     s.wallets = <Wallet *>zeroed(<int64_t>s.accounts_count * assets, sizeof(Wallet))
@@ -126,9 +127,9 @@ cdef void *lines_grow(void *pool, int32_t *capacity, int64_t item_size, int64_t 
     if bigger == NULL:
         with gil:
             raise MemoryError(f"no memory for {wanted} orders or positions; an engine holds at most {most}")
+    large_pages(bigger, wanted * item_size)
     if capacity[0]:
-        large_pages(bigger, wanted * item_size)
-    memcpy(bigger, pool, capacity[0] * item_size)
+        memcpy(bigger, pool, capacity[0] * item_size)
     free(pool)
     capacity[0] = <int32_t>wanted
     return bigger

@@ -103,6 +103,8 @@ cdef extern from *:
         if (overflow) return a < 0 ? -INT64_MAX : INT64_MAX;
         return r;
     }
+    /* x for a buyer (side 0), -x for a seller (side 1), without a branch: sides come in no order that can be guessed */
+    static inline int64_t perpsim_by_side(int64_t side, int64_t x) { return (x ^ -side) + side; }
     static inline perpsim_i128 perpsim_wide(int64_t a, int64_t b) { return (__int128)a * b; }
     static inline int64_t perpsim_narrow(perpsim_i128 a, int *overflow) {
         if (a > INT64_MAX || a < INT64_MIN) { *overflow = 1; return 0; }
@@ -127,6 +129,7 @@ cdef extern from *:
     int64_t add_checked "perpsim_add"(int64_t a, int64_t b, int *overflow) noexcept nogil
     int64_t sub_checked "perpsim_sub"(int64_t a, int64_t b, int *overflow) noexcept nogil
     int64_t ratio_e9 "perpsim_ratio"(int64_t a, int64_t b) noexcept nogil
+    int64_t by_side "perpsim_by_side"(int64_t side, int64_t x) noexcept nogil
     i128 wide_mul "perpsim_wide"(int64_t a, int64_t b) noexcept nogil
     int64_t narrow "perpsim_narrow"(i128 a, int *overflow) noexcept nogil
     int64_t high_word "perpsim_high"(i128 a) noexcept nogil

@@ -7,7 +7,7 @@ import numpy as np
 from .book cimport NO_PRICE, best_price, world_lots, worse
 from .ladder cimport NONE, Ladder, ladder_get
 from .margin cimport maintenance_of, pnl_at, value_at
-from .records cimport MODE_CROSS, SIDE_BUY
+from .records cimport MODE_CROSS, SIDE_BUY, SIDE_SELL
 from .state cimport Market, Order, Position, Wallet
 from .units cimport abs64
 
@@ -60,8 +60,8 @@ cdef object positions_array(State *s):
             pnl[i] = value - p.cost if p.lots else 0
             maintenance[i] = maintenance_of(s, m, abs64(value)) if p.lots else 0
             trigger[i] = p.trigger_value if p.triggered_side else -1
-            bids[i] = p.bid_value
-            asks[i] = p.ask_value
+            bids[i] = p.order_value[SIDE_BUY]
+            asks[i] = p.order_value[SIDE_SELL]
             open_loss[i] = p.open_loss
     return rows
 
