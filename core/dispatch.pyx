@@ -13,10 +13,9 @@ from .auction cimport uncross
 from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
-from .idmap cimport index_home, key_hash, prefetch_neighbours, prefetch_order
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
-from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
+from .orders cimport amend, apply_calm, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .prices cimport change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
 from .recorded_orders cimport recorded_crossed, tape_order
@@ -27,7 +26,7 @@ from .state cimport (
     NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
 )
 from .timers cimport timer_pop
-from .units cimport RATE_ONE, min64, money_t, prefetch, value_t
+from .units cimport RATE_ONE, money_t, value_t
 from .waterfall cimport unwind_due
 
 
@@ -265,9 +264,9 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
     """The command itself, after the checks that all commands share."""
     cdef int kind = c.kind
     if kind == KIND_PLACE:
-        return place(s, c, key_hash(c.account, c.order_id))
+        return place(s, c)
     if kind == KIND_CANCEL:
-        return cancel(s, c, key_hash(c.account, c.order_id))
+        return cancel(s, c)
     if kind == KIND_AMEND:
         return amend(s, c)
     if kind == KIND_CANCEL_ALL:
@@ -337,31 +336,6 @@ cdef inline int level_row(
     return tape_level(s, m, side, price, lots, snapshot)
 
 
-cdef inline bint calm(State *s, ns_t time_ns) noexcept nogil:
-    """Nothing is pending that a client's order would have to wait for, or could set off."""
-    return ((s.depth_market - NONE) | s.changed_count) == 0 and time_ns < s.next_timer_ns
-
-
-cdef inline int apply_hashed(State *s, const Command *c, uint64_t hashed) except -1 nogil:
-    """One command whose key is `hashed`. Placing and cancelling while all is calm is most of what a venue does, and
-    goes straight through.
-    """
-    cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
-    if (c.kind == KIND_PLACE or c.kind == KIND_CANCEL) and time_ns >= s.time_ns and calm(s, time_ns) \
-            and c.market < s.markets_count and <uint32_t>c.account < <uint32_t>s.accounts_max:
-        s.time_ns = time_ns
-        if c.kind == KIND_CANCEL:
-            return cancel(s, c, hashed)
-        if s.waiting_orders == 0:
-            return place(s, c, hashed)  # if it is to wait itself, nothing has traded yet
-    return apply_any(s, c, time_ns)
-
-
-cdef int apply_command(State *s, const Command *c) except -1 nogil:
-    """One command, timers before it and consequences after it. Returns its reject code; events are in the state."""
-    return apply_hashed(s, c, key_hash(c.account, c.order_id))
-
-
 cdef inline int refused_at_once(State *s, const Command *c) noexcept nogil:
     """What all commands are checked for: market and account exist, and the account may do this."""
     if c.market >= s.markets_count and not (
@@ -375,8 +349,9 @@ cdef inline int refused_at_once(State *s, const Command *c) noexcept nogil:
     return REJECT_NONE
 
 
-cdef int apply_any(State *s, const Command *c, ns_t time_ns) except -1 nogil:
+cdef int apply_any(State *s, const Command *c) except -1 nogil:
     """Any command: timers, the checks that all share, the command, its group, the stops that it sets off."""
+    cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
     cdef int kind = c.kind
     cdef int reason
     cdef bint tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
@@ -401,19 +376,21 @@ cdef int apply_any(State *s, const Command *c, ns_t time_ns) except -1 nogil:
     return reason
 
 
+cdef int apply_command(State *s, const Command *c) except -1 nogil:
+    """One command, timers before it and consequences after it. Returns its reject code; events are in the state."""
+    if apply_calm(s, c, 0, 1):
+        return s.reason
+    return apply_any(s, c)
+
+
 cdef int apply_commands(State *s, const Command *commands, int64_t count) except -1 nogil:
-    """A batch. It tells which orders come next, so what they will touch is brought near in good time."""
-    cdef int64_t i
-    cdef uint64_t hashed[8]             # of the next commands, by number modulo 8
-    for i in range(min64(count, 6)):
-        hashed[i] = key_hash(commands[i].account, commands[i].order_id)
-    for i in range(count):
-        if i + 6 < count:
-            hashed[(i + 6) & 7] = key_hash(commands[i + 6].account, commands[i + 6].order_id)
-            prefetch(index_home(s, hashed[(i + 6) & 7]))
-            prefetch_order(s, hashed[(i + 4) & 7])
-            prefetch_neighbours(s, hashed[(i + 2) & 7])
-        apply_hashed(s, &commands[i], hashed[i & 7])
+    """A batch. Placing and cancelling while all is calm is most of what a venue does, and goes straight through."""
+    cdef int64_t i = 0
+    while i < count:
+        i = apply_calm(s, commands, i, count)
+        if i < count and not s.overflow:
+            apply_any(s, &commands[i])
+            i += 1
         if s.overflow:
             break
     return 0

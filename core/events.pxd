@@ -19,29 +19,29 @@ cdef extern from *:
         w[9] = ~UINT64_C(0);            /* account and maker_account: nobody */
         w[10] = 0;
     }
-    /* a whole event, one store a word; the maker account is nobody */
+    /* a whole event, one store a word */
     static inline void perpsim_put_event(void *event, int64_t sequence, int64_t time_ns, int64_t order_id,
             int64_t maker_order_id, int64_t price, int64_t size, int64_t fee, int64_t value, int64_t aux,
-            int32_t account, uint64_t market, uint64_t reason, uint64_t kind, uint64_t venue, uint64_t asset,
+            int32_t account, int32_t maker_account, uint64_t market, uint64_t reason, uint64_t kind, uint64_t venue, uint64_t asset,
             uint64_t side) {
         perpsim_word *w = (perpsim_word *)event;
         w[0] = sequence; w[1] = time_ns; w[2] = order_id; w[3] = maker_order_id; w[4] = price; w[5] = size;
         w[6] = fee; w[7] = value; w[8] = aux;
-        w[9] = (uint64_t)(uint32_t)account | (UINT64_C(0xFFFFFFFF) << 32);
+        w[9] = (uint64_t)(uint32_t)account | (uint64_t)(uint32_t)maker_account << 32;
         w[10] = market | reason << 16 | kind << 32 | venue << 40 | asset << 48 | side << 56;
     }
     /* five lanes, one a pair of words, so that the multiplications overlap */
     static inline void perpsim_digest(const void *events, int64_t count, uint64_t *lanes) {
         const perpsim_word *w = (const perpsim_word *)events;
         const perpsim_word *end = w + 11 * count;
+        const uint64_t k = UINT64_C(0xA0761D6478BD642F);
         uint64_t a = lanes[0], b = lanes[1], c = lanes[2], d = lanes[3], e = lanes[4];
         for (; w != end; w += 11) {
-            a = perpsim_mix(a ^ w[0], w[1] ^ UINT64_C(0xA0761D6478BD642F));
-            b = perpsim_mix(b ^ w[2], w[3] ^ UINT64_C(0xE7037ED1A0B428DB));
-            c = perpsim_mix(c ^ w[4], w[5] ^ UINT64_C(0x8EBC6AF09C88C6E3));
-            d = perpsim_mix(d ^ w[6], w[7] ^ UINT64_C(0x589965CC75374CC3));
-            e = perpsim_mix(e ^ w[8], w[9] ^ UINT64_C(0x1D8E4E27C47D124F));
-            e ^= w[10] * UINT64_C(0x9E3779B97F4A7C15);
+            a = perpsim_mix(a ^ w[0], w[1] ^ k);
+            b = perpsim_mix(b ^ w[2], w[3] ^ k);
+            c = perpsim_mix(c ^ w[4], w[5] ^ k);
+            d = perpsim_mix(d ^ w[6], w[7] ^ k);
+            e = perpsim_mix(e ^ w[8], w[9] ^ k) ^ w[10];
         }
         lanes[0] = a; lanes[1] = b; lanes[2] = c; lanes[3] = d; lanes[4] = e;
     }
@@ -49,9 +49,13 @@ cdef extern from *:
     void digest_words "perpsim_digest"(const void *events, int64_t count, uint64_t *lanes) noexcept nogil
     void event_put "perpsim_put_event"(
         void *event, int64_t sequence, int64_t time_ns, int64_t order_id, int64_t maker_order_id, int64_t price_ticks,
-        int64_t size_lots, int64_t fee, int64_t value, int64_t aux, int32_t account, uint64_t market, uint64_t reason,
+        int64_t size_lots, int64_t fee, int64_t value, int64_t aux, int32_t account, int32_t maker_account,
+        uint64_t market, uint64_t reason,
         uint64_t kind, uint64_t venue, uint64_t asset, uint64_t side) noexcept nogil
     void clear_event "perpsim_clear_event"(void *event) noexcept nogil
+
+cdef enum:
+    NO_ACCOUNT = -1             # nobody
 
 cdef inline Event *next_event(State *s) except NULL nogil:
     """Room for one more event, to be written whole by `event_put`."""

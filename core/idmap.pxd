@@ -70,15 +70,6 @@ cdef inline void prefetch_order(State *s, uint64_t hashed) noexcept nogil:
     """Bring near what is likely to be the order of a key; without one, nothing that matters."""
     prefetch(&s.orders[<int64_t><uint32_t>index_home(s, hashed)[0] - 1])
 
-cdef inline void prefetch_neighbours(State *s, uint64_t hashed) noexcept nogil:
-    """And what taking it out of its lists will touch."""
-    cdef int64_t slot = <int64_t><uint32_t>index_home(s, hashed)[0]
-    cdef Order *o = &s.orders[slot - (slot != 0)]       # slot 0 where there is none: a branch would cost more
-    prefetch(&s.orders[o.next])
-    prefetch(&s.orders[o.previous])
-    prefetch(&s.orders[o.position_next])
-    prefetch(&s.orders[o.position_previous])
-
 cdef inline int32_t find_order_at(State *s, int32_t account, int64_t order_id, uint64_t hashed, int64_t *at) noexcept nogil:
     """Slot of a live order, NONE if there is none; `at` is its index entry, or the free one where it would go."""
     cdef int64_t mask = s.order_index.mask

@@ -6,20 +6,8 @@ after every pair of changes; since lots sum to zero, that is the contract's `sum
 """
 
 from .records cimport MODE_ISOLATED
-from .state cimport ACCOUNT_HOUSE, ACCOUNT_NOT_IN_OI, mark_dirty, wallet_of
+from .state cimport ACCOUNT_HOUSE, ACCOUNT_NOT_IN_OI, mark_dirty
 from .units cimport abs64, add_checked, div_ceil, max64, min64, mul_div_floor, sub_checked
-
-
-cdef int transfer(State *s, Wallet *payer, Wallet *receiver, money_t amount) except -1 nogil:
-    payer.balance = sub_checked(payer.balance, amount, &s.overflow)
-    receiver.balance = add_checked(receiver.balance, amount, &s.overflow)
-    return 0
-
-
-cdef int charge_fee(State *s, Wallet *w, int32_t asset, money_t fee) except -1 nogil:
-    """Fee in the wallet's asset to the treasury; a negative fee is a rebate."""
-    w.fees += fee
-    return transfer(s, w, wallet_of(s, s.treasury, asset), fee)
 
 
 cdef int move_isolated(State *s, Position *p, money_t amount) except -1 nogil:

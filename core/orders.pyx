@@ -5,16 +5,17 @@ rests what is left. A refusal is an event with a reason, never an exception. A c
 and is placed when it fires, with the margin checks of that moment.
 """
 
-from libc.stdint cimport uint16_t, uint64_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from .bands cimport band_limit
 from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_add, book_depth, book_match, book_remove, crosses,
     ladder_get, matches_now, order_detach, order_link, order_unlist,
 )
-from .events cimport event_new, event_put, next_event
+from .events cimport NO_ACCOUNT, event_new, event_put, next_event
 from .idmap cimport (
-    find_order, find_order_at, find_position, idmap_place, idmap_put, idmap_remove_at, idmap_reserve, idmap_set, key_hash,
+    find_order, find_order_at, find_position, idmap_place, idmap_put, idmap_remove_at, idmap_reserve, idmap_set, index_home,
+    key_hash, prefetch_order,
 )
 from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
@@ -25,7 +26,9 @@ from .state cimport (
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
-from .units cimport RATE_ONE, abs64, add_checked, by_side, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, value_t
+from .units cimport (
+    RATE_ONE, abs64, add_checked, by_side, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, ns_t, prefetch, value_t,
+)
 
 cdef enum:
     CONDITIONAL = FLAG_STOP | FLAG_TAKE_PROFIT | FLAG_TRAILING
@@ -391,7 +394,7 @@ cdef int check_account(State *s, Market *m, Ticket *t) noexcept nogil:
 
 cdef inline int accepted(State *s, const Command *c, lots_t lots, int flags) except -1 nogil:
     event_put(next_event(s), s.sequence, s.time_ns, c.order_id, 0, c.price_ticks, lots, 0, c.trigger_ticks, flags,
-              c.account, c.market, 0, EVENT_ACCEPTED, s.venue, 0, c.side)
+              c.account, NO_ACCOUNT, c.market, 0, EVENT_ACCEPTED, s.venue, 0, c.side)
     return 0
 
 
@@ -475,13 +478,9 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
     return 0
 
 
-cdef int place(State *s, const Command *c, uint64_t hashed) except -1 nogil:
-    """PLACE: see the reject codes for the checks. `hashed` is the order's key. Returns the reject code."""
+cdef int place(State *s, const Command *c) except -1 nogil:
+    """PLACE of any order: see the reject codes for the checks. Returns the reject code."""
     cdef Market *m = &s.markets[c.market]
-    return place_ordinary(s, m, c, hashed) if ordinary(m, c) else place_any(s, m, c)
-
-
-cdef int place_any(State *s, Market *m, const Command *c) except -1 nogil:
     cdef int reason = check_shape(s, m, c)
     cdef int32_t position
     cdef Ticket t
@@ -617,8 +616,13 @@ cdef int expire_order(State *s, int32_t account, int64_t order_id) except -1 nog
     return 0
 
 
-cdef int cancel(State *s, const Command *c, uint64_t hashed) except -1 nogil:
-    """CANCEL; `hashed` is the order's key."""
+cdef int cancel(State *s, const Command *c) except -1 nogil:
+    """CANCEL."""
+    return cancel_hashed(s, c, key_hash(c.account, c.order_id))
+
+
+cdef inline int cancel_hashed(State *s, const Command *c, uint64_t hashed) except -1 nogil:
+    """CANCEL of the order whose key is `hashed`."""
     cdef int64_t at
     cdef Market *m = &s.markets[c.market]
     cdef int32_t slot = find_order_at(s, c.account, c.order_id, hashed, &at)
@@ -630,6 +634,48 @@ cdef int cancel(State *s, const Command *c, uint64_t hashed) except -1 nogil:
     idmap_remove_at(&s.order_index, at)
     order_unlist(s, slot)
     return 0
+
+
+cdef inline bint pending(State *s) noexcept nogil:
+    """Something that a client's order would have to wait for, or could set off. A plain order changes none of it."""
+    return ((s.depth_market - NONE) | s.changed_count | s.waiting_orders) != 0
+
+
+cdef int64_t apply_calm(State *s, const Command *commands, int64_t first, int64_t count) except -1 nogil:
+    """Plain limit orders and CANCEL commands from number `first` on, for as long as nothing is due.
+
+    Returns the number of the first command that is left; `s.reason` is the reject code of the one before. What comes
+    next is known, so its order is brought near.
+    """
+    cdef int64_t i
+    cdef const Command *c
+    cdef Market *m
+    cdef ns_t time_ns
+    cdef uint64_t hashed[8]             # of the next commands, by number modulo 8
+    if pending(s):
+        return first
+    for i in range(first, min64(count, first + 6)):
+        hashed[i & 7] = key_hash(commands[i].account, commands[i].order_id)
+    for i in range(first, count):
+        c = &commands[i]
+        time_ns = c.time_ns if c.time_ns else s.time_ns
+        if time_ns < s.time_ns or time_ns >= s.next_timer_ns or c.market >= s.markets_count \
+                or <uint32_t>c.account >= <uint32_t>s.accounts_max or s.overflow:
+            return i
+        if i + 6 < count:
+            hashed[(i + 6) & 7] = key_hash(c[6].account, c[6].order_id)
+            prefetch(index_home(s, hashed[(i + 6) & 7]))
+            prefetch_order(s, hashed[(i + 4) & 7])
+        if c.kind == KIND_CANCEL:
+            s.time_ns = time_ns
+            s.reason = cancel_hashed(s, c, hashed[i & 7])
+            continue
+        m = &s.markets[c.market]
+        if c.kind != KIND_PLACE or not ordinary(m, c):
+            return i
+        s.time_ns = time_ns
+        s.reason = place_ordinary(s, m, c, hashed[i & 7])
+    return count
 
 
 cdef int cancel_all(State *s, const Command *c) except -1 nogil:

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from .book cimport book_remove, order_detach
-from .events cimport event_put, next_event
+from .events cimport NO_ACCOUNT, event_put, next_event
 from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY
 from .state cimport STATE_RESTING, Market, Order, Position, State
 from .stops cimport stop_unlink
@@ -39,7 +39,7 @@ cdef inline int leave_book(State *s, Market *m, int32_t slot, int reason) except
     """End a live order of a market, resting or waiting, and say why; what is left to do is to forget it."""
     cdef Order *o = &s.orders[slot]
     event_put(next_event(s), s.sequence, s.time_ns, o.id, 0, o.price_ticks, o.size_lots, 0, 0, 0,
-              s.positions[o.position].account, m.id, reason, EVENT_CANCELLED, s.venue, 0, o.side)
+              s.positions[o.position].account, NO_ACCOUNT, m.id, reason, EVENT_CANCELLED, s.venue, 0, o.side)
     if o.state == STATE_RESTING:
         release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots)
         book_remove(s, m, slot)

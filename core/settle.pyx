@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from .book cimport NONE, ladder_get
-from .events cimport event_new
+from .events cimport event_new, event_put, next_event
 from .ledger cimport change_position, charge_fee
 from .margin cimport fee_of
 from .records cimport (
@@ -55,19 +55,8 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
         if maker_fee:
             charge_fee(s, &s.wallets[s.positions[maker].wallet], m.asset, maker_fee)
         note_print(s, m, f.price_ticks)
-        e = event_new(s, EVENT_TRADE)
-        e.order_id = taker_id
-        e.maker_order_id = f.maker_id
-        e.price_ticks = f.price_ticks
-        e.size_lots = lots
-        e.fee = taker_fee
-        e.value = maker_fee
-        e.aux = f.maker_left_lots
-        e.account = taker.account
-        e.maker_account = s.positions[maker].account
-        e.market = <unsigned short>m.id
-        e.asset = <uint8_t>m.asset
-        e.side = <uint8_t>side
+        event_put(next_event(s), s.sequence, s.time_ns, taker_id, f.maker_id, f.price_ticks, lots, taker_fee, maker_fee,
+                  f.maker_left_lots, taker.account, s.positions[maker].account, m.id, 0, EVENT_TRADE, s.venue, m.asset, side)
         if s.positions[maker].reduce_only_orders:
             trim_reduce_only(s, maker)
     if count and taker.reduce_only_orders:

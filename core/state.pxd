@@ -347,6 +347,7 @@ cdef struct IdMap:                      # open addressing, linear probing, backw
 cdef struct State:
     int64_t time_ns
     int64_t sequence
+    int reason                          # reject code of the last plain order or cancel
     uint64_t digest[5]
     uint64_t row_digest
     int64_t rows                        # tape rows absorbed

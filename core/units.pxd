@@ -103,6 +103,8 @@ cdef extern from *:
         if (overflow) return a < 0 ? -INT64_MAX : INT64_MAX;
         return r;
     }
+    /* gcc drops calls of functions that do nothing but prefetch; the empty statement makes this one do something */
+    static inline void perpsim_prefetch(const void *address) { __builtin_prefetch(address); __asm__ __volatile__(""); }
     /* x for a buyer (side 0), -x for a seller (side 1), without a branch: sides come in no order that can be guessed */
     static inline int64_t perpsim_by_side(int64_t side, int64_t x) { return (x ^ -side) + side; }
     static inline perpsim_i128 perpsim_wide(int64_t a, int64_t b) { return (__int128)a * b; }
@@ -136,7 +138,7 @@ cdef extern from *:
     uint64_t low_word "perpsim_low"(i128 a) noexcept nogil
     uint64_t mix64 "perpsim_mix"(uint64_t a, uint64_t b) noexcept nogil
     bint likely "__builtin_expect"(bint condition, long expected) noexcept nogil
-    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+    void prefetch "perpsim_prefetch"(const void *address) noexcept nogil
     int count_trailing_zeros "__builtin_ctzll"(uint64_t word) noexcept nogil
     int count_leading_zeros "__builtin_clzll"(uint64_t word) noexcept nogil
 
