@@ -30,7 +30,7 @@ LAYERS = (
     ("adl", "book", "risk_unit", "stops", "triggers"),
     ("settle",),
     ("auction", "audit", "orders", "overlay", "prices", "views"),
-    ("accounts", "recorded_orders", "waterfall"),
+    ("accounts", "plain", "recorded_orders", "waterfall"),
     ("reduction",),
     ("liquidation",),
     ("risk",),
