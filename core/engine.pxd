@@ -17,3 +17,4 @@ cdef class Engine:
     cdef int begin_batch(self) except -1
     cdef object end_batch(self)
     cdef int guard(self) except -1
+    cdef void failed(self, bint of_memory) noexcept

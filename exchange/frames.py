@@ -11,9 +11,9 @@
 | 36 + n | 4 | CRC-32C of the payload |
 | 40 + n | 4 | end mark, 31 4A 50 C1 |
 
-Numbers are little-endian. A durable journal syncs a frame before it writes the next one, so a crash can leave one frame
-that is cut short, or that has sectors of zeros. That is a *torn end*: the journal stops before it. Anything else that is
-wrong is *damage*, and is refused with its offset: nothing is ever skipped.
+Numbers are little-endian. A durable journal syncs a frame before it writes the next one, so a crash can leave one
+frame that is cut short, or that has sectors of zeros. That is a *torn end*: the journal stops before it. Anything else
+that is wrong is *damage*, and is refused with its offset: nothing is ever skipped.
 """
 
 from __future__ import annotations

@@ -145,8 +145,8 @@ class Header:
         if header.unit != UNIT:
             raise JournalError(f"counts time in {header.unit!r}; this release counts in {UNIT!r}")
         if header.schema != schema():
-            writer = f"written by perpsim {header.library}"
-            raise JournalError(f"its commands have another layout or other numbers ({writer}); read it with that release")
+            writer = f"perpsim {header.library}"
+            raise JournalError(f"its commands have another layout or other numbers; read it with its writer, {writer}")
         return header
 
 
@@ -159,8 +159,9 @@ def _unpacked(payload: bytes) -> Any:
 
 def parse(payload: bytes) -> Commands | Mark | End:
     """One frame after the header. Raises JournalError for what this release does not know."""
+    size = COMMAND.itemsize
     match _unpacked(payload):
-        case [Entry.COMMANDS, int(rows), int(time_ns), bytes(records)] if records and len(records) % COMMAND.itemsize == 0:
+        case [Entry.COMMANDS, int(rows), int(time_ns), bytes(records)] if records and len(records) % size == 0:
             return Commands(rows, time_ns, np.frombuffer(records, COMMAND))
         case [Entry.MARK, int(commands), int(rows), int(time_ns), str(digest), None | str() as state_hash]:
             return Mark(commands, rows, time_ns, digest, state_hash)
@@ -239,7 +240,7 @@ class Journal:
 
     @classmethod
     def create(cls, folder: Path, header: Header, durable: bool = True, system: System = SYSTEM) -> Journal:
-        """A new journal in a folder. Raises JournalError where there is one already, or another process writes there."""
+        """A new journal in a folder. Raises JournalError where there is one, or another process writes there."""
         make_folder(folder, system)
         lock = _lock(folder)
         try:

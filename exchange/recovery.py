@@ -226,4 +226,6 @@ def _expect(engine: Engine, mark: Mark) -> None:
         )
     now = state_hash(engine)
     if mark.state_hash is not None and now is not None and now != mark.state_hash:
-        raise MismatchError(f"after {mark.commands} commands the state hash is {now}, the journal says {mark.state_hash}")
+        raise MismatchError(
+            f"after {mark.commands} commands the state hash is {now}, the journal says {mark.state_hash}"
+        )
