@@ -80,10 +80,17 @@ def encode(sequence: int, before: bytes, payload: bytes) -> tuple[bytes, bytes]:
     if not 0 < len(payload) <= PAYLOAD_MAX:
         raise ValueError(f"a payload has 1 to {PAYLOAD_MAX} bytes, not {len(payload)}")
     first = struct.pack("<4sIQ", MARK, len(payload), sequence)
-    chain = hashlib.blake2b(before + first + payload, digest_size=16).digest()
+    chain = link(before, first, payload)
     checked = first + chain
     ends = END.pack(crc32c(payload), END_MARK)
     return b"".join((checked, crc32c(checked).to_bytes(4, "little"), payload, ends)), chain
+
+
+def link(before: bytes, first: bytes, payload: bytes) -> bytes:
+    """The chain of a frame."""
+    hashed = hashlib.blake2b(before + first, digest_size=16)
+    hashed.update(payload)
+    return hashed.digest()
 
 
 class Scan:
@@ -122,7 +129,7 @@ class Scan:
         payload = rest[:length]
         if len(rest) < length + END.size or END.unpack(rest[length:]) != (crc32c(payload), END_MARK):
             return self._tail(length)
-        if hashlib.blake2b(self.chain + head[:CHAINED] + payload, digest_size=16).digest() != chain:
+        if link(self.chain, head[:CHAINED], payload) != chain:
             raise DamageError(at, f"frame {sequence} does not follow the frame before it")
         self.end, self.sequence, self.chain = at + HEAD.size + len(rest), sequence + 1, chain
         return Frame(sequence, at, payload, chain)

@@ -17,6 +17,7 @@ process. After any failure to write, the journal has stopped: nobody knows what 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from .frames import PAYLOAD_MAX, START, DamageError, Scan, Source, encode
 FORMAT = 1
 UNIT = "ns"
 FILE = "journal"  # in its folder
+COMMANDS, MARK, END = 1, 2, 3  # kinds of frame
 RECORDS_MAX = (PAYLOAD_MAX - 64) // COMMAND.itemsize  # of one frame
 
 
@@ -45,14 +47,6 @@ class JournalError(ValueError):
     def __init__(self, message: str, path: Path | None = None, offset: int | None = None):
         self.path, self.offset = path, offset
         super().__init__(message if path is None else f"{path}: {message}")
-
-
-class Entry(IntEnum):
-    """Kinds of frame after the header."""
-
-    COMMANDS = 1
-    MARK = 2
-    END = 3
 
 
 class Commands(NamedTuple):
@@ -79,6 +73,7 @@ class End(NamedTuple):
     digest: str
 
 
+@functools.cache
 def schema() -> str:
     """Hash of the layouts of COMMAND and EVENT and of every enum's names and numbers."""
     enums = {
@@ -159,16 +154,18 @@ def _unpacked(payload: bytes) -> Any:
 
 def parse(payload: bytes) -> Commands | Mark | End:
     """One frame after the header. Raises JournalError for what this release does not know."""
-    size = COMMAND.itemsize
-    match _unpacked(payload):
-        case [Entry.COMMANDS, int(rows), int(time_ns), bytes(records)] if records and len(records) % size == 0:
-            return Commands(rows, time_ns, np.frombuffer(records, COMMAND))
-        case [Entry.MARK, int(commands), int(rows), int(time_ns), str(digest), None | str() as state_hash]:
-            return Mark(commands, rows, time_ns, digest, state_hash)
-        case [Entry.END, str(digest)]:
-            return End(digest)
-        case [int(kind), *_] if kind not in list(Entry):
-            raise JournalError(f"holds a frame of kind {kind}, which this release does not know")
+    fields = _unpacked(payload)
+    if not isinstance(fields, list) or not fields:
+        raise JournalError("holds a frame that is not a list")
+    kind, types = fields[0], tuple(map(type, fields[1:]))
+    if kind == COMMANDS and types == (int, int, bytes) and fields[3] and len(fields[3]) % COMMAND.itemsize == 0:
+        return Commands(fields[1], fields[2], np.frombuffer(fields[3], COMMAND))
+    if kind == MARK and types in ((int, int, int, str, str), (int, int, int, str, type(None))):
+        return Mark(*fields[1:])
+    if kind == END and types == (str,):
+        return End(fields[1])
+    if kind not in (COMMANDS, MARK, END):
+        raise JournalError(f"holds a frame of kind {kind!r}, which this release does not know")
     raise JournalError("holds a frame whose fields are not those of its kind")
 
 
@@ -287,16 +284,16 @@ class Journal:
             raise TypeError("commands must be a one-dimensional array of dtype perpsim.core.COMMAND")
         for first in range(0, len(commands), RECORDS_MAX):
             part = commands[first : first + RECORDS_MAX]
-            self._write(msgpack.packb([Entry.COMMANDS, rows, time_ns, part.tobytes()]))
+            self._write(msgpack.packb([COMMANDS, rows, time_ns, part.tobytes()]))
             self.commands += len(part)
 
     def mark(self, digest: str, state_hash: str | None = None, rows: int = 0, time_ns: int = 0) -> None:
         """Journal what the engine looks like after all commands so far."""
-        self._write(msgpack.packb([Entry.MARK, self.commands, rows, time_ns, digest, state_hash]))
+        self._write(msgpack.packb([MARK, self.commands, rows, time_ns, digest, state_hash]))
 
     def finish(self, digest: str) -> None:
         """Journal that this is the end."""
-        self._write(msgpack.packb([Entry.END, digest]))
+        self._write(msgpack.packb([END, digest]))
 
     def close(self) -> None:
         """Let go of the file and of the lock."""
