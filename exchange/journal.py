@@ -186,12 +186,10 @@ class Reader:
         try:
             first = next(self.frames)
             self.header = Header.unpack(first.payload)
-        except StopIteration:
-            raise JournalError("is empty, so it is no journal", self.path, 0) from None
-        except DamageError as error:
-            raise JournalError(str(error), self.path, error.offset) from error
-        except JournalError as error:
-            raise JournalError(str(error), self.path, 0) from error
+        except (StopIteration, JournalError, DamageError) as error:
+            self.close()
+            what = "is empty, so it is no journal" if isinstance(error, StopIteration) else str(error)
+            raise JournalError(what, self.path, 0) from error
 
     def __iter__(self) -> Iterator[Commands | Mark | End]:
         at = self.scan.end
@@ -212,7 +210,11 @@ class Reader:
         except JournalError as error:
             raise JournalError(f"{error}, at byte {at}", self.path, at) from error
         finally:
-            self.source.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file; reading to the end does so, too."""
+        self.source.close()
 
     @property
     def dropped(self) -> int:

@@ -11,6 +11,7 @@ from perpsim.core import COMMAND, Engine
 
 from . import snapshots
 from .disk import SYSTEM, System
+from .frames import DamageError
 from .journal import FILE, Commands, End, Header, Journal, JournalError, Mark, Reader
 from .snapshots import Place
 
@@ -83,6 +84,8 @@ class JournaledEngine:
         except BaseException:
             journal.close()
             raise
+        finally:
+            reader.close()
         return cls(found.engine, journal, folder, snapshot_every, system), found
 
     def apply(self, commands: np.ndarray) -> np.ndarray:
@@ -181,12 +184,14 @@ def _recovered(reader: Reader, folder: Path, audit: int) -> Recovery:
 def _expect_place(journal: Path, path: Path, place: Place) -> None:
     """Raise JournalError unless the frame before a snapshot is the journal's."""
     reader = Reader(journal)
-    for frame in reader.frames:
-        if frame.sequence + 1 == place.frames:
-            reader.source.close()
-            if frame.chain == place.chain:
-                return
-            break
+    chains = (frame.chain for frame in reader.frames if frame.sequence + 1 == place.frames)
+    try:
+        if next(chains, None) == place.chain:
+            return
+    except DamageError as error:
+        raise JournalError(str(error), journal, error.offset) from error
+    finally:
+        reader.close()
     raise JournalError("does not belong to the journal beside it", path)
 
 

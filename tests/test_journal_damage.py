@@ -31,7 +31,7 @@ def journal(pieces) -> bytes:
 @pytest.fixture(scope="module")
 def ends(journal) -> list[int]:
     """Where the journal's frames end."""
-    return [frame.offset for frame in Scan(Source(journal))][1:] + [len(journal)]
+    return [*[frame.offset for frame in Scan(Source(journal))][1:], len(journal)]
 
 
 def read(data: bytes) -> tuple[bytes, int]:
