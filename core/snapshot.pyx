@@ -55,9 +55,30 @@ cdef list market_ladders(Market *m):
     ]
 
 
+cdef bytearray market_images(State *s):
+    """The markets without the addresses of this process."""
+    image = bytearray((<const char *>s.markets)[:s.markets_count * sizeof(Market)])
+    cdef Market *markets = <Market *><char *>image
+    cdef int32_t i
+    for i in range(s.markets_count):
+        for address in market_ladders(&markets[i]):
+            forget_memory(<Ladder *><size_t>address)
+    return image
+
+
+cdef int forget_memory(Ladder *ladder) except -1:
+    ladder.directory, ladder.bits, ladder.middle, ladder.top, ladder.pages = NULL, NULL, NULL, NULL, NULL
+    ladder.pages_capacity = ladder.pages_used
+    return 0
+
+
 cdef bytes dump_state(State *s, bytes setup):
+    """Equal states give equal bytes."""
+    cdef State image = s[0]
+    markets = market_images(s)
+    forget_pools(&image)
     pieces = [
-        piece(s, sizeof(State)), piece(s.markets, s.markets_count * sizeof(Market)),
+        piece(&image, sizeof(State)), piece(<char *>markets, len(markets)),
         piece(s.tiers, s.tiers_count * sizeof(Tier)),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
         piece(s.accounts, s.accounts_count * sizeof(Account)),
@@ -232,33 +253,30 @@ cdef int forget_pools(State *s) except -1:
     s.printed, s.printed_capacity = NULL, s.printed_count
     s.changed = NULL
     s.events, s.events_count, s.events_capacity, s.events_digested = NULL, 0, 0, 0
-    s.fills = NULL
-    s.crossed = NULL
-    s.found = NULL
-    s.ranks = NULL
+    s.fills, s.fills_count, s.fills_capacity = NULL, 0, 0
+    s.crossed, s.crossed_count, s.crossed_capacity = NULL, 0, 0
+    s.found, s.found_count, s.found_capacity = NULL, 0, 0
+    s.ranks, s.ranks_count, s.ranks_capacity, s.ranks_key, s.ranks_old = NULL, 0, 0, -1, 0
     return 0
 
 
 cdef int keep_scratch(State *s, State *fresh) except -1:
     """Scratch arrays are empty between commands: keep this engine's own."""
     fresh.events, fresh.events_capacity = s.events, s.events_capacity
-    fresh.fills, fresh.fills_count, fresh.fills_capacity = s.fills, 0, s.fills_capacity
-    fresh.crossed, fresh.crossed_count, fresh.crossed_capacity = s.crossed, 0, s.crossed_capacity
-    fresh.found, fresh.found_count, fresh.found_capacity = s.found, 0, s.found_capacity
-    fresh.ranks, fresh.ranks_count, fresh.ranks_capacity = s.ranks, 0, s.ranks_capacity
-    fresh.ranks_key = -1
+    fresh.fills, fresh.fills_capacity = s.fills, s.fills_capacity
+    fresh.crossed, fresh.crossed_capacity = s.crossed, s.crossed_capacity
+    fresh.found, fresh.found_capacity = s.found, s.found_capacity
+    fresh.ranks, fresh.ranks_capacity = s.ranks, s.ranks_capacity
     return 0
 
 
 cdef Market *take_markets(Cursor cursor, State *made) except NULL:
     """The markets, their ladders still without memory."""
     cdef Market *markets = <Market *>cursor.take(made.markets_count * sizeof(Market))
-    cdef Ladder *ladder
     cdef int32_t i
     for i in range(made.markets_count):
         for address in market_ladders(&markets[i]):
-            ladder = <Ladder *><size_t>address
-            ladder.directory, ladder.bits, ladder.middle, ladder.top, ladder.pages = NULL, NULL, NULL, NULL, NULL
+            forget_memory(<Ladder *><size_t>address)
     return markets
 
 
@@ -277,7 +295,6 @@ cdef int take_ladders(Cursor cursor, Market *fresh, Market *made) except -1:
         ladder.middle = <uint64_t *>cursor.take(size >> 6 << 3)
         ladder.top = <uint64_t *>cursor.take(size >> 12 << 3)
         ladder.pages = <Page *>cursor.take(ladder.pages_used * sizeof(Page))
-        ladder.pages_capacity = ladder.pages_used
     return 0
 
 
