@@ -57,6 +57,7 @@ class JournaledEngine:
         self.engine, self.journal, self.folder, self.system = engine, journal, folder, system
         self.snapshot_every = snapshot_every
         self.marked = self.saved = journal.commands
+        self.unsaved: str | None = None  # why the last snapshot could not be written; the journal is whole without
 
     @classmethod
     def create(
@@ -118,7 +119,7 @@ class JournaledEngine:
         """Write a snapshot, so that less is left to replay. Raises OSError; the journal is whole all the same."""
         if self.folder is None:
             raise JournalError("a journal in memory has no folder for snapshots")
-        self.saved = self.journal.commands
+        self.saved, self.unsaved = self.journal.commands, None
         return snapshots.write(self.folder, self.engine, self.journal, self.system)
 
     def close(self) -> None:
@@ -137,7 +138,10 @@ class JournaledEngine:
         if self.journal.commands - self.marked >= MARK_EVERY:
             self._mark()
         if self.snapshot_every and self.journal.commands - self.saved >= self.snapshot_every:
-            self.save()
+            try:
+                self.save()
+            except OSError as error:
+                self.unsaved = error.strerror or str(error)
 
     def _mark(self) -> None:
         self.marked = self.journal.commands
