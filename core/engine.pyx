@@ -229,8 +229,8 @@ cdef class Engine:
     seed          reserved for rules that draw lots; part of the snapshot
     audit         0: never, 1: after each batch, 2: after each command
 
-    Raises ValueError for parameters that do not fit together, OverflowError when a number leaves 64 bits (the engine
-    is of no use afterwards), InvariantError from `check` or an audit.
+    Raises ValueError for parameters that do not fit together, OverflowError when a number leaves 64 bits, MemoryError,
+    InvariantError from `check` or an audit. `broken` then says why the engine has stopped; it takes nothing more.
     """
 
     def __cinit__(self, rulebook, markets, int accounts_max, int64_t seed=0, *, int venue=0, int assets=1, int audit=0):

@@ -184,3 +184,12 @@ def test_power_goes_during_recovery(tmp_path, expected, pieces, torn):
     work(folder, CutSystem(cuts.look, folder), cuts.acknowledged)
     assert recover(folder).engine.digest() == expected[COUNT]
     assert cuts.count > 50
+
+
+def test_a_disk_that_takes_a_few_bytes_at_a_time(tmp_path, pieces, expected):
+    class Slow(QuickSystem):
+        write = staticmethod(lambda handle, data: os.write(handle, data[:7]))
+
+    work(tmp_path, Slow(), [])
+    found = recover(tmp_path)
+    assert found.engine.digest() == expected[COUNT] and found.dropped == 0 and found.snapshot
