@@ -35,7 +35,7 @@ print(*wanted, sep="\n")
 endef
 export REQUIREMENTS
 
-.PHONY: help build demo test test-slow lint bench clean
+.PHONY: help build demo test test-slow kill lint bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -51,6 +51,9 @@ test: build  ## all tests but the slow ones
 
 test-slow: build  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+kill: build  ## kill -9 a journalling process 200 times
+	$(BIN)/python -m pytest -m slow tests/test_kill.py
 
 lint: .venv/.made  ## ruff and cython-lint
 	$(BIN)/ruff check .

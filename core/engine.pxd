@@ -12,8 +12,9 @@ cdef class Engine:
     cdef EventBuffer buffer
     cdef readonly int audit             # 0: none, 1: after each batch, 2: after each command
     cdef readonly object broken         # why the engine stopped for good, None while it works
-    cdef object setup                   # (rulebook parameters, market parameters), for snapshots
+    cdef readonly tuple setup           # what it was made with: (rules, markets, accounts_max, seed, venue, assets)
 
     cdef int begin_batch(self) except -1
     cdef object end_batch(self)
     cdef int guard(self) except -1
+    cdef void failed(self, bint of_memory) noexcept

@@ -15,3 +15,7 @@ class InputError(ValueError):
         self.line = line
         place = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
         super().__init__(place + message)
+
+
+class DifferenceError(Exception):
+    """What was done again did not come out as it did before; the message says where. The command line exits with 1."""

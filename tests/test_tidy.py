@@ -16,7 +16,10 @@ LINE_CHARACTERS = {".py": 120, ".pyi": 120, ".pyx": 130, ".pxd": 130, ".toml": 1
 BANNED = re.compile(r"\b(TODO|FIXME|XXX|HACK|breakpoint|pdb|set_trace)\b")
 PRINTING = {"replay/cli.py", "tests/identity.py"}  # and bench: what is run to be read
 CLOCK_AND_CHANCE = {"datetime", "os", "random", "secrets", "socket", "threading", "time"}
-CLOCK_LISTED = {("exchange/rules.py", "datetime")}  # dates of rulebooks, given by the caller
+CLOCK_LISTED = {
+    ("exchange/rules.py", "datetime"),  # dates of rulebooks, given by the caller
+    ("exchange/disk.py", "os"),  # the journal's files
+}
 DEFINITION = re.compile(r"^( *)(?:async )?(?:cpdef|cdef|def)\b[^=]*?(\w+)\(")
 THIS_FILE = Path(__file__).resolve()
 
