@@ -1,4 +1,11 @@
-"""Extension list only; all metadata and tool settings are in pyproject.toml."""
+"""Extension list only; all metadata and tool settings are in pyproject.toml.
+
+PERPSIM_BUILD names a variant of the core that is built beside the product, in build/<variant> (see HACKING.md):
+
+    coverage    each C line counts its visits; nothing is optimised, so that every line of the sources keeps its own
+    sanitize    memory errors and undefined behaviour end the process. The flag that lets signed sums wrap, which Python
+                builds its extensions with, is taken back: a sum that wraps is a mistake here
+"""
 
 import os
 import shutil
@@ -10,6 +17,7 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).resolve().parent
 DEBUG = os.environ.get("PERPSIM_DEBUG") == "1"
+VARIANT = os.environ.get("PERPSIM_BUILD", "")
 JOBS = os.cpu_count() or 1
 
 DIRECTIVES = {
@@ -19,10 +27,13 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "cdivision": True,  # C semantics everywhere; core/units.pxd owns the rounding
     "embedsignature": False,
-    "linetrace": DEBUG,
 }
-MACROS = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")] + ([("CYTHON_TRACE_NOGIL", "1")] if DEBUG else [])
-FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-ffp-contract=off"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+FLAGS, LINK_FLAGS = {
+    "": (["-O1", "-g"] if DEBUG else ["-O3", "-ffp-contract=off"], []),
+    "coverage": (["-O0", "-g0", "--coverage"], ["--coverage"]),
+    "sanitize": (["-O1", "-g", "-fno-omit-frame-pointer", "-fno-wrapv", *SANITIZERS], SANITIZERS),
+}[VARIANT]
 
 
 def include_view() -> str:
@@ -46,14 +57,19 @@ EXTENSIONS = [
         f"perpsim.core.{source.stem}",
         [f"core/{source.name}"],
         include_dirs=[numpy.get_include(), "core"],
-        define_macros=MACROS,
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=[*FLAGS, "-Wno-unused-function"],
+        extra_link_args=LINK_FLAGS,
     )
     for source in sorted((ROOT / "core").glob("*.pyx"))
 ]
 setup(
     options={"build_ext": {"parallel": JOBS}, "egg_info": {"egg_base": "build"}},
     ext_modules=cythonize(
-        EXTENSIONS, include_path=[include_view()], compiler_directives=DIRECTIVES, build_dir="build/c", nthreads=JOBS
+        EXTENSIONS,
+        include_path=[include_view()],
+        compiler_directives=DIRECTIVES,
+        build_dir=str(Path("build", VARIANT, "c")),
+        nthreads=JOBS,
     ),
 )
