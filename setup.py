@@ -28,7 +28,7 @@ DIRECTIVES = {
     "cdivision": True,  # C semantics everywhere; core/units.pxd owns the rounding
     "embedsignature": False,
 }
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+SANITIZERS = ["-fsanitize=address,undefined"]
 FLAGS, LINK_FLAGS = {
     "": (["-O1", "-g"] if DEBUG else ["-O3", "-ffp-contract=off"], []),
     "coverage": (["-O0", "-g0", "--coverage"], ["--coverage"]),
