@@ -25,7 +25,7 @@ ACCOUNT = np.dtype([
 ORDER = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("side", "u1"), ("state", "u1"), ("order_id", "<i8"), ("price_ticks", "<i8"),
     ("size_lots", "<i8"), ("filled_lots", "<i8"), ("world_ahead", "<i8"), ("flags", "<u2"), ("tif", "u1"),
-], align=True)
+])
 
 
 cdef object positions_array(State *s):
