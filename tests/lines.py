@@ -5,8 +5,8 @@ all others. Cython says in comments which line of a `.pyx` or `.pxd` a stretch o
 reached if any C line of it is. Inlined functions of a header are counted in every module that uses them. The C that
 stands in a header as text is found by its text.
 
-Lines that no test can reach are listed in tests/lines.toml, each with its reason. It is an error when fewer than 98 % of
-the lines are reached, when one is neither reached nor listed, or when a listed one is gone or reached after all.
+Lines that no test can reach are listed in tests/lines.toml, each with its reason. It is an error when fewer than 98 %
+of the lines are reached, when one is neither reached nor listed, or when a listed one is gone or reached after all.
 """
 
 from __future__ import annotations

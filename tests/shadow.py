@@ -52,10 +52,10 @@ NOTES: list[Note] = []  # of the engines made since the last `take`
 class Note:
     """What an engine was told, and the digest that it must have after that."""
 
-    def __init__(self, engine: Engine, rules, markets, accounts, seed=0, *, venue=0, assets=1, audit=0) -> None:
-        self.rules = rules if isinstance(rules, dict) else venue_parameters(rules)
+    def __init__(self, engine: Engine, rulebook, markets, accounts_max, seed=0, *, venue=0, assets=1, audit=0) -> None:
+        self.rules = rulebook if isinstance(rulebook, dict) else venue_parameters(rulebook)
         self.markets = [m if isinstance(m, dict) else market_parameters(m) for m in markets]
-        self.accounts, self.seed, self.venue, self.assets = accounts, seed, venue, assets
+        self.accounts, self.seed, self.venue, self.assets = accounts_max, seed, venue, assets
         self.engine: Engine | None = engine  # None: it has stopped, so there is nothing to compare
         self.pieces: list[np.ndarray] = []
         self.count = 0
@@ -171,6 +171,10 @@ class Kernel(BareKernel):
         if self.noting():
             self.timeline.feed(stream, columns)
 
+    def finish(self, stream):
+        super().finish(stream)
+        self.timeline.finished.add(stream)
+
     def schedule(self, commands):
         super().schedule(commands)
         if self.noting():
@@ -216,13 +220,14 @@ class Timeline:
         self.scheduled: list[tuple[int, int, np.ndarray]] = []
         self.rows = self.sequence = 0
         self.inside: int | None = None  # the stream that is amid a message
+        self.finished: set[int] = set()
         self.partial = False  # not all rows were kept
 
     def feed(self, stream: int, columns) -> None:
         _, market, rows = self.streams[stream]
         self.partial |= len(columns["time_ns"]) > COMMANDS_MAX
-        for row in zip(*(columns[name][:COMMANDS_MAX].tolist() for name in ("time_ns", "code", "price", "value")), strict=True):
-            rows.append(meaning(market, *row))
+        kept = [columns[name][:COMMANDS_MAX].tolist() for name in ("time_ns", "code", "price", "value")]
+        rows.extend(meaning(market, *row) for row in zip(*kept, strict=True))
 
     def schedule(self, commands: np.ndarray) -> None:
         for at in range(len(commands)):
@@ -236,7 +241,7 @@ class Timeline:
             number = self.next_stream()
             if number is None and not self.scheduled:
                 return None
-            if number is None or (self.inside is None and self.scheduled and self.scheduled[0][0] < self.head(number)[0]):
+            if number is None or (self.inside is None and self.next_command_ns() < self.head(number)[0]):
                 command = heapq.heappop(self.scheduled)[2]
                 told[int(command["venue"][0])].append(command)
                 continue
@@ -258,12 +263,19 @@ class Timeline:
     def due(self, time_ns: int) -> bool:
         number = self.next_stream()
         rows_due = number is not None and (self.inside is not None or self.head(number)[0] <= time_ns)
-        return rows_due or bool(self.scheduled and self.scheduled[0][0] <= time_ns)
+        return rows_due or self.next_command_ns() <= time_ns
+
+    def next_command_ns(self) -> int:
+        return self.scheduled[0][0] if self.scheduled else 2**63
 
     def next_stream(self) -> int | None:
         """The stream whose row comes next; a message is finished first."""
         if self.inside is not None:
-            return self.inside if self.streams[self.inside][2] else None
+            if self.streams[self.inside][2]:
+                return self.inside
+            if self.inside not in self.finished:
+                return None
+            self.inside = None  # the end of its message never came
         waiting = [number for number, (_, _, rows) in enumerate(self.streams) if rows]
         return min(waiting, key=self.head, default=None)
 

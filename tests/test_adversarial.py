@@ -23,7 +23,7 @@ from perpsim.core import (
     Tif,
 )
 from stream_settings import MARKET, VENUE, tiers
-from test_regressions import NOW, ONE, PLAIN, Desk
+from test_regressions import FLAT_TIER, NOW, ONE, PLAIN, Desk
 
 ATTACKERS = LONG, SHORT = 0, 1
 
@@ -83,7 +83,10 @@ class TestSelfTradeDrain:
     @pytest.mark.parametrize("gap_to", [880, 700, 381, 380, 379, 100, 1])
     @pytest.mark.parametrize("fund", [0, 5, 50])
     def test_no_more_comes_out_than_the_fund_had_and_the_deficit_shows(self, policy, price, gap_to, fund):
-        """M8: gain of the attackers <= what the fund lost + what the venue owes; nothing but the fund's, with ADL."""
+        """M8: gain of the attackers <= what the fund lost + what the venue owes, and with ADL at that price no debt.
+
+        The fund used to cover with money that it needed for a loss it had just taken over, and ended below zero.
+        """
         desk = self.attack(gap_to, fund, adl_policy=policy, adl_price=price)
         house = desk.engine.house
         owed = -int(desk.wallet(house["deficit"])["balance"])
@@ -131,7 +134,10 @@ class TestContractsAreConserved:
 
 
 def test_ten_thousand_accounts_at_one_liquidation_price():
-    """One mark finds them all, each once, in order of their numbers; the book takes some, the fund the rest."""
+    """One mark finds them all, each once, in order of their numbers.
+
+    The book takes what makes the first ones safe; the fund takes over the positions of the others.
+    """
     count = 10_000
     engine = Engine(VENUE, [PLAIN | {"position_max": 2_000_000}], count)
     fund = engine.house["funds"][0]
@@ -143,19 +149,19 @@ def test_ten_thousand_accounts_at_one_liquidation_price():
         batch(Kind.SEED_POSITION, count, account=accounts, size_lots=10, value=1_000 * MARKET["tick_value"])
     )
     engine.apply(batch(Kind.TAPE_LEVEL, 1, price_ticks=950, size_lots=25_000))
-    assert len(of(engine.apply(batch(Kind.SET_MARK, 1, value=804 * MARKET["tick_value"] + 1)), EventKind.MARK)) == 1
+    assert len(of(engine.apply(batch(Kind.SET_MARK, 1, value=805 * MARKET["tick_value"])), EventKind.MARK)) == 1
     assert engine.statistics()["liquidations"] == 0
     events = engine.apply(batch(Kind.SET_MARK, 1, value=803 * MARKET["tick_value"]))
     started, ended = of(events, EventKind.LIQUIDATION_STARTED), of(events, EventKind.LIQUIDATION_ENDED)
     assert len(started) == len(ended) == count == len(set(started["account"].tolist()))
     assert started["account"].tolist() == sorted(started["account"].tolist())
     assert int(of(events, EventKind.TRADE)["size_lots"].sum()) == 25_000
-    closed = [
-        engine.positions()[engine.positions()["account"] == who]["lots"].tolist() for who in (0, count // 2, count - 1)
-    ]
-    assert closed == [[0]] * 3
-    held = engine.positions()[engine.positions()["account"] == fund]["lots"]
-    assert int(held.sum()) == 10 * count - 25_000
+    rows = engine.positions()
+    held = rows["lots"][rows["account"] == fund].sum()
+    assert held + rows["lots"][rows["account"] < count].sum() == 10 * count - 25_000
+    left = engine.accounts()[:count]
+    assert (left["equity"] >= left["maintenance"]).all()
+    assert held == rows["lots"][rows["account"] < 0].sum() + 10 * int((left["equity"] == 0).sum()) - 25_000 % 3
     engine.check()
 
 
@@ -197,15 +203,16 @@ def test_an_empty_book_gives_nothing_and_loses_nothing():
     assert desk.engine.book(0, 0).shape == desk.engine.book(0, 1).shape == (0, 2)
     desk.level(Side.BUY, 1_000, 0)
     desk.do(Kind.TAPE_TRADE, side=Side.SELL, price_ticks=1_000, size_lots=5)
-    (unfilled,) = desk.of(EventKind.TAPE_UNFILLED)
-    assert unfilled["size_lots"] == 5
+    assert len(desk.of(EventKind.TRADE)) == 0
+    assert desk.engine.book(0, 0).shape == desk.engine.book(0, 1).shape == (0, 2)
+    desk.engine.check()
 
 
 class TestOneTick:
     """The lowest price there is: nothing is below it to bid, and a mark may still be."""
 
     def test_trades_and_liquidations(self):
-        desk = Desk(rich=0, mark=2)
+        desk = Desk(rich=0, mark=2, market={"size_max": 10_000})
         desk.deposit(0, 1)
         desk.deposit(1, 1_000)
         desk.isolate(0, 10)
@@ -237,7 +244,7 @@ class TestStorms:
     SLOWEST = 50e-6  # seconds a command, over a step; hundreds of times what it takes
 
     def engine(self) -> Engine:
-        market = PLAIN | {"max_orders": 60_000, "size_max": 200_000}
+        market = PLAIN | {"max_orders": 60_000, "size_max": 200_000, "tiers": FLAT_TIER}
         engine = Engine(VENUE, [market], 4, audit=0)  # audited at the end: an audit looks at every order
         engine.apply(batch(Kind.DEPOSIT, 4, time_ns=NOW, account=range(4), value=10**7 * ONE))
         engine.apply(batch(Kind.SET_MARK, 1, value=1_000 * MARKET["tick_value"]))
@@ -281,9 +288,11 @@ class TestStorms:
         pair = np.concatenate([
             batch(Kind.PLACE, 1, order_id=7, price_ticks=999, size_lots=3), batch(Kind.CANCEL, 1, order_id=7),
         ])  # fmt: skip
+        self.pour(engine, pair)
+        size = len(engine.snapshot())
         events = np.concatenate(self.pour(engine, np.tile(pair, self.COUNT // 2)))
         assert (events["kind"][::2] == EventKind.ACCEPTED).all() and (events["kind"][1::2] == EventKind.CANCELLED).all()
-        assert len(engine.snapshot()) <= len(self.engine().snapshot()) + 4_096
+        assert len(engine.snapshot()) == size
         engine.check()
 
     def test_amends_up_and_down(self):
@@ -299,10 +308,10 @@ class TestStorms:
 class TestExtremes:
     """The largest contract that a market may have, at its limits."""
 
-    PRICE, LOTS = 2**34, 2**26
+    PRICE, LOTS = 2**29, 2**32
     LARGE = PLAIN | {
         "tick_value": 1, "lot_numerator": 1, "lot_denominator": 1, "price_max": PRICE, "position_max": LOTS,
-        "size_max": LOTS, "tiers": tiers((20_000_000_000, "1", 20)), "leverage_default": 20,
+        "size_max": LOTS, "tiers": tiers((40_000_000_000, "1", 20)), "leverage_default": 20,
     }  # fmt: skip
 
     def engine(self) -> Engine:
@@ -331,6 +340,7 @@ class TestExtremes:
 
     def test_losing_all_of_it_leaves_nothing_behind(self):
         engine = self.engine()
+        assert engine.submit(kind=Kind.WITHDRAW, account=0, value=2**60) == 0
         self.open(engine)
         engine.drain()
         engine.submit(kind=Kind.SET_MARK, value=1)
@@ -338,7 +348,7 @@ class TestExtremes:
         assert {EventKind.LIQUIDATION_STARTED, EventKind.LIQUIDATION_ENDED} <= kinds
         rows = engine.accounts()
         assert int(rows["equity"][0]) >= 0
-        assert sum(map(int, rows["balance"])) == 2**62
+        assert sum(map(int, rows["balance"])) == 2**62 - 2**60
         engine.check()
 
     @pytest.mark.parametrize("mode", list(MarginMode))
