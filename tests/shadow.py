@@ -13,7 +13,8 @@ played are noted as the commands that mean the same, in an order that is worked 
 
 What is not run again is decided here, with its reason:
 - commands after the first COMMANDS_MAX of an engine: a test may play a day; what breaks a shadow breaks it early;
-- the twin, beyond TWIN_ACCOUNTS accounts or TWIN_COMMANDS commands: it is a hundred times slower;
+- the twin, beyond TWIN_ACCOUNTS accounts or TWIN_COMMANDS commands: it is a hundred times slower; and where a position
+  may have more than TWIN_LOTS lots: it finds the size of a forced order by trying;
 - an engine that has stopped, by an overflow or a broken invariant: it answers nothing any more;
 - what a kernel's engine is told while the kernel stands amid an instant, and all after it: the order cannot be told
   from outside;
@@ -36,7 +37,7 @@ from perpsim.core.engine import market_parameters, venue_parameters
 
 BareEngine, BareKernel = perpsim.core.Engine, perpsim.core.Kernel
 COMMANDS_MAX = 3_000
-TWIN_ACCOUNTS, TWIN_COMMANDS = 100, 300
+TWIN_ACCOUNTS, TWIN_COMMANDS, TWIN_LOTS = 100, 300, 2**30
 RESTORES = 4
 JOURNAL_BATCHES = 3
 STOPPED = (AssertionError, OverflowError, MemoryError, RuntimeError)
@@ -312,7 +313,8 @@ def run_again(note: Note) -> list[str]:
     made = {"whole": whole, "restored": restored}
     if find_spec("perpsim.exchange.recovery"):
         made["journal"] = journal
-    if note.accounts <= TWIN_ACCOUNTS and note.count <= TWIN_COMMANDS and note.venue == 0:
+    lots = max(market["position_max"] for market in note.markets)
+    if note.accounts <= TWIN_ACCOUNTS and note.count <= TWIN_COMMANDS and note.venue == 0 and lots <= TWIN_LOTS:
         made["twin"] = twin
     wrong = []
     for name, make in made.items():

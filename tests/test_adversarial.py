@@ -161,7 +161,7 @@ def test_ten_thousand_accounts_at_one_liquidation_price():
     assert held + rows["lots"][rows["account"] < count].sum() == 10 * count - 25_000
     left = engine.accounts()[:count]
     assert (left["equity"] >= left["maintenance"]).all()
-    assert held == rows["lots"][rows["account"] < 0].sum() + 10 * int((left["equity"] == 0).sum()) - 25_000 % 3
+    assert held == 10 * int((left["equity"] == 0).sum()) > 0
     engine.check()
 
 
