@@ -20,6 +20,7 @@ COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "20000"))
 FIRST_SEED = int(os.environ.get("PERPSIM_SEED", "1"))
 STREAM = 900  # commands of one seed
 SEEDS = max(1, COMMANDS // STREAM // len(SETTINGS))
+pytestmark = pytest.mark.unshadowed("these tests are the comparison; check_doors adds batches and a snapshot")
 REPORTED = {
     kind for kind in EventKind if kind not in {EventKind.POSITION_MODE, EventKind.SETTLEMENT, EventKind.SOCIALISED_LOSS}
 }
