@@ -61,6 +61,11 @@ COMPUTED = {
     "premium_period_ns": 5 * SECOND, "interest_rate": 100_000, "funding_inner": 500_000, "funding_cap": 20_000_000,
     "impact_notional": 50 * VALUE_ONE,
 }  # fmt: skip
+VAST = MARKET | {  # notionals up to the engine's limit of 2^62 units; products of two of its numbers need 128 bits
+    "tick_value": 1, "lot_numerator": 512, "lot_denominator": 1, "price_max": 2**26 - 1, "position_max": 2**26 - 1,
+    "size_max": 2**25, "min_notional": 0,
+    "tiers": tiers((40_000_000, "0.5", 50), (400_000_000, "1", 25), (4_000_000_000, "2.5", 10)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,9 @@ class Setting:
     assets: int = 1
     l3: tuple[int, ...] = ()  # markets whose tape brings single orders
     weights: dict = field(default_factory=dict)
+    scale: int = 1  # prices, and the steps between them, are so many times those of a small venue
+    money: int = 1  # amounts of money likewise
+    lots: int = 1  # sizes likewise
 
 
 NO_TAPE = {"depth": 0, "snapshot": 0, "trade": 0, "l3": 0, "shock": 0}
@@ -114,6 +122,14 @@ SETTINGS = [
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
         weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},
+    ),
+    Setting(
+        "deep", VENUE, [MARKET | {"max_orders": 40, "max_conditional": 12}], accounts=40,
+        weights=NO_TAPE | {"limit": 2, "mark": 0.3, "cancel_all": 0.1, "jump": 0.1, "edge": 0.3, "depth": 1, "tick": 0.2},
+    ),
+    Setting(
+        "vast", VENUE | {"fund_notional_cap": RATE_ONE, "reduce_method": ReduceMethod.TIER}, [VAST, VAST | {"volatility": 2 * RATE_ONE}],
+        scale=2_000, money=200_000, lots=1_000, weights={"deposit": 0.2, "rule": 0},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
 ]  # fmt: skip

@@ -59,9 +59,11 @@ class VenueWords:
         return self.group([Command(Kind.SET_MARK, market=m.number, value=self.rng.choice((safe, unsafe, beyond)))])
 
     def mark_command(self, m: Market, spread: float) -> Command:
-        low, high = (400, 2_500) if m.tick_value > 1 else (2_000, 12_000)
+        low, high = (400, 2_500) if m.tick_value > 1 else (2_000 * self.scale, min(12_000 * self.scale, m.price_max))
         value = self.mark_near(m, spread)
         self.reference[m.number] = max(low, min(high, value // m.tick_value))
+        if self.rng.random() < 0.002:
+            value = self.rng.choice((1, m.tick_value, m.price_max * m.tick_value, m.price_max * m.tick_value + 1))
         return Command(Kind.SET_MARK, market=m.number, value=value, flags=self.rng.choice((0, 0, Flag.TAPE)))
 
     def group(self, commands: list[Command]) -> list[Command]:
@@ -75,12 +77,13 @@ class VenueWords:
 
     def index(self) -> list[Command]:
         m = self.pick_market()
-        self.reference[m.number] = max(400, min(12_000, int(self.reference[m.number] * self.rng.uniform(0.985, 1.015))))
+        moved = int(self.reference[m.number] * self.rng.uniform(0.985, 1.015))
+        self.reference[m.number] = max(400, min(12_000 * self.scale, m.price_max, moved))
         flags = self.rng.choice((0, Flag.TAPE))
         return self.group([Command(Kind.SET_INDEX, market=m.number, value=self.mark_near(m, 0.002), flags=flags)])
 
     def funding(self) -> list[Command]:
-        rate = self.rng.choice((0, 100_000, -300_000, 5_000_000, -20_000_000, RATE_ONE))
+        rate = self.rng.choice((0, 100_000, -300_000, 5_000_000, -20_000_000, 1, RATE_ONE))
         due = self.venue.time_ns + self.rng.choice((-1, 0, SECOND, SECOND, 10 * SECOND, 50 * SECOND))
         return self.group([Command(Kind.SET_FUNDING, market=self.pick_market().number, value=rate, expire_ns=due)])
 
@@ -156,11 +159,11 @@ class VenueWords:
     def level(self, m: Market) -> Command:
         side = self.rng.randrange(2)
         known = list(m.sides[side].world)
-        distance = self.rng.choice((1, 1, 2, 3, 4, 6, 10))
+        distance = self.rng.choice((1, 1, 2, 3, 4, 6, 10)) * self.scale
         if self.rng.random() < 0.03:
             distance = -distance  # recorded levels may cross: nothing is repaired
         price = self.middle(m) + (-distance if side == BUY else distance)
-        lots = self.rng.choice((0, 1, 5, 10, 25, 60, 200))
+        lots = self.rng.choice((0, 1, 5, 10, 25, 60, 200)) * self.lots
         if self.rng.random() < 0.1:  # beside an account's own order
             order = self.live()
             if order and order.position.market is m and order.price:
@@ -186,7 +189,7 @@ class VenueWords:
         price = self.rng.choice(known[:4]) if known else self.middle(m)
         if self.rng.random() < 0.2:
             price = max(1, price + self.rng.choice((-30, -2, -1, 1, 2, 30)))
-        lots = self.rng.choice((1, 2, 5, 10, 30, 100, 400))
+        lots = self.rng.choice((1, 2, 5, 10, 30, 100, 400)) * self.lots
         return [Command(Kind.TAPE_TRADE, market=m.number, side=side, price_ticks=price, size_lots=lots)]
 
     def l3(self) -> list[Command]:
