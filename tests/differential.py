@@ -156,6 +156,23 @@ def run_stream(setting: Setting, seed: int, count: int, every: int = 10) -> Pair
     return pair
 
 
+def check_doors(setting: Setting, pair: Pair) -> None:
+    """The same commands in batches, and across a snapshot, lead to the same digest."""
+    commands, digest, last = as_array(pair.log), pair.core.digest(), len(pair.log) - 1
+    whole, halves = new_core(setting), new_core(setting)
+    whole.apply(commands)
+    half = len(commands) // 2
+    halves.apply(commands[:half])
+    restored = Engine.restore(halves.snapshot())
+    for start in range(half, len(commands), 7):
+        restored.apply(commands[start : start + 7])
+    for found, door in ((whole, "one batch"), (restored, "batches of 7 from a snapshot on")):
+        if found.digest() != digest:
+            mismatch = Mismatch(last, f"setting {setting.name}: another digest by {door}")
+            mismatch.log = pair.log
+            raise mismatch
+
+
 def replay(setting: Setting, commands: list[Command], every: int = 10) -> Mismatch | None:
     """Run a command list on a fresh pair; the mismatch if there is one."""
     pair = Pair(setting, every)

@@ -56,6 +56,9 @@ COARSE = MARKET | {  # a cheap coin: price 0.00005, a hundred thousand coins a l
     "maker_fee": -50_000, "taker_fee": 450_000, "band_up": 0, "band_down": 0, "market_bound": 0, "min_notional": 0,
     "size_max": 200, "leverage_default": 20, "volatility": 2 * RATE_ONE, "liquidation_fee": 12_500_000,
 }  # fmt: skip
+DEAR = MARKET | {
+    "liquidation_fee": 13_000_000, "size_max": 3_000, "position_max": 30_000, "max_orders": 12, "tiers": LARGE,
+}  # fmt: skip
 COMPUTED = {
     "mark_method": MarkMethod.MEDIAN3, "mark_period_ns": SECOND, "basis_samples": 5, "funding_interval_ns": 60 * SECOND,
     "premium_period_ns": 5 * SECOND, "interest_rate": 100_000, "funding_inner": 500_000, "funding_cap": 20_000_000,
@@ -90,7 +93,7 @@ SETTINGS = [
     Setting("crowd", VENUE, [MARKET], accounts=25, weights=NO_TAPE | {"conditional": 2, "amend": 2}),
     Setting("waterfall", VENUE, [MARKET, COARSE | {"fund_group": 1}, MARKET], weights=NO_TAPE | {"mark": 2, "jump": 3}),
     Setting(
-        "dear", VENUE, [MARKET | {"liquidation_fee": 13_000_000, "size_max": 3_000, "max_orders": 12, "tiers": LARGE}],
+        "dear", VENUE, [DEAR],
         weights=NO_TAPE | {"deposit": 3, "edge": 4, "jump": 2, "conditional": 0.2, "seed": 6},
     ),
     Setting(
@@ -125,10 +128,13 @@ SETTINGS = [
     ),
     Setting(
         "deep", VENUE, [MARKET | {"max_orders": 40, "max_conditional": 12}], accounts=40,
-        weights=NO_TAPE | {"limit": 2, "mark": 0.3, "cancel_all": 0.1, "jump": 0.1, "edge": 0.3, "depth": 1, "tick": 0.2},
+        weights=NO_TAPE | {
+            "limit": 2, "mark": 0.3, "cancel_all": 0.1, "jump": 0.1, "edge": 0.3, "depth": 1, "tick": 0.2,
+        },
     ),
     Setting(
-        "vast", VENUE | {"fund_notional_cap": RATE_ONE, "reduce_method": ReduceMethod.TIER}, [VAST, VAST | {"volatility": 2 * RATE_ONE}],
+        "vast", VENUE | {"fund_notional_cap": RATE_ONE, "reduce_method": ReduceMethod.TIER},
+        [VAST, VAST | {"volatility": 2 * RATE_ONE}],
         scale=2_000, money=200_000, lots=1_000, weights={"deposit": 0.2, "rule": 0},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),

@@ -207,6 +207,7 @@ class Stream(VenueWords):
             c.trigger_ticks = self.rng.choice((0, 0, c.trigger_ticks))
         if self.rng.random() < 0.5:
             c.flags |= Flag.MARKET
+            c.price_ticks = self.rng.choice((0, c.price_ticks, c.price_ticks, 2**40, -(2**40)))
         if self.rng.random() < 0.2:
             c.flags |= Flag.CLOSE_POSITION
             c.size_lots = self.rng.choice((0, 0, 0, 3))
@@ -237,6 +238,8 @@ class Stream(VenueWords):
             (total, total, total - 1, order.filled, order.filled + 1, total + 5, self.size(m))
         )
         c.price_ticks = self.rng.choice((order.price, order.price, order.price + 1, self.price(m, order.side)))
+        if order.flags & Flag.MARKET:
+            c.price_ticks = self.rng.choice((0, 1, 2**40))
         if order.state == 2 and self.rng.random() < 0.5:
             c.trigger_ticks = max(1, order.trigger + self.rng.randrange(-4, 5))
         return [c]
@@ -312,7 +315,8 @@ class Stream(VenueWords):
         if self.rng.random() < 0.5:
             c.size_lots = self.rng.randrange(1, m.size_max)
         if self.rng.random() < 0.05:
-            c.size_lots = self.rng.choice((m.position_max, m.position_max, m.position_max + 1))
+            most = m.position_max if m.position_max <= 10 * m.size_max else m.size_max
+            c.size_lots = self.rng.choice((most, most, m.position_max + 1))
         if self.rng.random() < 0.05:
             c.value = m.price_max * m.tick_value + self.rng.randrange(2)
         c.aux = self.rng.choice((0, 0, self.money, -1))

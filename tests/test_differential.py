@@ -11,9 +11,9 @@ import os
 import differential
 import perpsim.core
 import pytest
-from differential import CORPUS, Mismatch, Pair, as_array, load, new_core, replay, run_stream, save, shrink
+from differential import CORPUS, Mismatch, Pair, check_doors, load, replay, run_stream, save, shrink
 from model import EVENT_FIELDS, Command, matching, wire
-from perpsim.core import COMMAND, EVENT, Engine, EventKind
+from perpsim.core import COMMAND, EVENT, EventKind
 from stream_settings import BY_NAME, SETTINGS
 
 COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "20000"))
@@ -42,20 +42,6 @@ def test_core_and_twin_agree(setting, seed, kinds):
         pytest.fail(f"{error}\ncut down to {path}", pytrace=False)
     kinds |= set(pair.kinds)
     check_doors(setting, pair)
-
-
-def check_doors(setting, pair):
-    """The same commands in batches, and across a snapshot, lead to the same digest."""
-    commands, digest = as_array(pair.log), pair.core.digest()
-    whole, halves = new_core(setting), new_core(setting)
-    whole.apply(commands)
-    assert whole.digest() == digest
-    half = len(commands) // 2
-    halves.apply(commands[:half])
-    restored = Engine.restore(halves.snapshot())
-    for start in range(half, len(commands), 7):
-        restored.apply(commands[start : start + 7])
-    assert restored.digest() == digest
 
 
 def test_the_streams_reach_everything(kinds):

@@ -96,10 +96,7 @@ def move_margin(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.NOT_ISOLATED)
     if in_liquidation(p):
         return reject(v, c, Reject.IN_LIQUIDATION)
-    if c.value > 0:
-        room = min(available(p.wallet, gains=True), p.wallet.balance)
-    else:
-        room = removable(p)
+    room = min(available(p.wallet, gains=True), p.wallet.balance) if c.value > 0 else removable(p)
     if abs(c.value) > room:
         return reject(v, c, Reject.INSUFFICIENT_MARGIN)
     move_isolated(p, c.value)

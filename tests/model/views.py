@@ -43,8 +43,17 @@ STORED_MARKET = [
     "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots",
 ]  # fmt: skip
 terms_row = attrgetter(
-    "state", "mark", "index", "last", "shift", "shock", "funding_rate", "funding_next_ns", "liquidated_longs",
-    "liquidated_shorts", "unfilled",
+    "state",
+    "mark",
+    "index",
+    "last",
+    "shift",
+    "shock",
+    "funding_rate",
+    "funding_next_ns",
+    "liquidated_longs",
+    "liquidated_shorts",
+    "unfilled",
 )
 
 
