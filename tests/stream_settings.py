@@ -109,7 +109,7 @@ SETTINGS = [
             "liquidation_delay_ns": 2 * SECOND, "fund_unwind": FundUnwind.SLICES, "fund_unwind_period_ns": 3 * SECOND,
             "fund_unwind_slice": 250_000_000, "reduce_limit": ReduceLimit.NONE, "adl_policy": AdlPolicy.NONE,
             "socialise": Socialise.WINNERS,
-        }, [MARKET, COARSE], weights={"jump": 3, "tick": 3},
+        }, [MARKET, COARSE], weights={"jump": 5, "tick": 3, "seed": 4},
     ),
     Setting(
         "tiers", VENUE | {

@@ -104,7 +104,7 @@ class VenueWords:
         else:
             to = self.rng.choice((0, 1, 1, 2, 3, 4, 4, 7, MarketState.CLOSED))
         c = Command(Kind.SET_MARKET_STATE, market=m.number, aux=to)
-        if self.rng.random() < 0.003 * len(self.venue.markets):
+        if self.rng.random() < 0.01 * len(self.venue.markets):
             c.aux = MarketState.SETTLING
             c.value = self.rng.choice((0, self.mark_near(m, 0.05), m.price_max * m.tick_value + 1))
         commands = [c]

@@ -207,7 +207,7 @@ class Stream(VenueWords):
             c.trigger_ticks = self.rng.choice((0, 0, c.trigger_ticks))
         if self.rng.random() < 0.5:
             c.flags |= Flag.MARKET
-            c.price_ticks = self.rng.choice((0, c.price_ticks, c.price_ticks, 2**40, -(2**40)))
+            c.price_ticks = self.rng.choice((0, c.price_ticks, c.price_ticks, 2**40 + 7, -(2**40)))
         if self.rng.random() < 0.2:
             c.flags |= Flag.CLOSE_POSITION
             c.size_lots = self.rng.choice((0, 0, 0, 3))
@@ -239,7 +239,7 @@ class Stream(VenueWords):
         )
         c.price_ticks = self.rng.choice((order.price, order.price, order.price + 1, self.price(m, order.side)))
         if order.flags & Flag.MARKET:
-            c.price_ticks = self.rng.choice((0, 1, 2**40))
+            c.price_ticks = self.rng.choice((0, 1, 2**40 + 7))
         if order.state == 2 and self.rng.random() < 0.5:
             c.trigger_ticks = max(1, order.trigger + self.rng.randrange(-4, 5))
         return [c]
