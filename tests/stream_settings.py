@@ -82,6 +82,7 @@ class Setting:
     assets: int = 1
     l3: tuple[int, ...] = ()  # markets whose tape brings single orders
     weights: dict = field(default_factory=dict)
+    funds: tuple[int, ...] = (0, 5, 50, 500, 5_000)  # what an insurance fund may start with
     scale: int = 1  # prices, and the steps between them, are so many times those of a small venue
     money: int = 1  # amounts of money likewise
     lots: int = 1  # sizes likewise
@@ -109,7 +110,7 @@ SETTINGS = [
             "liquidation_delay_ns": 2 * SECOND, "fund_unwind": FundUnwind.SLICES, "fund_unwind_period_ns": 3 * SECOND,
             "fund_unwind_slice": 250_000_000, "reduce_limit": ReduceLimit.NONE, "adl_policy": AdlPolicy.NONE,
             "socialise": Socialise.WINNERS,
-        }, [MARKET, COARSE], weights={"jump": 5, "tick": 3, "seed": 4},
+        }, [MARKET, COARSE], weights={"jump": 5, "tick": 3, "seed": 4}, funds=(0, 0, 5),
     ),
     Setting(
         "tiers", VENUE | {

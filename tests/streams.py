@@ -7,6 +7,7 @@ can spare. The commands that it yields are plain data, so a failing stream can b
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import accumulate
 
 from model import Command, Twin
@@ -54,7 +55,7 @@ class Stream(VenueWords):
             (self.rng.choice((900, 1000, 1100)) if m.tick_value > 1 else 5_000) * self.scale for m in self.venue.markets
         ]
         self.ids = 0
-        self.opening = list(self.open())
+        self.opening = list(self.open(setting))
 
     def next(self) -> list[Command]:
         if self.opening:
@@ -76,7 +77,7 @@ class Stream(VenueWords):
         for c in commands:
             c.time_ns = now
 
-    def open(self):
+    def open(self, setting: Setting) -> Iterator[Command]:
         """The first seconds: money, leverage, modes, prices."""
         for m in self.venue.markets:
             yield Command(Kind.SET_INDEX, START_NS, market=m.number, value=self.reference[m.number] * m.tick_value)
@@ -84,7 +85,7 @@ class Stream(VenueWords):
                 yield Command(Kind.SET_MARK, START_NS, market=m.number, value=self.mark_near(m, 0.0))
         for asset in range(self.venue.assets):
             for fund in range(self.venue.fund_first, self.venue.clearing_first):
-                amount = self.rng.choice((0, 5, 50, 500, 5_000)) * self.money
+                amount = self.rng.choice(setting.funds) * self.money
                 if amount:
                     yield Command(Kind.DEPOSIT, account=fund, asset=asset, value=amount)
             for account in range(self.venue.accounts_max):

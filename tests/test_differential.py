@@ -1,6 +1,6 @@
 """Two engines agree: random streams through the core and the naive twin, events and state compared.
 
-PERPSIM_DIFFERENTIAL sets the number of commands (20,000 in the ordinary run), PERPSIM_SEED the first seed. A failure
+PERPSIM_DIFFERENTIAL sets the number of commands (40,000 in the ordinary run), PERPSIM_SEED the first seed. A failure
 prints setting, seed, command and both sides' events; the stream is cut down and written to tests/corpus/, which every
 run replays. `make differential` runs ten million commands.
 """
@@ -17,10 +17,10 @@ from model import EVENT_FIELDS, Command, matching, wire
 from perpsim.core import COMMAND, EVENT, EventKind, Reject
 from stream_settings import BY_NAME, SETTINGS
 
-COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "20000"))
+COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "40000"))
 FIRST_SEED = int(os.environ.get("PERPSIM_SEED", "1"))
 pytestmark = pytest.mark.unshadowed("these tests are the comparison; check_doors adds batches and a snapshot")
-SEEDS = max(2, COMMANDS // 1_500 // len(SETTINGS))
+SEEDS = max(4, COMMANDS // 1_500 // len(SETTINGS))
 STREAM = -(-COMMANDS // SEEDS // len(SETTINGS))  # commands of one seed
 UNREACHED = {
     Reject.NONE: "no refusal",
@@ -49,7 +49,7 @@ def test_core_and_twin_agree(setting, seed, reached):
         counts.update(more)
 
 
-@pytest.mark.skipif(COMMANDS < 20_000 or FIRST_SEED != 1, reason="rare ones are reached by the streams of seed 1")
+@pytest.mark.skipif(COMMANDS < 40_000 or FIRST_SEED != 1, reason="rare ones are reached by the streams of seed 1")
 def test_the_streams_reach_everything(reached):
     kinds, reasons = reached
     if not kinds:
