@@ -35,7 +35,7 @@ print(*wanted, sep="\n")
 endef
 export REQUIREMENTS
 
-.PHONY: help build demo test test-slow kill lint bench clean
+.PHONY: help build demo test test-slow kill differential mutants lint bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -54,6 +54,12 @@ test-slow: build  ## the tests that take minutes
 
 kill: build  ## kill -9 a journalling process 200 times
 	$(BIN)/python -m pytest -m slow tests/test_kill.py
+
+differential: build  ## ten million random commands through core and twin
+	$(BIN)/python tests/many_streams.py
+
+mutants: .venv/.made  ## plant 25 bugs in copies of the core; each must be caught
+	$(BIN)/python tests/mutants.py
 
 lint: .venv/.made  ## ruff and cython-lint
 	$(BIN)/ruff check .

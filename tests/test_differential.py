@@ -15,6 +15,7 @@ import pytest
 from differential import CORPUS, Mismatch, Pair, check_doors, load, replay, run_stream, save, shrink
 from model import EVENT_FIELDS, Command, matching, wire
 from perpsim.core import COMMAND, EVENT, EventKind, Reject
+from planted_bugs import BUGS
 from stream_settings import BY_NAME, SETTINGS
 
 COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "40000"))
@@ -92,6 +93,17 @@ def test_a_wrong_state_is_found_too():
     pair.twin.venue.wallet(0, 0).balance += 1
     with pytest.raises(Mismatch, match="balance"):
         pair.compare(0)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_planted_bugs_fit_the_core(bug, root):
+    """The list for `make mutants` must follow the core: each text stands in it exactly once."""
+    assert (root / "core" / bug.file).read_text("utf-8").count(bug.old) == 1, f"{bug.name}: look for a new place"
+    assert bug.new != bug.old
+
+
+def test_the_list_of_planted_bugs_is_long_enough():
+    assert len({bug.name for bug in BUGS}) == len(BUGS) >= 25
 
 
 def test_the_twin_speaks_the_same_wire():
