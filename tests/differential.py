@@ -202,8 +202,20 @@ def shrink(setting: Setting, commands: list[Command]) -> list[Command]:
             else:
                 commands, dropped = shorter[: found.number + 1], True
         if chunk == 1 and not dropped:
-            return commands
+            return simplify(setting, commands)
         chunk = max(1, chunk // 2)
+
+
+def simplify(setting: Setting, commands: list[Command]) -> list[Command]:
+    """Fields that the disagreement does not need become 0, so that the case can be read."""
+    for number, command in enumerate(commands):
+        for name in fields_of(command):
+            if name != "kind":
+                plainer = [*commands]
+                plainer[number] = dataclasses.replace(commands[number], **{name: 0})
+                if replay(setting, plainer, every=1) is not None:
+                    commands = plainer
+    return commands
 
 
 def save(setting: Setting, commands: list[Command], name: str, story: str) -> Path:

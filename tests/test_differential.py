@@ -80,6 +80,7 @@ def test_a_wrong_twin_is_found_and_cut_down(monkeypatch, tmp_path):
     assert "setting orders, seed 1" in str(caught.value) and "core" in str(caught.value)
     few = shrink(BY_NAME["orders"], caught.value.log)
     assert 3 <= len(few) <= 12
+    assert sum(len(differential.fields_of(c)) for c in few) <= 6 * len(few)
     setting, again = load(save(BY_NAME["orders"], few, "cut-down", "a fee"))
     assert [differential.fields_of(c) for c in again] == [differential.fields_of(c) for c in few]
     assert replay(setting, again) is not None
