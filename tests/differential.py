@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from model import EVENT_FIELDS, Command, Twin, views
-from model.wire import BUY, SELL
+from model.wire import BUY, SELL, EventKind
 from perpsim.core import COMMAND, Engine
 from stream_settings import Setting
 from streams import Stream
@@ -64,6 +64,7 @@ class Pair:
         self.log: list[Command] = []
         self.kinds: Counter = Counter()
         self.reasons: Counter = Counter()
+        self.rules: Counter = Counter()
         self.decoded: dict[str, tuple[bytes, list[tuple]]] = {}
 
     def apply(self, c: Command) -> None:
@@ -81,6 +82,8 @@ class Pair:
         for event in expected:
             self.kinds[event.kind] += 1
             self.reasons[event.reason] += 1
+            if event.kind == EventKind.RULE:
+                self.rules[event.aux] += 1
         self.compare_stored(number)
         if number % self.every == 0 or len(found) > 12:
             self.compare(number)

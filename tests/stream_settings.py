@@ -40,7 +40,7 @@ def tiers(*rows: tuple[int, str, int]) -> tuple[tuple[int, int, int, int], ...]:
 
 
 STEPS = tiers((400, "0.5", 50), (2_000, "1", 25), (8_000, "2.5", 10), (40_000, "10", 4), (200_000, "25", 1))
-LARGE = tiers((300, "0.5", 50), (1_000, "1", 25), (4_000, "4", 15), (9_000, "10", 4))
+LARGE = tiers((300, "0.5", 50), (1_000, "1", 25), (4_000, "4", 15), (6_000, "10", 4))
 MARKET = {
     "tick_value": 10_000_000, "lot_numerator": 1, "lot_denominator": 100, "price_max": 20_000,
     "position_max": 2_000_000, "asset": 0, "fund_group": 0, "queue_model": QueueModel.BEHIND_FIRST,
@@ -90,7 +90,7 @@ class Setting:
 
 NO_TAPE = {"depth": 0, "snapshot": 0, "trade": 0, "l3": 0, "shock": 0}
 SETTINGS = [
-    Setting("orders", VENUE, [MARKET, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
+    Setting("orders", VENUE, [MARKET | {"max_orders": 3}, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
     Setting("crowd", VENUE, [MARKET], accounts=25, weights=NO_TAPE | {"conditional": 2, "amend": 2}),
     Setting("waterfall", VENUE, [MARKET, COARSE | {"fund_group": 1}, MARKET], weights=NO_TAPE | {"mark": 2, "jump": 3}),
     Setting(

@@ -13,7 +13,7 @@ import differential
 import perpsim.core
 import pytest
 from differential import CORPUS, Mismatch, Pair, check_doors, load, replay, run_stream, save, shrink
-from model import EVENT_FIELDS, Command, matching, wire
+from model import EVENT_FIELDS, Command, markets, matching, wire
 from perpsim.core import COMMAND, EVENT, EventKind, Reject
 from planted_bugs import BUGS
 from stream_settings import BY_NAME, SETTINGS
@@ -32,9 +32,9 @@ UNREACHED = {
 
 
 @pytest.fixture(scope="module")
-def reached() -> tuple[Counter, Counter]:
-    """How often the streams of this run have caused each kind of event, and each reason."""
-    return Counter(), Counter()
+def reached() -> tuple[Counter, Counter, Counter]:
+    """How often the streams of this run have caused each kind of event and each reason, and changed each rule."""
+    return Counter(), Counter(), Counter()
 
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
@@ -46,19 +46,21 @@ def test_core_and_twin_agree(setting, seed, reached):
     except Mismatch as error:
         path = save(setting, shrink(setting, error.log), f"found-{setting.name}-{seed}", str(error).split("\n")[0])
         pytest.fail(f"{error}\ncut down to {path}", pytrace=False)
-    for counts, more in zip(reached, (pair.kinds, pair.reasons), strict=True):
+    for counts, more in zip(reached, (pair.kinds, pair.reasons, pair.rules), strict=True):
         counts.update(more)
 
 
 @pytest.mark.skipif(COMMANDS < 40_000 or FIRST_SEED != 1, reason="rare ones are reached by the streams of seed 1")
 def test_the_streams_reach_everything(reached):
-    kinds, reasons = reached
+    kinds, reasons, rules = reached
     if not kinds:
         pytest.skip("no stream has run")
     missing = {kind.name for kind in EventKind if not kinds[kind]}
     assert not missing, f"no stream of this run caused {missing}"
     missing = {reason.name for reason in Reject if not reasons[reason] and reason not in UNREACHED}
     assert not missing, f"no stream of this run was refused or cancelled for {missing}"
+    missing = {rule for rule in (*markets.MARKET_RULES, *markets.VENUE_RULES) if not rules[rule]}
+    assert not missing, f"no stream of this run changed the rules {missing}"
     assert not any(reasons[reason] for reason in UNREACHED if reason), "one that was thought unreachable was reached"
 
 
