@@ -21,7 +21,6 @@ from model.wire import EventKind, Reject
 from stream_settings import BY_NAME, SETTINGS
 
 STREAM = 1_500  # commands of a stream: long enough for venues to fall into odd states, short enough to leave them
-DOORS_EVERY = 20  # every so many seeds a stream is also run in batches and across a snapshot
 EVERY = 25  # commands from one comparison of all that is derived to the next; what is stored is compared after each
 
 
@@ -43,8 +42,7 @@ def one_stream(job: tuple[str, int]) -> Outcome:
     outcome = Outcome(name, seed)
     try:
         pair = run_stream(BY_NAME[name], seed, STREAM, EVERY)
-        if seed % DOORS_EVERY == 0:
-            check_doors(BY_NAME[name], pair)
+        check_doors(BY_NAME[name], pair)
     except Mismatch as error:
         outcome.error, outcome.log = str(error), error.log
         return outcome
