@@ -162,8 +162,8 @@ BUGS = [
     ),
     Bug(
         "restored-clean", "snapshot.pyx",
-        "    saved.dirty_capacity = saved.dirty_count\n",
-        "    saved.dirty_capacity = saved.dirty_count\n    saved.dirty_count = 0\n",
+        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n",
+        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n    fresh.dirty_count = 0\n",
         "a restored engine has forgotten whose triggers were to be set anew",
     ),
     Bug(
