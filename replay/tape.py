@@ -376,8 +376,9 @@ def _facts(text: bytes, path: Path) -> dict:
     """What a file says of itself. Raises InputError where that is damaged."""
     try:
         facts = json.loads(text)
-        if int(facts["format"]) > FORMAT:
-            raise InputError(f"is a tape of format {facts['format']}, this release reads {FORMAT}; update perpsim", path)
+        form = int(facts["format"])
+        if form > FORMAT:
+            raise InputError(f"is a tape of format {form}, this release reads {FORMAT}; update perpsim", path)
         hash(Instrument(**facts["instrument"]))
         for source in facts["sources"]:
             hash(Source(**source))

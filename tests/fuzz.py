@@ -54,7 +54,7 @@ def mutated(rng: random.Random, data: bytes, seeds: list[bytes]) -> bytes:
             case 4:
                 out[at : at + size] = other[start : start + size]
             case 5:
-                words = (b"-1", b"0", b"1e999", b"NaN", b"9" * 40, b"{", b'"', b"\x00", b"\xff\xfe", b"\n", b"null", b"[]")
+                words = (b"-1", b"0", b"1e999", b"NaN", b"9" * 40, b"{", b'"', b"\x00", b"\xff\xfe", b"\n", b"[]")
                 out[at : at + size] = rng.choice(words)
             case 6 if rng.random() < 0.3:
                 del out[at:]

@@ -14,7 +14,8 @@ FILE_LINES = 600
 LONGER_FILES = {"core/orders.pyx": 760}  # may shrink, not grow
 LINE_CHARACTERS = {".py": 120, ".pyi": 120, ".pyx": 130, ".pxd": 130, ".toml": 180, ".md": 120}
 BANNED = re.compile(r"\b(TODO|FIXME|XXX|HACK|breakpoint|pdb|set_trace)\b")
-PRINTING = {"replay/cli.py", "tests/identity.py", "tests/fuzz.py", "tests/lines.py"}  # and bench: what is run to be read
+# and bench: what is run to be read
+PRINTING = {"replay/cli.py", "tests/identity.py", "tests/fuzz.py", "tests/lines.py"}
 CLOCK_AND_CHANCE = {"datetime", "os", "random", "secrets", "socket", "threading", "time"}
 CLOCK_LISTED = {("exchange/rules.py", "datetime")}  # dates of rulebooks, given by the caller
 DEFINITION = re.compile(r"^( *)(?:async )?(?:cpdef|cdef|def)\b[^=]*?(\w+)\(")
