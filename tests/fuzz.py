@@ -31,6 +31,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "fuzz"
 TOO_LONG = 20  # seconds for one input
+FAR = 1_700_100_000 * 10**9  # a day after the streams; to go further, every timer on the way would have to fire
 Try = Callable[[bytes, Path], bool]  # False: refused
 
 
@@ -53,7 +54,7 @@ def mutated(rng: random.Random, data: bytes, seeds: list[bytes]) -> bytes:
             case 4:
                 out[at : at + size] = other[start : start + size]
             case 5:
-                words = (b"-1", b"0", b"1e999", b"NaN", b"9" * 40, b"{", b'"', b"\x00", b"\xff\xfe", b"\n", b"null", b"[]")
+                words = (b"-1", b"0", b"1e999", b"NaN", b"9" * 40, b"{", b'"', b"\x00", b"\xff\xfe", b"\n", b"[]")
                 out[at : at + size] = rng.choice(words)
             case 6 if rng.random() < 0.3:
                 del out[at:]
@@ -92,6 +93,7 @@ class Commands:
             rows[name][at] = np.array(value % 2**bits, f"u{bits // 8}").view(COMMAND[name])
         if rng.random() < 0.3:
             rows = rows[np.array(rng.sample(range(len(rows)), len(rows)))]
+        rows["time_ns"][rows["time_ns"] > FAR] = 0
         return bytes([number]) + rows.tobytes()
 
     def attempt(self, data: bytes, folder: Path) -> bool:
@@ -198,7 +200,7 @@ class Store:
         path.write_bytes(data)
         try:
             stored = tape.open_tape(folder / self.path.parent.parent)
-            for _ in stored.batches():
+            for _ in tape.iter_batches(stored):
                 pass
         except InputError:
             return False

@@ -23,8 +23,6 @@ What is not run again is decided here, with its reason:
 
 from __future__ import annotations
 
-from __future__ import annotations
-
 import heapq
 from collections import deque
 from importlib.util import find_spec

@@ -15,6 +15,7 @@ from perpsim.exchange.recovery import recover
 
 TESTS = Path(__file__).resolve().parent
 
+
 class Victim:
     """A child that journals until it is killed, and the folder that its successors take over."""
 

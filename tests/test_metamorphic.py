@@ -13,8 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from differential import as_array, new_twin
-from model import Command
-from perpsim.core import COMMAND, EVENT, MARKETS_ALL, Engine, EventKind, Flag, Kernel, Kind, Side, Stop, Watch
+from perpsim.core import COMMAND, EVENT, Engine, EventKind, Flag, Kernel, Kind, Stop, Watch
 from stream_settings import BY_NAME, MARKET, SECOND, SETTINGS, VENUE, Setting
 from streams import START_NS, Stream
 from test_regressions import PLAIN
@@ -29,7 +28,7 @@ PRICES = {  # fields that hold a price of the market, 1e-8 of the quote
 }  # fmt: skip
 given_marks = [setting for setting in SETTINGS if setting.name != "computed"]
 each_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-pytestmark = pytest.mark.unshadowed("each of these streams is run in two ways; the ways of the shadows are tested above")
+pytestmark = pytest.mark.unshadowed("each stream is run in two ways already; shadow.py runs those of other tests")
 
 
 def stream(setting: Setting, seed: int = 1, count: int = COMMANDS) -> np.ndarray:
@@ -88,7 +87,8 @@ def test_a_command_that_means_nothing_changes_nothing(setting):
     commands = stream(setting)
     nothing = np.zeros(1, COMMAND)  # no kind of command: refused before anything is looked at
     rng = random.Random(3)
-    pieces = [piece for c in np.split(commands, len(commands)) for piece in ([nothing, c] if rng.random() < 0.3 else [c])]
+    singly = np.split(commands, len(commands))
+    pieces = [piece for c in singly for piece in ([nothing, c] if rng.random() < 0.3 else [c])]
     one, before = played(setting, commands)
     other, after = played(setting, np.concatenate(pieces))
     refused, also = ((events["kind"] == EventKind.REJECTED) & (events["aux"] == 0) for events in (after, before))
@@ -128,7 +128,8 @@ def test_accounts_are_only_numbers(setting):
 
     def renamed(accounts: np.ndarray) -> np.ndarray:
         known = (accounts >= 0) & (accounts < len(names))
-        return np.where(known, names[np.where(known, accounts, 0)], accounts + (room - setting.accounts) * (accounts > 0))
+        beyond = accounts + (room - setting.accounts) * (accounts > 0)
+        return np.where(known, names[np.where(known, accounts, 0)], beyond)
 
     others = commands.copy()
     others["account"] = renamed(commands["account"])
@@ -270,7 +271,8 @@ def watched(look: Callable[[Kernel], None]) -> str:
     count = 400
     rng = np.random.default_rng(5)
     kernel.feed(number, {
-        "time_ns": START_NS + np.arange(count) * SECOND, "code": rng.choice(np.array([1, 2, 3, 17, 18], np.uint8), count),
+        "time_ns": START_NS + np.arange(count) * SECOND,
+        "code": rng.choice(np.array([1, 2, 3, 17, 18], np.uint8), count),
         "price": 1_000 + rng.integers(-5, 6, count), "value": rng.integers(1, 9, count),
     })  # fmt: skip
     kernel.finish(number)
@@ -310,5 +312,3 @@ def test_a_bot_that_only_listens_changes_nothing(tmp_path):
         digests.add(outcome.engine.digest())
         heard = getattr(outcome.plan.bots[0].strategy, "heard", [])
     assert len(digests) == 1 and len(heard) > 100
-
-

@@ -16,7 +16,11 @@ LINE_CHARACTERS = {".py": 120, ".pyi": 120, ".pyx": 130, ".pxd": 130, ".toml": 1
 BANNED = re.compile(r"\b(TODO|FIXME|XXX|HACK|breakpoint|pdb|set_trace)\b")
 # and bench: what is run to be read
 PRINTING = {
-    "replay/cli.py", "tests/fuzz.py", "tests/identity.py", "tests/lines.py", "tests/many_streams.py",
+    "replay/cli.py",
+    "tests/fuzz.py",
+    "tests/identity.py",
+    "tests/lines.py",
+    "tests/many_streams.py",
     "tests/mutants.py",
 }
 CLOCK_AND_CHANCE = {"datetime", "os", "random", "secrets", "socket", "threading", "time"}
