@@ -21,7 +21,7 @@ from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, leave_book, release, settle_fills
 from .state cimport (
-    STAGE_NONE, STATE_RESTING, STATE_WAITING, Order, Position, Trigger, Wallet,
+    STAGE_NONE, STATE_RESTING, STATE_WAITING, TOUCHED, Order, Position, Trigger, Wallet,
     TIMER_EXPIRY, order_new, order_set, position_new, trigger_new, wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
@@ -738,6 +738,7 @@ cdef int amend(State *s, const Command *c) except -1 nogil:
     if c.price_ticks == o.price_ticks and left <= o.size_lots:
         release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots - left)
         s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= o.size_lots - left
+        s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].next_free = TOUCHED
         s.orders[slot].size_lots = left
         return amended(s, &copy, left, o.filled_lots)
     if o.trigger != NONE:
@@ -786,4 +787,5 @@ cdef int amend_waiting(State *s, Market *m, Command *c, int32_t slot, lots_t lef
         stop_link(s, m, slot)
     o.price_ticks = c.price_ticks
     o.size_lots = left
+    g.clean = 0
     return amended(s, c, left, 0)

@@ -12,7 +12,8 @@ from libc.string cimport memcpy
 
 from .ladder cimport Ladder, Page, ladder_free
 from .state cimport (
-    BASIS_SAMPLES_MAX, Account, Level, Market, Order, Position, State, Tier, Timer, Trigger, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, WALLET_STALE, WALLET_TOUCHED, Account, Level, Market, Order, Position, State, Tier, Timer, Trigger,
+    Wallet, WorldLevel,
 )
 
 MAGIC = b"PERPSIM\x00"
@@ -142,6 +143,8 @@ cdef int load_state(State *s, bytes data) except -1:
     saved.events_count = saved.events_digested = 0
     keep_scratch(s, &saved)
     s[0] = saved
+    for i in range(s.accounts_count * s.assets_count):
+        s.wallets[i].flags &= ~(WALLET_TOUCHED | WALLET_STALE)  # those lists are not in a snapshot
     return 0
 
 
@@ -199,4 +202,5 @@ cdef int keep_scratch(State *s, State *saved) except -1:
     saved.found, saved.found_count, saved.found_capacity = s.found, 0, s.found_capacity
     saved.ranks, saved.ranks_count, saved.ranks_capacity = s.ranks, 0, s.ranks_capacity
     saved.ranks_key = -1
+    saved.touched, saved.touched_count = s.touched, 0
     return 0
