@@ -1,8 +1,8 @@
 """How many ns does one order-flow command take, matched, settled, reported and digested?
 
-`python -m bench.flow FILE.npy [--plain | --margined] [--passes N] [--batch N] [--audit N]` feeds a recorded flow through
-`Engine.apply` and prints one JSON line. FILE has rows (op, order_id, side, price_tick, qty): op 0 adds a limit order,
-1 cancels a live one, 2 is a marketable order that always fills whole.
+`python -m bench.flow FILE.npy [--plain | --margined] [--passes N] [--batch N] [--audit N]` feeds a recorded flow
+through `Engine.apply` and prints one JSON line. FILE has rows (op, order_id, side, price_tick, qty): op 0 adds a limit
+order, 1 cancels a live one, 2 is a marketable order that always fills whole.
 
 --plain     one account with more money than the flow can need
 --margined  account = order_id mod 1,000, mark fixed at 100,000, margin held and released, fees and positions
@@ -119,7 +119,7 @@ def main() -> None:
     mode.add_argument("--margined", action="store_true", help="1,000 accounts with margin, fees and positions")
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--batch", type=int, default=4096, help="commands in one call of apply")
-    parser.add_argument("--audit", type=int, default=1, choices=(0, 1, 2), help="0: none, 1: of batches, 2: of commands")
+    parser.add_argument("--audit", type=int, default=1, choices=(0, 1, 2), help="0: none, 1: batches, 2: commands")
     options = parser.parse_args()
     flow = np.load(options.file)
     print(json.dumps(report(flow, options.margined, options.passes, options.batch, options.audit)))

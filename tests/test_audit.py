@@ -17,9 +17,11 @@ DAMAGES = [  # (pool, field, change); the first three need nothing but the total
     ("position", "trigger_value", 40 * ONE), ("position", "trigger_value", -40 * ONE), ("position", "bid_value", 1),
     ("position", "ask_value", -1), ("position", "open_loss", 1), ("position", "resting_orders", 1),
     ("order", "size_lots", 1), ("order", "price_ticks", 1), ("order", "next", 1), ("order", "position_next", 1),
-    ("level", "lots", -1), ("level", "world_lots", 1), ("recorded", "recorded", -10**6), ("recorded", "consumed", 10**6),
-    ("recorded", "where", 1), ("index", "entry", 1), ("index", "entry", 1 << 40), ("market", "longs_lots", 1),
-    ("market", "best_bid", -1), ("market", "mark_ticks", 1), ("market", "basis_sum", 1), ("market", "longs_bound", -10**15),
+    ("level", "lots", -1), ("level", "world_lots", 1), ("recorded", "recorded", -10**6),
+    ("recorded", "consumed", 10**6), ("recorded", "where", 1), ("index", "entry", 1),
+    ("index", "entry", 1 << 40), ("market", "longs_lots", 1),
+    ("market", "best_bid", -1), ("market", "mark_ticks", 1), ("market", "basis_sum", 1),
+    ("market", "longs_bound", -10**15),
     ("ladder", "bits", 1 << 62), ("timer", "time_ns", -3 * SECOND),
 ]  # fmt: skip
 DEEP_DAMAGES = [("tier", "deduction", 1), ("free", "orders", 0), ("state", "waiting", 1)]
@@ -27,8 +29,9 @@ DEEP_DAMAGES = [("tier", "deduction", 1), ("free", "orders", 0), ("state", "wait
 
 def venue(audit: int) -> Engine:
     """Customers with positions both ways, orders of every kind, and recorded levels behind them."""
-    free = {"band_up": 0, "band_down": 0, "min_notional": 0, "max_orders": 50, "mark_period_ns": SECOND, "basis_samples": 5}
-    engine = Engine(VENUE, [MARKET | free], ACCOUNTS, audit=audit)
+    free = {"band_up": 0, "band_down": 0, "min_notional": 0, "max_orders": 50}
+    timed = {"mark_period_ns": SECOND, "basis_samples": 5}
+    engine = Engine(VENUE, [MARKET | free | timed], ACCOUNTS, audit=audit)
     engine.submit(kind=Kind.TICK, time_ns=NOW)
     for account in range(ACCOUNTS):
         engine.submit(kind=Kind.DEPOSIT, account=account, value=10_000 * ONE)
@@ -39,8 +42,9 @@ def venue(audit: int) -> Engine:
             engine.submit(kind=Kind.SET_MARGIN_MODE, account=account, market=0, aux=MarginMode.ISOLATED)
         side = account % 2
         assert not engine.submit(
-            kind=Kind.SEED_POSITION, account=account, market=0, side=side, size_lots=6_000, value=MARK * MARKET["tick_value"]
-        )
+            kind=Kind.SEED_POSITION, account=account, market=0, side=side, size_lots=6_000,
+            value=MARK * MARKET["tick_value"],
+        )  # fmt: skip
         for number in range(3):
             price = MARK - 5 - number - account % 4 if side == Side.BUY else MARK + 5 + number + account % 4
             engine.submit(
@@ -87,6 +91,12 @@ def damage(engine: Engine, pool: str, field: str, change: int) -> None:
     if pool == "timer":
         slots = slots[-1:]
     testing.py_damage(engine, pool, field, slots[len(slots) // 2] if pool != "tier" else 1, change)
+
+
+def bid(engine: Engine, number: int, price: int) -> None:
+    engine.submit(
+        kind=Kind.PLACE, account=11, market=0, order_id=number, side=Side.BUY, price_ticks=price, size_lots=2
+    )  # fmt: skip
 
 
 def test_nothing_is_wrong_with_the_venue():
@@ -198,9 +208,7 @@ def test_the_history_of_the_slots_does_not_show():
         used.submit(kind=Kind.CANCEL, account=11, market=0, order_id=number)
     for engine in (plain, used):
         for number in range(40, 60):
-            engine.submit(
-                kind=Kind.PLACE, account=11, market=0, order_id=number, side=Side.BUY, price_ticks=800 + number % 7, size_lots=2
-            )
+            bid(engine, number, 800 + number % 7)
     assert plain.state_hashes()["orders"] == used.state_hashes()["orders"]
     assert plain.state_hashes()["accounts"] == used.state_hashes()["accounts"]
 
@@ -225,6 +233,6 @@ def test_the_order_of_a_queue_shows():
     engines = [venue(0), venue(0)]
     for engine, numbers in zip(engines, ((50, 51), (51, 50)), strict=True):
         for number in numbers:
-            engine.submit(kind=Kind.PLACE, account=11, market=0, order_id=number, side=Side.BUY, price_ticks=800, size_lots=2)
+            bid(engine, number, 800)
     ours, theirs = (engine.state_hashes() for engine in engines)
     assert {name for name in ours if ours[name] != theirs[name]} == {"orders"}
