@@ -460,7 +460,10 @@ cdef int check_counts(State *s, Breach *b) noexcept nogil:
         waiting += s.orders[i].state == STATE_WAITING
     for i in range(s.levels_count):
         resting += s.levels[i].orders if s.levels[i].head != NONE else 0
-    if equal(b, BREACH_LIVE, 0, 0, live, s.orders_live) or equal(b, BREACH_LIVE, 0, 0, resting + waiting, s.orders_live) or             equal(b, BREACH_WAITING, NONE, 0, s.waiting_orders, waiting) or             equal(b, BREACH_INDEX_USED, 0, 0, s.order_index.used, live) or             equal(b, BREACH_INDEX_USED, 1, 0, s.position_index.used, s.positions_count):
+    if equal(b, BREACH_LIVE, 0, 0, live, s.orders_live) or equal(b, BREACH_LIVE, 0, 0, resting + waiting, s.orders_live) or \
+            equal(b, BREACH_WAITING, NONE, 0, s.waiting_orders, waiting) or \
+            equal(b, BREACH_INDEX_USED, 0, 0, s.order_index.used, live) or \
+            equal(b, BREACH_INDEX_USED, 1, 0, s.position_index.used, s.positions_count):
         return 1
     live = 0
     for i in range(s.order_index.mask + 1):
@@ -498,7 +501,10 @@ cdef int check_members(State *s, Market *m, Breach *b) noexcept nogil:
         shorts += s.positions[slot].triggered_side == 2
         waiting += s.positions[slot].waiting_orders
         slot = s.positions[slot].market_next
-    if equal(b, BREACH_POSITION_LISTS, NONE, m.id, m.positions_count, count) or             equal(b, BREACH_MEMBERS, m.id, 1, bucket_members(s, &m.longs), longs) or             equal(b, BREACH_MEMBERS, m.id, 2, bucket_members(s, &m.shorts), shorts) or             equal(b, BREACH_WAITING, m.id, 0, m.waiting_orders, waiting):
+    if equal(b, BREACH_POSITION_LISTS, NONE, m.id, m.positions_count, count) or \
+            equal(b, BREACH_MEMBERS, m.id, 1, bucket_members(s, &m.longs), longs) or \
+            equal(b, BREACH_MEMBERS, m.id, 2, bucket_members(s, &m.shorts), shorts) or \
+            equal(b, BREACH_WAITING, m.id, 0, m.waiting_orders, waiting):
         return 1
     for number in range(10):
         ladder = ladder_number(m, number, &whole)
@@ -512,7 +518,6 @@ cdef int check_members(State *s, Market *m, Breach *b) noexcept nogil:
 
 cdef int check_whole(State *s, bint risk, Breach *b) noexcept nogil:
     cdef int32_t i
-    cdef uint64_t timers = 0
     if check_records(s, risk, b) or check_fees(s, b) or check_tiers(s, b) or check_free(s, b) or check_counts(s, b):
         return 1
     for i in range(s.markets_count):

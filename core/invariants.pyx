@@ -15,7 +15,7 @@ from .records cimport (
     TIF_GTD,
 )
 from .state cimport (
-    ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, NEVER, STAGE_NONE, STATE_RESTING, STATE_WAITING, WALLET_DIRTY, WALLET_QUEUED, Level,
+    ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STATE_RESTING, STATE_WAITING, WALLET_DIRTY, WALLET_QUEUED, Level,
     Order, Position, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport abs64, div_ceil, max64, min64, money_t, value_t
