@@ -328,7 +328,7 @@ cdef int check_timer(State *s, int32_t place, Breach *b) noexcept nogil:
     cdef Timer *t = &s.timers[place]
     cdef Timer *parent = &s.timers[(place - 1) / 2]
     if place == 0:
-        return equal(b, BREACH_TIMERS, t.kind, t.target, s.next_timer_ns, t.time_ns)
+        return equal(b, BREACH_TIMERS, t.kind, t.target, s.next_timer_ns, t.time_ns if s.started else 1)
     return expect(b, parent.time_ns < t.time_ns or (parent.time_ns == t.time_ns and (
         parent.kind < t.kind or (parent.kind == t.kind and parent.sequence < t.sequence))),
         BREACH_TIMERS, t.kind, t.target, t.time_ns, parent.time_ns)
