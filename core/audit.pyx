@@ -28,7 +28,7 @@ from .units cimport RATE_ONE, abs64, count_ones, max64
 
 cdef enum:
     EARNED_BY = 32                      # events and tape rows that pay for one step of the rotation
-    WORK_A_WALLET = 16                   # and for adding up one wallet
+    WORK_A_WALLET = 24                   # and for adding up one wallet
     STEPS_MAX = 1 << 16                 # that can be saved up
     ROTATE_WALLETS = 0
     ROTATE_POSITIONS = 1
@@ -322,7 +322,7 @@ cdef int rotate(State *s, Shadow *shadow, Breach *b) noexcept nogil:
 cdef int audit_batch(State *s, Shadow *shadow, Hashes *hashes) except -1:
     """What changed, the totals, and a part of everything. Waits until there was work enough to pay for it.
 
-    So it costs the same small part of a run whatever the sizes of batches; nothing waits for longer than sixteen events
+    So it costs the same small part of a run whatever the sizes of batches; nothing waits for longer than 24 events
     or rows an account.
     """
     cdef int64_t work = s.sequence + s.rows
