@@ -35,11 +35,11 @@ print(*wanted, sep="\n")
 endef
 export REQUIREMENTS
 
-.PHONY: help build demo test test-slow lint bench clean
+.PHONY: help build demo test test-slow kill differential mutants lint bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 build: .venv/.built  ## make .venv with the product and its test tools
 
@@ -51,6 +51,15 @@ test: build  ## all tests but the slow ones
 
 test-slow: build  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+kill: build  ## kill -9 a journalling process 200 times
+	$(BIN)/python -m pytest -m slow tests/test_kill.py
+
+differential: build  ## ten million random commands through core and twin
+	$(BIN)/python tests/many_streams.py
+
+mutants: .venv/.made  ## plant 25 bugs in copies of the core; each must be caught
+	$(BIN)/python tests/mutants.py
 
 lint: .venv/.made  ## ruff and cython-lint
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .harness import ROOT
 
-QUESTIONS = ("mark_update", "slide", "gap", "adl", "replay", "memory", "border")
+QUESTIONS = ("mark_update", "slide", "gap", "adl", "replay", "memory", "border", "journal")
 RESULTS = ROOT / "bench" / "RESULTS.md"
 
 

@@ -92,6 +92,9 @@ cdef int match_orders(State *s, Market *m, int maker_side, ticks_t price, lots_t
     while slot != NONE and lots[0] > 0:
         o = &s.orders[slot]
         following = o.next
+        if o.flags & FLAG_REDUCE_ONLY and slot != t.checked:
+            t.checked = slot            # the fills so far may end it, and what is recorded around it is one segment then
+            return MATCH_CHECK_MAKER
         if o.world_ahead:
             take = min64(o.world_ahead, lots[0])
             w = world_at(s, m, maker_side, price)
@@ -115,9 +118,6 @@ cdef int match_orders(State *s, Market *m, int maker_side, ticks_t price, lots_t
                 return MATCH_DONE
             slot = following
             continue
-        if o.flags & FLAG_REDUCE_ONLY and slot != t.checked:
-            t.checked = slot
-            return MATCH_CHECK_MAKER
         t.checked = NONE
         take = min64(o.size_lots, lots[0])
         lots[0] -= take

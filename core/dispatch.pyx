@@ -4,7 +4,7 @@ At equal times the order is: recorded trades, recorded levels, marks, funding, e
 commands. So rows of a tape see the timers of earlier times only; client commands see those of their own time too.
 """
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t
 
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
@@ -15,8 +15,9 @@ from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
-from .orders cimport amend, apply_calm, cancel, cancel_all, expire_order, fire_conditionals, place, reject
+from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
+from .plain cimport apply_calm
 from .prices cimport change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *

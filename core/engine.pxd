@@ -17,10 +17,11 @@ cdef class Engine:
     cdef readonly int audit             # 0: never, 1: after each batch, 2: after each command
     cdef readonly object broken         # why the engine stopped for good, None while it works
     cdef readonly object suspects       # commands of which one broke an invariant, None while it works
-    cdef object setup                   # (rulebook parameters, market parameters), for snapshots
+    cdef readonly tuple setup           # what it was made with: (rules, markets, accounts_max, seed, venue, assets)
 
     cdef int begin_batch(self) except -1
     cdef object end_batch(self)
     cdef int guard(self) except -1
     cdef int verify(self, bint whole) except -1
     cdef int batch_done(self) except -1
+    cdef void failed(self, bint of_memory) noexcept

@@ -232,8 +232,8 @@ cdef class Engine:
     audit         when invariants are checked. 0: never; 1: after each batch, those of the accounts that changed, the totals,
                   and a part of everything, in rotation; 2: all of them after each command
 
-    Raises ValueError for parameters that do not fit together, OverflowError when a number leaves 64 bits (the engine
-    is of no use afterwards), InvariantError from `check` or an audit.
+    Raises ValueError for parameters that do not fit together, OverflowError when a number leaves 64 bits, MemoryError,
+    InvariantError from `check` or an audit. `broken` then says why the engine has stopped; it takes nothing more.
     """
 
     def __cinit__(self, rulebook, markets, int accounts_max, int64_t seed=0, *, int venue=0, int assets=1, int audit=1):
@@ -246,9 +246,9 @@ cdef class Engine:
         funds = max(m["fund_group"] for m in markets) + 1
         self.setup = (rules, markets, accounts_max, seed, venue, assets)    # JSON in a snapshot
         self.audit = audit
+        self.buffer = EventBuffer.__new__(EventBuffer)
         state_init(&self.state, <int32_t>len(markets), assets, accounts_max, funds)
         self.state.venue = venue
-        self.buffer = EventBuffer.__new__(EventBuffer)
         self.buffer.memory = self.state.events
         set_venue_rules(&self.state, rules)
         for number, market in enumerate(markets):
@@ -282,6 +282,12 @@ cdef class Engine:
             raise OverflowError("a price, size or amount of money left 64 bits; the engine has stopped")
         return 0
 
+    cdef void failed(self, bint of_memory) noexcept:
+        """Something was raised while commands were at work: what it has left half-done must not be used again."""
+        self.buffer.memory = self.state.events          # it may have grown
+        if self.broken is None:
+            self.broken = "it ran out of memory in the midst of its work" if of_memory else "it failed in the midst of its work"
+
     cdef object end_batch(self):
         """The events of the batch as a read-only array; the memory is reused once the array is gone."""
         cdef int64_t count = self.state.events_count
@@ -302,22 +308,26 @@ cdef class Engine:
         cdef int64_t i
         cdef const Command *command
         self.begin_batch()
-        if count:
-            command = <const Command *>&raw[0]
-            if self.audit == AUDIT_EVENT:
+        try:
+            if count and self.audit == AUDIT_EVENT:
+                command = <const Command *>&raw[0]
                 for i in range(count):
                     self.suspects = commands[i:i + 1]
                     with nogil:
                         apply_command(&self.state, &command[i])
                     self.guard()
                     self.verify(True)
-            else:
+            elif count:
+                command = <const Command *>&raw[0]
                 self.suspects = commands
                 with nogil:
                     apply_commands(&self.state, command, count)
                 self.batch_done()
             self.suspects = None
-        return self.end_batch()
+            return self.end_batch()
+        except BaseException as error:
+            self.failed(isinstance(error, MemoryError))
+            raise
 
     cdef int batch_done(self) except -1:
         """After commands were applied: nothing left 64 bits, and the audit of the batch finds nothing."""
@@ -360,18 +370,26 @@ cdef class Engine:
             self.begin_batch()
         elif self.broken is not None:
             raise RuntimeError(f"the engine has stopped: {self.broken}")
-        with nogil:
-            reason = apply_command(&self.state, &c)
-        self.guard()
-        if self.audit:
-            self.suspects = np.frombuffer(<bytes>(<char *>&c)[:sizeof(Command)], COMMAND)
-            self.verify(self.audit == AUDIT_EVENT)
-            self.suspects = None
+        try:
+            with nogil:
+                reason = apply_command(&self.state, &c)
+            self.guard()
+            if self.audit:
+                self.suspects = np.frombuffer(<bytes>(<char *>&c)[:sizeof(Command)], COMMAND)
+                self.verify(self.audit == AUDIT_EVENT)
+                self.suspects = None
+        except BaseException as error:
+            self.failed(isinstance(error, MemoryError))
+            raise
         return reason
 
     def drain(self):
         """Events of `submit` calls since the last `drain` or `apply`, as an array of EVENT."""
-        return self.end_batch()
+        try:
+            return self.end_batch()
+        except BaseException as error:
+            self.failed(isinstance(error, MemoryError))
+            raise
 
     def digest(self) -> str:
         """Rolling hash of all events and tape rows so far, 64 hexadecimal digits."""
@@ -418,15 +436,20 @@ cdef class Engine:
 
     def snapshot(self) -> bytes:
         """The whole state; `Engine.restore` continues from it as if nothing had happened."""
+        if self.broken is not None:
+            raise RuntimeError(f"the engine has stopped: {self.broken}")
         digest_events(&self.state)
         return dump_state(&self.state, json.dumps(self.setup).encode())
 
     @staticmethod
     def restore(bytes data, int audit=1):
         """An engine from a snapshot. Raises ValueError when the bytes are not one, or are damaged."""
-        rules, markets, accounts_max, seed, venue, assets = json.loads(read_setup(data))
-        for market in markets:
-            market["tiers"] = tuple(map(tuple, market["tiers"]))
+        try:
+            rules, markets, accounts_max, seed, venue, assets = json.loads(read_setup(data))
+            for market in markets:
+                market["tiers"] = tuple(map(tuple, market["tiers"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError("the parameters of the engine in the snapshot are damaged") from error
         cdef Engine engine = Engine(rules, markets, accounts_max, seed, venue=venue, assets=assets, audit=audit)
         load_state(&engine.state, data)
         return engine

@@ -22,8 +22,8 @@ cdef extern from *:
     /* a whole event, one store a word */
     static inline void perpsim_put_event(void *event, int64_t sequence, int64_t time_ns, int64_t order_id,
             int64_t maker_order_id, int64_t price, int64_t size, int64_t fee, int64_t value, int64_t aux,
-            int32_t account, int32_t maker_account, uint64_t market, uint64_t reason, uint64_t kind, uint64_t venue, uint64_t asset,
-            uint64_t side) {
+            int32_t account, int32_t maker_account, uint64_t market, uint64_t reason, uint64_t kind, uint64_t venue,
+            uint64_t asset, uint64_t side) {
         perpsim_word *w = (perpsim_word *)event;
         w[0] = sequence; w[1] = time_ns; w[2] = order_id; w[3] = maker_order_id; w[4] = price; w[5] = size;
         w[6] = fee; w[7] = value; w[8] = aux;

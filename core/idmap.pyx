@@ -25,11 +25,12 @@ cdef enum:
 
 cdef int idmap_init(IdMap *index, int64_t capacity) except -1 nogil:
     """Room for `capacity` entries, a power of two."""
-    index.entries = <uint64_t *>calloc(capacity, sizeof(uint64_t))
-    large_pages(index.entries, capacity * sizeof(uint64_t))
-    if index.entries == NULL:
+    cdef uint64_t *entries = <uint64_t *>calloc(capacity, sizeof(uint64_t))
+    if entries == NULL:
         with gil:
             raise MemoryError("no memory for a hash index")
+    large_pages(entries, capacity * sizeof(uint64_t))
+    index.entries = entries
     index.mask = capacity - 1
     index.used = 0
     return 0

@@ -184,19 +184,27 @@ cdef class Kernel:
             raise ValueError(f"commands must be for known venues, at {self.time_ns} or later")
         cdef const unsigned char[::1] raw = commands.copy().view("u1").reshape(-1)
         cdef int64_t i
+        self.reserve(commands.shape[0])
         for i in range(commands.shape[0]):
             self.push((<const Command *>&raw[i * sizeof(Command)])[0])
 
-    cdef int push(self, Command command) except -1:
+    cdef int reserve(self, int64_t more) except -1:
+        """Room for all commands of a call, or for none."""
         cdef Scheduled *grown
-        cdef Scheduled item
-        cdef int64_t i, parent
-        if self.heap_count == self.heap_capacity:
-            self.heap_capacity = max(64, self.heap_capacity * 2)
-            grown = <Scheduled *>realloc(self.heap, self.heap_capacity * sizeof(Scheduled))
+        cdef int64_t wanted = max(64, self.heap_capacity)
+        while wanted < self.heap_count + more:
+            wanted *= 2
+        if wanted > self.heap_capacity:
+            grown = <Scheduled *>realloc(self.heap, wanted * sizeof(Scheduled))
             if grown == NULL:
                 raise MemoryError("no memory for scheduled commands")
             self.heap = grown
+            self.heap_capacity = wanted
+        return 0
+
+    cdef void push(self, Command command) noexcept:
+        cdef Scheduled item
+        cdef int64_t i, parent
         item.sequence = self.scheduled
         item.command = command
         self.scheduled += 1
@@ -209,7 +217,6 @@ cdef class Kernel:
             self.heap[i] = self.heap[parent]
             i = parent
         self.heap[i] = item
-        return 0
 
     cdef Scheduled pop(self) noexcept:
         cdef Scheduled top = self.heap[0]
@@ -267,9 +274,12 @@ cdef class Kernel:
                 raise RuntimeError(f"the engine has stopped: {engine.broken}")
         try:
             reason = self.loop(until_ns)
-        finally:
+        except BaseException as error:
             for engine in self.engines:
-                engine.guard()
+                engine.failed(isinstance(error, MemoryError))
+            raise
+        for engine in self.engines:
+            engine.buffer.memory = engine.state.events
         for engine in self.engines:
             engine.batch_done()
         return Stop(reason)

@@ -106,10 +106,10 @@ cdef inline int64_t ladder_previous(Ladder *ladder, int64_t price) noexcept nogi
         return NO_PRICE
     page = price >> 6
     if page >= ladder.directory_size:
+        if ladder.directory_size == 0:
+            return NO_PRICE
         page = ladder.directory_size - 1
         price = (page << 6) + 63
-        if page < 0:
-            return NO_PRICE
     word = ladder.bits[page] << (63 - (price & 63))
     if word:
         return price - count_leading_zeros(word)

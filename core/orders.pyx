@@ -5,47 +5,24 @@ rests what is left. A refusal is an event with a reason, never an exception. A c
 and is placed when it fires, with the margin checks of that moment.
 """
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
-from .bands cimport band_limit
 from .book cimport (
-    MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_add, book_depth, book_match, book_remove, crosses,
-    ladder_get, matches_now, order_detach, order_link, order_unlist,
+    MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_depth, book_match, book_remove, crosses, ladder_get,
+    matches_now, order_detach, order_link,
 )
-from .events cimport NO_ACCOUNT, event_new, event_put, next_event
-from .idmap cimport (
-    find_order, find_order_at, find_position, idmap_place, idmap_put, idmap_remove_at, idmap_reserve, idmap_set, index_home,
-    key_hash, prefetch_order,
-)
+from .events cimport event_new
+from .idmap cimport find_order, idmap_put, key_hash
 from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
-from .settle cimport cancel_order, cancel_orders_of, hold, leave_book, release, settle_fills
+from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills
 from .state cimport (
-    STAGE_NONE, STATE_RESTING, STATE_WAITING, TOUCHED, Order, Position, Trigger, Wallet,
-    TIMER_EXPIRY, order_new, order_set, position_new, trigger_new, wallet_of,
+    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, Order, Position, Trigger, Wallet, order_new, order_set, trigger_new,
+    wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
-from .units cimport (
-    RATE_ONE, abs64, add_checked, by_side, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, ns_t, prefetch, value_t,
-)
-
-cdef enum:
-    CONDITIONAL = FLAG_STOP | FLAG_TAKE_PROFIT | FLAG_TRAILING
-    FLAGS_KEPT = FLAG_MARKET | FLAG_POST_ONLY | FLAG_REDUCE_ONLY | FLAG_CLOSE_POSITION | CONDITIONAL | FLAG_PRICE_PROTECT
-
-cdef struct Ticket:                     # an order on its way to the book
-    int64_t order_id
-    lots_t lots                         # still to be matched
-    lots_t filled                       # by earlier lives of the same id (an amended order)
-    ticks_t price
-    ticks_t limit                       # worst price at which it may match
-    int64_t expire_ns
-    int32_t position
-    uint16_t flags
-    uint8_t side
-    uint8_t tif
-    uint8_t stp_mode
+from .units cimport RATE_ONE, abs64, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, value_t
 
 
 cdef int reject(State *s, const Command *c, int reason) except -1 nogil:
@@ -60,10 +37,6 @@ cdef int reject(State *s, const Command *c, int reason) except -1 nogil:
     e.aux = c.kind
     e.reason = <uint16_t>reason
     return reason
-
-
-cdef inline bint in_liquidation(Wallet *w, Position *p) noexcept nogil:
-    return (w.stage | p.stage) != STAGE_NONE
 
 
 cdef int check_shape(State *s, Market *m, const Command *c) noexcept nogil:
@@ -125,10 +98,6 @@ cdef inline bint fires_above(const Command *c) noexcept nogil:
     return (c.side == SIDE_BUY) == ((c.flags & FLAG_STOP) != 0)
 
 
-cdef inline bint out_of_band(Market *m, int side, ticks_t price) noexcept nogil:
-    return by_side(side, price - m.band_edge[side]) > 0
-
-
 cdef ticks_t margin_price(State *s, Market *m, Ticket *t) noexcept nogil:
     """Price at which an order's value is counted: a sell may fill above its limit, so the better of limit and bid."""
     cdef ticks_t touch
@@ -145,31 +114,6 @@ cdef inline ticks_t loss_price(Market *m, Ticket *t, ticks_t counted) noexcept n
     if not t.flags & FLAG_MARKET:
         return t.price
     return counted if t.side == SIDE_BUY else max64(best_price(m, SIDE_BUY), t.limit)
-
-
-cdef inline bint plainly_covered(
-    Market *m, Wallet *w, Position *p, int32_t position, ticks_t limit, lots_t lots
-) noexcept nogil:
-    """Whether a bound that costs no division already shows that the order is affordable.
-
-    With E = all that is held and ordered, at prices rounded up: requirement <= 2 E (leverage and fees are at least 1
-    and at most 100 %) and the open loss of the order <= its value <= E. So equity - open loss >= 3 E is enough.
-    """
-    cdef money_t bound, held = 0
-    cdef money_t pnl = -p.cost
-    cdef int64_t unit = m.tick_lot_money
-    cdef int overflow = 0
-    if p.account_next != NONE or w.positions_head != position or p.mode != MODE_CROSS:
-        return False
-    limit = max64(max64(limit, m.mark_ticks_up), best_price(m, SIDE_BUY))
-    bound = mul_checked(limit * unit, lots, &overflow)
-    if p.lots:
-        held = abs64(p.lots) * m.mark_ticks_up * unit
-        pnl += held - p.lots * unit if p.lots > 0 else -held    # a long: one tick below the rounded-up mark
-    bound = add_checked(bound, held + p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL], &overflow)
-    if overflow or bound > p.notional_cap or bound > <int64_t>1 << 60:
-        return False
-    return w.balance + pnl - p.open_loss >= 3 * bound
 
 
 cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
@@ -277,25 +221,6 @@ cdef int match_and_settle(State *s, Market *m, int32_t position, int64_t order_i
     return 0
 
 
-cdef inline int32_t rest(
-    State *s, Market *m, int32_t position, int64_t order_id, int side, ticks_t price, lots_t lots, lots_t filled,
-    uint16_t flags, uint8_t tif, uint8_t stp_mode, uint64_t hashed, int64_t at
-) except -1 nogil:
-    """Put an order into the book, with its hold and its index entry (`at`, -1: to be found); returns its slot."""
-    cdef int32_t slot = order_new(s)
-    cdef Order *o = &s.orders[slot]
-    if at < 0:                          # a match came between: the free entry may be another
-        idmap_reserve(&s.order_index)
-        at = idmap_place(&s.order_index, hashed)
-    idmap_set(&s.order_index, at, hashed, slot)
-    order_set(o, order_id, lots, filled, price, premium_of(m, side, price), position, NONE, flags, side, tif, stp_mode,
-              STATE_RESTING)
-    order_link(s, slot)
-    hold(s, m, o)
-    book_add(s, m, slot)
-    return slot
-
-
 cdef int keep_expiry(State *s, int32_t slot, int64_t expire_ns) except -1 nogil:
     cdef int32_t trigger = trigger_new(s)
     s.orders[slot].trigger = trigger
@@ -348,38 +273,6 @@ cdef int rest_ticket(State *s, Market *m, Ticket *t) except -1 nogil:
     return 0
 
 
-cdef inline void fill_ticket(State *s, Market *m, Ticket *t, int32_t position, int64_t order_id, int side,
-                             ticks_t price, lots_t lots, int flags, int tif, int stp_mode, int64_t expire_ns) noexcept nogil:
-    t.order_id = order_id
-    t.lots = lots
-    t.filled = 0
-    t.price = price
-    t.limit = price
-    t.position = position
-    t.flags = <uint16_t>(flags & FLAGS_KEPT & ~CONDITIONAL)
-    t.side = <uint8_t>side
-    t.tif = <uint8_t>tif
-    t.stp_mode = <uint8_t>stp_mode
-    t.expire_ns = expire_ns
-    if flags & FLAG_MARKET:
-        t.price = 0
-        if m.rules.market_bound:
-            t.limit = band_limit(s, m, side, RATE_ONE + (m.rules.market_bound if side == SIDE_BUY else -m.rules.market_bound))
-        else:
-            t.limit = m.price_max if side == SIDE_BUY else 1
-
-
-cdef inline int32_t position_for(State *s, Market *m, Wallet *w, int32_t account) except -1 nogil:
-    """The slot of an account's position in a market that settles in the wallet's asset, made on first use."""
-    cdef int32_t slot = w.positions_head
-    if slot != NONE and s.positions[slot].market == m.id:
-        return slot
-    slot = find_position(s, account, m.id)
-    if slot == NONE:
-        slot = position_new(s, account, m.id)
-    return slot
-
-
 cdef int check_account(State *s, Market *m, Ticket *t) noexcept nogil:
     """All that depends on the account and the book, in the order of the reject codes."""
     cdef int reason = check_limits(s, m, t)
@@ -390,92 +283,6 @@ cdef int check_account(State *s, Market *m, Ticket *t) noexcept nogil:
     if reason == REJECT_NONE:
         reason = check_margin(s, m, t)
     return reason
-
-
-cdef inline int accepted(State *s, const Command *c, lots_t lots, int flags) except -1 nogil:
-    event_put(next_event(s), s.sequence, s.time_ns, c.order_id, 0, c.price_ticks, lots, 0, c.trigger_ticks, flags,
-              c.account, NO_ACCOUNT, c.market, 0, EVENT_ACCEPTED, s.venue, 0, c.side)
-    return 0
-
-
-cdef extern from *:
-    """
-    /* The last eight bytes of a command in one look: side, time in force and trigger source 0 or 1 (buy or sell, GTC or
-       IOC, last or mark), self-trade mode 0 to 3, position side 0; kind, venue and asset as they may be. */
-    static inline int perpsim_plain_choices(const void *command) {
-        uint64_t choices;
-        memcpy(&choices, (const char *)command + 72, sizeof(choices));
-        return (choices & UINT64_C(0xFCFEFEFFFE000000)) == 0;
-    }
-    """
-    bint plain_choices "perpsim_plain_choices"(const void *command) noexcept nogil
-
-
-cdef inline bint ordinary(Market *m, const Command *c) noexcept nogil:
-    """A plain limit order, GTC or IOC, in an open market: nothing that needs a second look."""
-    return plain_choices(c) and c.flags & FLAGS_KEPT == 0 and m.state == MARKET_OPEN
-
-
-cdef inline int check_ordinary(Market *m, Wallet *w, Position *p, int side, ticks_t price, lots_t lots) noexcept nogil:
-    """The same checks as for any order, in the same order, as far as a plain limit order can fail them."""
-    if in_liquidation(w, p):
-        return REJECT_IN_LIQUIDATION
-    if m.mark == 0:
-        return REJECT_NO_MARK
-    if out_of_band(m, side, price):
-        return REJECT_PRICE_BAND
-    if m.rules.min_notional:
-        if side == SIDE_SELL:
-            price = max64(price, best_price(m, SIDE_BUY))
-        if price * m.tick_lot_money * lots < m.rules.min_notional:
-            return REJECT_MIN_NOTIONAL
-    if p.resting_orders >= m.rules.max_orders:
-        return REJECT_MAX_ORDERS
-    return REJECT_NONE
-
-
-cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t hashed) except -1 nogil:
-    """PLACE of a plain limit order, the usual case."""
-    cdef int32_t position, account = c.account
-    cdef Position *p
-    cdef Wallet *w
-    cdef int reason
-    cdef int64_t order_id = c.order_id
-    cdef ticks_t price = c.price_ticks
-    cdef lots_t size = c.size_lots, lots = size
-    cdef int side = c.side
-    cdef bint expired = False
-    cdef int64_t at
-    cdef Ticket t
-    if order_id < 0:
-        return reject(s, c, REJECT_BAD_ORDER_ID)
-    idmap_reserve(&s.order_index)
-    if find_order_at(s, account, order_id, hashed, &at) != NONE:
-        return reject(s, c, REJECT_DUPLICATE_ORDER_ID)
-    if size <= 0 or size > m.rules.size_max:
-        return reject(s, c, REJECT_BAD_SIZE)
-    if price <= 0 or price > m.price_max:
-        return reject(s, c, REJECT_BAD_PRICE)
-    w = wallet_of(s, account, m.asset)
-    position = position_for(s, m, w, account)
-    p = &s.positions[position]
-    reason = check_ordinary(m, w, p, side, price, size)
-    if reason == REJECT_NONE and not plainly_covered(m, w, p, position, price, size):
-        fill_ticket(s, m, &t, position, order_id, side, price, size, 0, c.tif, c.stp_mode, 0)
-        reason = check_margin(s, m, &t)
-    if reason:
-        return reject(s, c, reason)
-    accepted(s, c, size, c.flags)
-    if crosses(side, price, best_price(m, 1 - side)):
-        match_and_settle(s, m, position, order_id, side, price, &lots, c.stp_mode, &expired)
-        if lots == 0:
-            return 0
-        at = -1
-    if expired or c.tif == TIF_IOC:
-        fill_ticket(s, m, &t, position, order_id, side, price, lots, 0, c.tif, c.stp_mode, 0)
-        return cancelled(s, &t, REASON_SELF_TRADE if expired else REASON_IOC)
-    rest(s, m, position, order_id, side, price, lots, size - lots, 0, c.tif, c.stp_mode, hashed, at)
-    return 0
 
 
 cdef int place(State *s, const Command *c) except -1 nogil:
@@ -617,65 +424,7 @@ cdef int expire_order(State *s, int32_t account, int64_t order_id) except -1 nog
 
 
 cdef int cancel(State *s, const Command *c) except -1 nogil:
-    """CANCEL."""
     return cancel_hashed(s, c, key_hash(c.account, c.order_id))
-
-
-cdef inline int cancel_hashed(State *s, const Command *c, uint64_t hashed) except -1 nogil:
-    """CANCEL of the order whose key is `hashed`."""
-    cdef int64_t at
-    cdef Market *m = &s.markets[c.market]
-    cdef int32_t slot = find_order_at(s, c.account, c.order_id, hashed, &at)
-    if m.state >= MARKET_SETTLING:
-        return reject(s, c, REJECT_MARKET_STATE)
-    if slot == NONE or s.positions[s.orders[slot].position].market != c.market:
-        return reject(s, c, REJECT_UNKNOWN_ORDER)
-    leave_book(s, m, slot, REASON_USER)
-    idmap_remove_at(&s.order_index, at)
-    order_unlist(s, slot)
-    return 0
-
-
-cdef inline bint pending(State *s) noexcept nogil:
-    """Something that a client's order would have to wait for, or could set off. A plain order changes none of it."""
-    return ((s.depth_market - NONE) | s.changed_count | s.waiting_orders) != 0
-
-
-cdef int64_t apply_calm(State *s, const Command *commands, int64_t first, int64_t count) except -1 nogil:
-    """Plain limit orders and CANCEL commands from number `first` on, for as long as nothing is due.
-
-    Returns the number of the first command that is left; `s.reason` is the reject code of the one before. What comes
-    next is known, so its order is brought near.
-    """
-    cdef int64_t i
-    cdef const Command *c
-    cdef Market *m
-    cdef ns_t time_ns
-    cdef uint64_t hashed[8]             # of the next commands, by number modulo 8
-    if pending(s):
-        return first
-    for i in range(first, min64(count, first + 6)):
-        hashed[i & 7] = key_hash(commands[i].account, commands[i].order_id)
-    for i in range(first, count):
-        c = &commands[i]
-        time_ns = c.time_ns if c.time_ns else s.time_ns
-        if time_ns < s.time_ns or time_ns >= s.next_timer_ns or c.market >= s.markets_count \
-                or <uint32_t>c.account >= <uint32_t>s.accounts_max or s.overflow:
-            return i
-        if i + 6 < count:
-            hashed[(i + 6) & 7] = key_hash(c[6].account, c[6].order_id)
-            prefetch(index_home(s, hashed[(i + 6) & 7]))
-            prefetch_order(s, hashed[(i + 4) & 7])
-        if c.kind == KIND_CANCEL:
-            s.time_ns = time_ns
-            s.reason = cancel_hashed(s, c, hashed[i & 7])
-            continue
-        m = &s.markets[c.market]
-        if c.kind != KIND_PLACE or not ordinary(m, c):
-            return i
-        s.time_ns = time_ns
-        s.reason = place_ordinary(s, m, c, hashed[i & 7])
-    return count
 
 
 cdef int cancel_all(State *s, const Command *c) except -1 nogil:
@@ -785,7 +534,7 @@ cdef int amend_waiting(State *s, Market *m, Command *c, int32_t slot, lots_t lef
         stop_unlink(s, m, slot)
         g.trigger_ticks = c.trigger_ticks
         stop_link(s, m, slot)
-    o.price_ticks = c.price_ticks
+    o.price_ticks = 0 if o.flags & FLAG_MARKET else c.price_ticks
     o.size_lots = left
     g.clean = 0
     return amended(s, c, left, 0)

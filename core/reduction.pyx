@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .bands cimport band_limit
 from .book cimport NONE, matches_now
+from .events cimport event_new
 from .ledger cimport move_isolated, transfer
 from .margin cimport fee_of, maintenance_of, unit_equity, unit_maintenance, value_at
 from .orders cimport match_and_settle
@@ -133,7 +134,9 @@ cdef lots_t forced_order(State *s, int32_t wallet, int32_t position, int32_t slo
         match_and_settle(s, m, slot, order_id, side, limit, &left, STP_NONE, &expired)
         s.forced = 0
     if left:
-        e = unit_event(s, EVENT_CANCELLED, wallet, slot)
+        e = event_new(s, EVENT_CANCELLED)
+        e.account = p.account
+        e.market = p.market
         e.order_id = order_id
         e.side = <uint8_t>side
         e.size_lots = left

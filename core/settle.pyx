@@ -59,8 +59,8 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
                   f.maker_left_lots, taker.account, s.positions[maker].account, m.id, 0, EVENT_TRADE, s.venue, m.asset, side)
         if s.positions[maker].reduce_only_orders:
             trim_reduce_only(s, maker)
-    if count and taker.reduce_only_orders:
-        trim_reduce_only(s, taker_position)
+        if taker.reduce_only_orders:
+            trim_reduce_only(s, taker_position)
     return 0
 
 

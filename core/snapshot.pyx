@@ -1,20 +1,26 @@
 """Snapshots: magic, format version, schema, CRC-32 of the body, the engine's parameters, then every pool in order.
 
-The schema is the sizes of all records, so a snapshot of another build is refused, never guessed at.
+The schema is the sizes of all records and the byte order, so a snapshot of another build is refused, never guessed at.
+Every piece must have the size that the state's own counts ask for, every index must lead into its pool. What is wrong is
+told before the engine at hand is touched.
 """
 
 import struct
 import zlib
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
 
-from .ladder cimport Ladder, Page, ladder_free
+from .ladder cimport NONE, PAGE_CELLS, Ladder, Page
 from .state cimport (
-    BASIS_SAMPLES_MAX, WALLET_STALE, WALLET_TOUCHED, Account, Level, Market, Order, Position, State, Tier, Timer, Trigger,
-    Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, POSITIONS_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account, IdMap, Level, Market, Order, Position,
+    State, Tier, Timer, Trigger, Wallet, WorldLevel, state_free,
 )
+from .units cimport large_pages
+
+cdef extern from "<stdlib.h>" nogil:
+    void *aligned_alloc(size_t alignment, size_t size)
 
 MAGIC = b"PERPSIM\x00"
 VERSION = 1
@@ -22,8 +28,8 @@ HEAD = struct.Struct("<8sIIQI")
 
 
 cdef int schema_number() except -1:
-    sizes = struct.pack(
-        "<12I", sizeof(State), sizeof(Market), sizeof(Account), sizeof(Wallet), sizeof(Position), sizeof(Order),
+    sizes = struct.pack(                # in the byte order of the machine, as the records are
+        "=12I", sizeof(State), sizeof(Market), sizeof(Account), sizeof(Wallet), sizeof(Position), sizeof(Order),
         sizeof(Trigger), sizeof(Level), sizeof(WorldLevel), sizeof(Timer), sizeof(Tier), sizeof(Ladder))
     return zlib.crc32(sizes) & 0x7FFFFFFF
 
@@ -49,16 +55,69 @@ cdef list market_ladders(Market *m):
     ]
 
 
+cdef bytearray market_images(State *s):
+    """The markets without the addresses of this process."""
+    image = bytearray((<const char *>s.markets)[:s.markets_count * sizeof(Market)])
+    cdef Market *markets = <Market *><char *>image
+    cdef int32_t i
+    for i in range(s.markets_count):
+        for address in market_ladders(&markets[i]):
+            forget_memory(<Ladder *><size_t>address)
+    return image
+
+
+cdef bytearray wallet_images(State *s):
+    """The wallets without the marks of an audit and a state hash; those lists are not in a snapshot."""
+    cdef int64_t i, count = <int64_t>s.accounts_count * s.assets_count
+    image = bytearray((<const char *>s.wallets)[:count * sizeof(Wallet)])
+    cdef Wallet *wallets = <Wallet *><char *>image
+    for i in range(count):
+        wallets[i].flags &= ~(WALLET_TOUCHED | WALLET_STALE)
+    return image
+
+
+cdef list book_images(State *s):
+    """Triggers, levels and recorded levels without the marks of a state hash."""
+    cdef int32_t i
+    triggers = bytearray((<const char *>s.triggers)[:s.triggers_count * sizeof(Trigger)] if s.triggers_count else b"")
+    levels = bytearray((<const char *>s.levels)[:s.levels_count * sizeof(Level)] if s.levels_count else b"")
+    recorded = bytearray((<const char *>s.world_levels)[:s.world_levels_count * sizeof(WorldLevel)]
+                         if s.world_levels_count else b"")
+    cdef Trigger *t = <Trigger *><char *>triggers
+    cdef Level *level = <Level *><char *>levels
+    cdef WorldLevel *w = <WorldLevel *><char *>recorded
+    for i in range(s.triggers_count):
+        t[i].clean = 0
+    for i in range(s.levels_count):
+        if level[i].next_free == TOUCHED:
+            level[i].next_free = NONE
+    for i in range(s.world_levels_count):
+        if w[i].next_free == TOUCHED:
+            w[i].next_free = NONE
+    return [triggers, levels, recorded]
+
+
+cdef int forget_memory(Ladder *ladder) except -1:
+    ladder.directory, ladder.bits, ladder.middle, ladder.top, ladder.pages = NULL, NULL, NULL, NULL, NULL
+    ladder.pages_capacity = ladder.pages_used
+    return 0
+
+
 cdef bytes dump_state(State *s, bytes setup):
+    """Equal states give equal bytes."""
+    cdef State image = s[0]
+    markets, wallets = market_images(s), wallet_images(s)
+    triggers, levels, recorded = book_images(s)
+    forget_pools(&image)
     pieces = [
-        piece(s, sizeof(State)), piece(s.markets, s.markets_count * sizeof(Market)),
+        piece(&image, sizeof(State)), piece(<char *>markets, len(markets)),
         piece(s.tiers, s.tiers_count * sizeof(Tier)),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
         piece(s.accounts, s.accounts_count * sizeof(Account)),
-        piece(s.wallets, <int64_t>s.accounts_count * s.assets_count * sizeof(Wallet)),
+        piece(<char *>wallets, len(wallets)),
         piece(s.positions, s.positions_count * sizeof(Position)), piece(s.orders, s.orders_count * sizeof(Order)),
-        piece(s.triggers, s.triggers_count * sizeof(Trigger)), piece(s.levels, s.levels_count * sizeof(Level)),
-        piece(s.world_levels, s.world_levels_count * sizeof(WorldLevel)),
+        piece(<char *>triggers, len(triggers)), piece(<char *>levels, len(levels)),
+        piece(<char *>recorded, len(recorded)),
         piece(s.order_index.entries, (s.order_index.mask + 1) * 8),
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
@@ -85,122 +144,307 @@ cdef bytes body_of(bytes data):
 
 
 cdef bytes read_setup(bytes data):
-    """The engine's parameters, as they were given to `dump_state`. Verifies the whole snapshot first."""
-    body = body_of(data)
-    (size,) = struct.unpack_from("<Q", body)
-    return body[8:8 + size]
+    """The engine's parameters, as they were given to `dump_state`. Verifies the checksum of the whole snapshot first."""
+    return Cursor(body_of(data)).setup()
 
 
 cdef class Cursor:
     """Reads the pieces back, each into fresh memory of its own."""
     cdef bytes body
     cdef int64_t at
+    cdef int number
 
-    cdef void *take(self, int64_t minimum) except NULL:
-        cdef int64_t size = struct.unpack_from("<Q", self.body, self.at)[0]
-        cdef const char *source = self.body
-        cdef void *block = calloc(max(size, minimum, 1), 1)
+    def __cinit__(self, bytes body):
+        self.body = body
+
+    cdef int64_t size(self) except -1:
+        """Of the next piece, which is whole."""
+        cdef int64_t left = len(self.body) - self.at - 8
+        cdef uint64_t size
+        if left < 0:
+            raise ValueError(f"the snapshot ends before piece {self.number}")
+        memcpy(&size, <const char *>self.body + self.at, 8)
+        if size > <uint64_t>left:
+            raise ValueError(f"piece {self.number} of the snapshot claims {size} bytes, {left} are left")
+        return <int64_t>size
+
+    cdef bytes setup(self):
+        size = self.size()
+        self.at = 8 + size
+        return self.body[8:8 + size]
+
+    cdef int copy(self, void *block, int64_t expected) except -1:
+        """The next piece, which must have the size that is expected."""
+        cdef int64_t size = self.size()
+        if size != expected:
+            raise ValueError(f"piece {self.number} of the snapshot has {size} bytes, its state asks for {expected}")
+        memcpy(block, <const char *>self.body + self.at + 8, size)
+        self.at += 8 + size
+        self.number += 1
+        return 0
+
+    cdef void *take(self, int64_t expected, int64_t room=0) except NULL:
+        """The next piece in memory of its own, with room for as many bytes at least."""
+        cdef int64_t lines = (max(expected, room, 1) + 63) // 64 * 64
+        cdef void *block
+        if self.size() != expected:             # before memory is asked for
+            raise ValueError(f"piece {self.number} of the snapshot has {self.size()} bytes, not {expected}")
+        block = aligned_alloc(64, lines)
         if block == NULL:
             raise MemoryError("no memory for the snapshot")
-        memcpy(block, source + self.at + 8, size)
-        self.at += 8 + size
+        large_pages(block, lines)
+        try:
+            self.copy(block, expected)
+        except BaseException:
+            free(block)
+            raise
+        memset(<char *>block + expected, 0, lines - expected)
         return block
 
 
-cdef int load_ladder(Cursor cursor, Ladder *ladder, Ladder *kept) except -1:
-    ladder_free(kept)
-    kept[0] = ladder[0]
-    kept.directory = <int32_t *>cursor.take(0)
-    kept.bits = <uint64_t *>cursor.take(0)
-    kept.middle = <uint64_t *>cursor.take(0)
-    kept.top = <uint64_t *>cursor.take(0)
-    kept.pages = <Page *>cursor.take(0)
-    kept.pages_capacity = kept.pages_used
-    return 0
-
-
 cdef int load_state(State *s, bytes data) except -1:
-    """Replace the state of an engine that was made with the same parameters."""
-    body = body_of(data)
-    cdef Cursor cursor = Cursor.__new__(Cursor)
-    cdef Market *markets
+    """Replace the state of an engine that was made with the same parameters; on an error it stays as it was."""
+    cdef Cursor cursor = Cursor(body_of(data))
+    cdef State fresh
+    cdef State old
+    memset(&fresh, 0, sizeof(State))
+    cursor.setup()
+    try:
+        take_state(cursor, &fresh, s)
+        if cursor.at != len(cursor.body):
+            raise ValueError("the snapshot goes on after its last piece")
+        check_links(&fresh)
+    except BaseException:
+        state_free(&fresh)
+        raise
+    keep_scratch(s, &fresh)
+    old = s[0]
+    s[0] = fresh
+    old.touched, old.events, old.fills, old.crossed, old.found, old.ranks = NULL, NULL, NULL, NULL, NULL, NULL
+    state_free(&old)
+    return 0
+
+
+cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
+    """All pieces in the order of `dump_state`. `fresh` is at every moment a state that can be freed."""
     cdef State saved
-    cdef void *block
+    cdef int64_t accounts
+    cursor.copy(&saved, sizeof(State))
+    forget_pools(&saved)
+    if (saved.markets_count, saved.assets_count, saved.accounts_max, saved.accounts_count, saved.tiers_count,
+            saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
+                                               made.accounts_count, made.tiers_count, made.fund_count, made.venue):
+        raise ValueError("the state in the snapshot is not that of an engine with its parameters")
+    counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
+              saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
+    if min(counts) < 0 or saved.positions_count > POSITIONS_MAX or not 0 <= saved.changed_count <= saved.markets_count:
+        raise ValueError("the state in the snapshot counts fewer than none")
+    for index in (saved.order_index.mask, saved.position_index.mask):
+        if not 0 < index < 1 << 40 or index & (index + 1):
+            raise ValueError("a hash index in the snapshot has an impossible size")
+    fresh[0] = saved
+    accounts = saved.accounts_count
+    fresh.markets = take_markets(cursor, made)
+    fresh.tiers = <Tier *>cursor.take(saved.tiers_count * sizeof(Tier))
+    fresh.basis = <int64_t *>cursor.take(<int64_t>saved.markets_count * BASIS_SAMPLES_MAX * 8)
+    fresh.accounts = <Account *>cursor.take(accounts * sizeof(Account))
+    fresh.wallets = <Wallet *>cursor.take(accounts * saved.assets_count * sizeof(Wallet))
+    fresh.positions = <Position *>cursor.take(saved.positions_count * sizeof(Position))
+    fresh.orders = <Order *>cursor.take(saved.orders_count * sizeof(Order), sizeof(Order))     # never without a slot 0
+    fresh.triggers = <Trigger *>cursor.take(saved.triggers_count * sizeof(Trigger))
+    fresh.levels = <Level *>cursor.take(saved.levels_count * sizeof(Level))
+    fresh.world_levels = <WorldLevel *>cursor.take(saved.world_levels_count * sizeof(WorldLevel))
+    fresh.order_index.entries = <uint64_t *>cursor.take((saved.order_index.mask + 1) * 8)
+    fresh.position_index.entries = <uint64_t *>cursor.take((saved.position_index.mask + 1) * 8)
+    fresh.timers = <Timer *>cursor.take(saved.timers_count * sizeof(Timer))
+    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)
+    fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
+    fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
     cdef int32_t i
-    cursor.body = body
-    cursor.at = 8 + struct.unpack_from("<Q", body)[0]
-    block = cursor.take(0)
-    saved = (<State *>block)[0]
-    free(block)
-    markets = <Market *>cursor.take(0)
-    take_pools(s, &saved, cursor)
-    for i in range(s.markets_count):
-        load_market(cursor, &markets[i], &s.markets[i])
-    free(markets)
-    saved.markets = s.markets
-    saved.events = s.events
-    saved.events_capacity = s.events_capacity
-    saved.events_count = saved.events_digested = 0
-    keep_scratch(s, &saved)
-    s[0] = saved
-    for i in range(s.accounts_count * s.assets_count):
-        s.wallets[i].flags &= ~(WALLET_TOUCHED | WALLET_STALE)  # those lists are not in a snapshot
+    for i in range(saved.markets_count):
+        take_ladders(cursor, &fresh.markets[i], &made.markets[i])
     return 0
 
 
-cdef int load_market(Cursor cursor, Market *from_file, Market *kept) except -1:
-    """Ladders first (their memory is new), then all the numbers."""
-    cdef int i
-    cdef Ladder ladders[10]
-    old, new = market_ladders(kept), market_ladders(from_file)
-    for i in range(10):
-        load_ladder(cursor, <Ladder *><size_t>new[i], <Ladder *><size_t>old[i])
-        ladders[i] = (<Ladder *><size_t>old[i])[0]
-    kept[0] = from_file[0]
-    for i in range(10):
-        (<Ladder *><size_t>old[i])[0] = ladders[i]
+cdef int forget_pools(State *s) except -1:
+    """Addresses of the process that saved the state mean nothing here; pools are as large as they are full."""
+    s.markets = NULL
+    s.tiers = NULL
+    s.basis = NULL
+    s.accounts = NULL
+    s.wallets = NULL
+    s.positions, s.positions_capacity = NULL, s.positions_count
+    s.orders, s.orders_capacity = NULL, s.orders_count
+    s.triggers, s.triggers_capacity = NULL, s.triggers_count
+    s.levels, s.levels_capacity = NULL, s.levels_count
+    s.world_levels, s.world_levels_capacity = NULL, s.world_levels_count
+    s.order_index.entries = NULL
+    s.position_index.entries = NULL
+    s.timers, s.timers_capacity = NULL, s.timers_count
+    s.dirty, s.dirty_capacity = NULL, s.dirty_count
+    s.printed, s.printed_capacity = NULL, s.printed_count
+    s.changed = NULL
+    s.touched, s.touched_count = NULL, 0
+    s.events, s.events_count, s.events_capacity, s.events_digested = NULL, 0, 0, 0
+    s.fills, s.fills_count, s.fills_capacity = NULL, 0, 0
+    s.crossed, s.crossed_count, s.crossed_capacity = NULL, 0, 0
+    s.found, s.found_count, s.found_capacity = NULL, 0, 0
+    s.ranks, s.ranks_count, s.ranks_capacity, s.ranks_key, s.ranks_old = NULL, 0, 0, -1, 0
     return 0
 
 
-cdef int take_pools(State *s, State *saved, Cursor cursor) except -1:
-    """Fresh memory for every pool, in the order of `dump_state`; the old memory is given back."""
-    for block in (<size_t>s.tiers, <size_t>s.basis, <size_t>s.accounts, <size_t>s.wallets, <size_t>s.positions,
-                  <size_t>s.orders, <size_t>s.triggers, <size_t>s.levels, <size_t>s.world_levels,
-                  <size_t>s.order_index.entries, <size_t>s.position_index.entries, <size_t>s.timers, <size_t>s.dirty,
-                  <size_t>s.printed, <size_t>s.changed):
-        free(<void *><size_t>block)
-    saved.tiers = <Tier *>cursor.take(0)
-    saved.basis = <int64_t *>cursor.take(0)
-    saved.accounts = <Account *>cursor.take(0)
-    saved.wallets = <Wallet *>cursor.take(0)
-    saved.positions = <Position *>cursor.take(0)
-    saved.orders = <Order *>cursor.take(sizeof(Order))      # never without a slot 0
-    saved.triggers = <Trigger *>cursor.take(0)
-    saved.levels = <Level *>cursor.take(0)
-    saved.world_levels = <WorldLevel *>cursor.take(0)
-    saved.order_index.entries = <uint64_t *>cursor.take(0)
-    saved.position_index.entries = <uint64_t *>cursor.take(0)
-    saved.timers = <Timer *>cursor.take(0)
-    saved.dirty = <int32_t *>cursor.take(0)
-    saved.printed = <int64_t *>cursor.take(0)
-    saved.changed = <int32_t *>cursor.take(s.markets_count * 4)
-    saved.positions_capacity = saved.positions_count
-    saved.orders_capacity = saved.orders_count
-    saved.triggers_capacity = saved.triggers_count
-    saved.levels_capacity = saved.levels_count
-    saved.world_levels_capacity = saved.world_levels_count
-    saved.timers_capacity = saved.timers_count
-    saved.dirty_capacity = saved.dirty_count
-    saved.printed_capacity = saved.printed_count
-    return 0
-
-
-cdef int keep_scratch(State *s, State *saved) except -1:
+cdef int keep_scratch(State *s, State *fresh) except -1:
     """Scratch arrays are empty between commands: keep this engine's own."""
-    saved.fills, saved.fills_count, saved.fills_capacity = s.fills, 0, s.fills_capacity
-    saved.crossed, saved.crossed_count, saved.crossed_capacity = s.crossed, 0, s.crossed_capacity
-    saved.found, saved.found_count, saved.found_capacity = s.found, 0, s.found_capacity
-    saved.ranks, saved.ranks_count, saved.ranks_capacity = s.ranks, 0, s.ranks_capacity
-    saved.ranks_key = -1
-    saved.touched, saved.touched_count = s.touched, 0
+    fresh.touched = s.touched
+    fresh.events, fresh.events_capacity = s.events, s.events_capacity
+    fresh.fills, fresh.fills_capacity = s.fills, s.fills_capacity
+    fresh.crossed, fresh.crossed_capacity = s.crossed, s.crossed_capacity
+    fresh.found, fresh.found_capacity = s.found, s.found_capacity
+    fresh.ranks, fresh.ranks_capacity = s.ranks, s.ranks_capacity
+    return 0
+
+
+cdef Market *take_markets(Cursor cursor, State *made) except NULL:
+    """The markets, their ladders still without memory."""
+    cdef Market *markets = <Market *>cursor.take(made.markets_count * sizeof(Market))
+    cdef int32_t i
+    for i in range(made.markets_count):
+        for address in market_ladders(&markets[i]):
+            forget_memory(<Ladder *><size_t>address)
+    return markets
+
+
+cdef int take_ladders(Cursor cursor, Market *fresh, Market *made) except -1:
+    """The memory of a market's ladders. What they say of themselves is checked against the engine's own."""
+    cdef Ladder *ladder
+    cdef int64_t size
+    for address, ours in zip(market_ladders(fresh), market_ladders(made)):
+        ladder = <Ladder *><size_t>address
+        size = ladder.directory_size
+        if ladder.price_max != (<Ladder *><size_t>ours).price_max or ladder.pages_used < 0 \
+                or not 0 <= size <= 1 << 40 or size % 4096:
+            raise ValueError("a price ladder in the snapshot has an impossible size")
+        ladder.directory = <int32_t *>cursor.take(size * 4)
+        ladder.bits = <uint64_t *>cursor.take(size * 8)
+        ladder.middle = <uint64_t *>cursor.take(size >> 6 << 3)
+        ladder.top = <uint64_t *>cursor.take(size >> 12 << 3)
+        ladder.pages = <Page *>cursor.take(ladder.pages_used * sizeof(Page))
+    return 0
+
+
+# Every index leads into its pool
+
+cdef inline bint leads(int64_t index, int64_t count) noexcept nogil:
+    return NONE <= index < count
+
+
+cdef bint ladder_leads(Ladder *ladder, int64_t count) noexcept nogil:
+    """Cells lead into a pool of `count`; bitmaps are of pages that exist, and agree with each other."""
+    cdef int64_t i, j
+    cdef uint64_t word
+    for i in range(ladder.directory_size):
+        if not leads(ladder.directory[i], ladder.pages_used) or (ladder.directory[i] == NONE and ladder.bits[i]):
+            return False
+    for i in range(ladder.pages_used):
+        for j in range(PAGE_CELLS):
+            if not leads(ladder.pages[i].cell[j], count):
+                return False
+    for i in range(ladder.directory_size >> 6):
+        word = 0
+        for j in range(64):
+            word |= <uint64_t>(ladder.bits[(i << 6) + j] != 0) << j
+        if word != ladder.middle[i] or ((ladder.top[i >> 6] >> (i & 63)) & 1) != (word != 0):
+            return False
+    return True
+
+
+cdef bint index_leads(IdMap *index, int64_t count) noexcept nogil:
+    cdef int64_t i, used = 0
+    for i in range(index.mask + 1):
+        if index.entries[i]:
+            used += 1
+            if not 0 <= <int64_t><uint32_t>index.entries[i] - 1 < count:
+                return False
+    return used == index.used and used <= index.mask
+
+
+cdef bint orders_lead(State *s) noexcept nogil:
+    cdef int64_t i
+    cdef Order *o
+    for i in range(s.orders_count):
+        o = &s.orders[i]
+        if not leads(o.next, s.orders_count):
+            return False
+        if o.state and not (
+                leads(o.previous, s.orders_count) and leads(o.position_next, s.orders_count)
+                and leads(o.position_previous, s.orders_count) and leads(o.trigger, s.triggers_count)
+                and 0 <= o.position < s.positions_count):
+            return False
+    for i in range(s.triggers_count):
+        if not leads(s.triggers[i].order, s.orders_count):
+            return False
+        if s.triggers[i].order == NONE and not leads(s.triggers[i].trigger_ticks, s.triggers_count):
+            return False
+    for i in range(s.levels_count):
+        if not (leads(s.levels[i].next_free, s.levels_count) and leads(s.levels[i].head, s.orders_count)
+                and leads(s.levels[i].tail, s.orders_count)):
+            return False
+    for i in range(s.world_levels_count):
+        if not leads(s.world_levels[i].next_free, s.world_levels_count):
+            return False
+    return (leads(s.orders_free, s.orders_count) and leads(s.triggers_free, s.triggers_count)
+            and leads(s.levels_free, s.levels_count) and leads(s.world_levels_free, s.world_levels_count)
+            and leads(s.depth_market, s.markets_count))
+
+
+cdef bint positions_lead(State *s) noexcept nogil:
+    cdef int64_t i, wallets = <int64_t>s.accounts_count * s.assets_count
+    cdef Position *p
+    for i in range(s.positions_count):
+        p = &s.positions[i]
+        if not (leads(p.bucket_next, s.positions_count) and leads(p.bucket_previous, s.positions_count)
+                and leads(p.account_next, s.positions_count) and leads(p.market_next, s.positions_count)
+                and leads(p.orders_head, s.orders_count) and leads(p.orders_tail, s.orders_count)
+                and 0 <= p.wallet < wallets and 0 <= p.account < s.accounts_count and p.market < s.markets_count):
+            return False
+    for i in range(wallets):
+        if not leads(s.wallets[i].positions_head, s.positions_count) or s.wallets[i].account != i / s.assets_count:
+            return False
+    for i in range(s.dirty_count):
+        if not 0 <= s.dirty[i] < wallets:
+            return False
+    return True
+
+
+cdef bint market_leads(State *s, Market *m) noexcept nogil:
+    cdef int i
+    for i in range(2):
+        if not (ladder_leads(&m.sides[i].accounts, s.levels_count)
+                and ladder_leads(&m.sides[i].world, s.world_levels_count)):
+            return False
+    for i in range(4):
+        if not ladder_leads(&m.stops[i], s.orders_count):
+            return False
+    return (ladder_leads(&m.longs, s.positions_count) and ladder_leads(&m.shorts, s.positions_count)
+            and leads(m.positions_head, s.positions_count) and leads(m.trailing_head, s.orders_count)
+            and leads(m.trailing_tail, s.orders_count) and 0 <= m.world_position < s.positions_count
+            and 0 <= m.fund_position < s.positions_count and m.tier_first >= 0 and m.tier_count > 0
+            and m.tier_first + m.tier_count <= s.tiers_count and 0 <= m.basis_count <= BASIS_SAMPLES_MAX
+            and 0 <= m.basis_next < BASIS_SAMPLES_MAX)
+
+
+cdef int check_links(State *s) except -1:
+    """Raise ValueError unless every index in a state leads where its pool has an entry."""
+    cdef int64_t i
+    cdef bint holds
+    holds = orders_lead(s) and positions_lead(s) and index_leads(&s.order_index, s.orders_count) \
+        and index_leads(&s.position_index, s.positions_count)
+    for i in range(s.markets_count):
+        holds = holds and s.markets[i].id == i and market_leads(s, &s.markets[i])
+    for i in range(s.changed_count):
+        holds = holds and 0 <= s.changed[i] < s.markets_count
+    for i in range(s.printed_count):
+        holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
+    if not holds:
+        raise ValueError("the snapshot is damaged: an index in it leads nowhere")
     return 0

@@ -436,7 +436,7 @@ cdef struct State:
     Found *found
     int32_t found_count
     int32_t found_capacity
-    int64_t *printed                    # (market << 33 | side << 32 | price) of levels printed since the last depth
+    int64_t *printed                    # (market << 41 | side << 40 | price) of levels printed since the last depth
     int32_t printed_count
     int32_t printed_capacity
     Rank *ranks                         # a heap, see adl.pyx

@@ -1,5 +1,7 @@
 """A binary heap of timers. Entries are not removed when they lose their purpose: whoever pops one checks it."""
 
+from libc.string cimport memset
+
 from .slot_hash cimport hash_timer
 from .state cimport NEVER, pool_grow
 
@@ -17,6 +19,7 @@ cdef int timer_add(State *s, ns_t time_ns, uint8_t kind, int32_t target, int32_t
     cdef Timer t
     if s.timers_count == s.timers_capacity:
         s.timers = <Timer *>pool_grow(s.timers, &s.timers_capacity, sizeof(Timer))
+    memset(&t, 0, sizeof(Timer))        # its padding goes into snapshots
     t.time_ns = time_ns
     t.kind = kind
     t.target = target

@@ -15,13 +15,13 @@ POSITION = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("mode", "u1"), ("stage", "u1"), ("leverage", "<u2"), ("orders", "<u2"),
     ("lots", "<i8"), ("cost", "<i8"), ("isolated_margin", "<i8"), ("value", "<i8"), ("pnl", "<i8"),
     ("maintenance", "<i8"), ("trigger", "<i8"), ("bid_value", "<i8"), ("ask_value", "<i8"), ("open_loss", "<i8"),
-])
+], align=True)
 ACCOUNT = np.dtype([
     ("account", "<i4"), ("asset", "<i4"), ("owner", "<i4"), ("stp_group", "<i4"), ("balance", "<i8"),
     ("isolated", "<i8"), ("equity", "<i8"), ("maintenance", "<i8"), ("cross_equity", "<i8"),
     ("cross_maintenance", "<i8"), ("deposited", "<i8"), ("realised", "<i8"), ("unrealised", "<i8"), ("fees", "<i8"),
     ("funding", "<i8"), ("absorbed", "<i8"), ("liquidations", "<i4"), ("adl_hits", "<i4"), ("stage", "<i4"),
-])
+], align=True)
 ORDER = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("side", "u1"), ("state", "u1"), ("order_id", "<i8"), ("price_ticks", "<i8"),
     ("size_lots", "<i8"), ("filled_lots", "<i8"), ("world_ahead", "<i8"), ("flags", "<u2"), ("tif", "u1"),

@@ -198,9 +198,12 @@ cdef int pay(State *s, int kind, Wallet *payer, int32_t wallet, int32_t position
 
 
 cdef int cover_shortfall(State *s, Market *m, int32_t wallet, int32_t position, long long amount) except -1 nogil:
-    """Make good what a unit owes beyond its equity: the fund's money, then the winners', then the venue's deficit."""
+    """Make good what a unit owes beyond its equity: the fund's money, then the winners', then the venue's deficit.
+
+    The fund gives no money that it needs for losses it carries already.
+    """
     cdef Wallet *fund = wallet_of(s, m.fund_account, m.asset)
-    cdef money_t part = min64(amount, max64(fund.balance, 0))
+    cdef money_t part = min64(amount, max64(min64(fund.balance, cross_equity(s, fund)), 0))
     if part:
         pay(s, EVENT_FUND_COVER, fund, wallet, position, part)
         amount -= part

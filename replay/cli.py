@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from perpsim.replay.errors import BrokenError, InputError
+from perpsim.replay.errors import BrokenError, DifferenceError, InputError
 
+DIFFERENCE = 1
 INPUT_ERROR = 2
 BROKEN = 3
 INTERRUPTED = 130
@@ -46,6 +47,13 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Result folder; without it, out/<name of the file>.")
     ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Folder for a journal of the run, so that it can go on after a crash.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the journal that is there, if any.")] = False,
+    durable: Annotated[
+        bool, typer.Option("--durable/--fast", help="Survive a power cut, or only the death of the process.")
+    ] = False,
     audit: Level = None,
     quiet: Quiet = False,
 ) -> None:
@@ -53,11 +61,42 @@ def run(
     from perpsim.replay import outcomes
     from perpsim.replay.scenario import load
 
+    if journal is None and (resume or durable):
+        raise InputError("--resume and --durable are about a journal; name its folder with --journal")
     out = out or Path("out") / scenario.stem
     file = load(scenario)
+    kept = outcomes.Journaling(journal, durable, resume) if journal else None
     with _bar(quiet) as bar:
-        summary = outcomes.run(file.audited(audit) if audit else file, out, bar)
+        summary = outcomes.run(file.audited(audit) if audit else file, out, bar, kept)
     _tell(summary, out, quiet)
+
+
+@app.command()
+def recover(
+    folder: Annotated[Path, typer.Argument(help="Folder of a journal.")],
+    cut: Annotated[bool, typer.Option("--cut", help="Take a torn end off; resuming does so, too.")] = False,
+) -> None:
+    """Read a journal after a crash and say what is there; changes nothing without --cut."""
+    from perpsim.replay import resume
+
+    for topic, text in resume.report(folder, cut).items():
+        typer.echo(f"{topic:18} {text}")
+
+
+@app.command("replay-journal")
+def replay_journal(
+    journal: Annotated[Path, typer.Argument(help="A journal, or its folder.")], quiet: Quiet = False
+) -> None:
+    """Apply a journal to a new engine; exit 0 if every digest in it comes out again, 1 if not."""
+    from perpsim.replay import outcomes, resume
+
+    path = resume.find(journal)
+    if resume.header_at(path).setup is None:
+        with _bar(quiet) as bar:
+            digest = outcomes.play(path, bar).engine.digest()
+    else:
+        digest = resume.replayed(path).engine.digest()
+    typer.echo(f"digest {digest}")
 
 
 @app.command()
@@ -147,8 +186,8 @@ def _stopped(number: int, *_: object) -> None:
 def main() -> None:
     """Entry point.
 
-    Exit codes: 0 done, 1 `verify` found a difference, 2 input that cannot be used,
-    3 an audit found that the engine contradicts itself, 130 interrupted.
+    Exit codes: 0 done, 1 it came out otherwise than before, 2 unusable input, 3 an audit found that the engine
+    contradicts itself, 130 interrupted.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # ends like any exception does: unfinished folders are taken away
         signal.signal(number, _stopped)
@@ -160,6 +199,9 @@ def main() -> None:
         where = error.facts.get("folder")
         _say(f"the engine contradicts itself, a bug: {error}{f'; what is known of it is in {where}' if where else ''}")
         sys.exit(BROKEN)
+    except DifferenceError as error:
+        _say(str(error))
+        sys.exit(DIFFERENCE)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(_say(f"{where}{error.strerror or error}"))

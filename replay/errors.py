@@ -28,3 +28,7 @@ class BrokenError(Exception):
     def __init__(self, facts: dict[str, Any], events: Any, commands: Any):
         self.facts, self.events, self.commands = facts, events, commands
         super().__init__(facts["sentence"])
+
+
+class DifferenceError(Exception):
+    """What was done again did not come out as it did before; the message says where. The command line exits with 1."""

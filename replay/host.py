@@ -20,6 +20,7 @@ from perpsim.exchange.reports import Quote, Trade
 from perpsim.exchange.strategy import Strategy
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import BotPlan, Plan, iso
+from perpsim.replay.resume import Record
 
 DELIVERIES_MAX = 1_000_000  # at one time
 PUBLIC = (EventKind.MARK, EventKind.FUNDING_RATE)  # events that concern everybody
@@ -28,8 +29,11 @@ PUBLIC = (EventKind.MARK, EventKind.FUNDING_RATE)  # events that concern everybo
 class Host:
     """The strategies of a run. The runner calls `notice` with new events, and `deliver` when time has come."""
 
-    def __init__(self, plan: Plan, kernel: Kernel, first_account: int):
-        self.kernel = kernel
+    over = False  # they never end a run
+
+    def __init__(self, plan: Plan, kernel: Kernel, first_account: int, record: Record):
+        self.kernel, self.record = kernel, record
+        self.outbox: list[np.ndarray] = []
         self.heap: list[tuple[int, int, Callable[[], None]]] = []
         self.sequence = 0
         self.path = plan.file.path
@@ -56,6 +60,15 @@ class Host:
             seat.set_up(int(accounts[seat.desk.account]["balance"]), self.quotes)
         for seat in self.seats:
             seat.call([("on_start", None)])
+        self.send()
+
+    def send(self) -> None:
+        """What the bots have sent since the last call enters the kernel, once it is on record."""
+        if self.outbox:
+            commands = np.concatenate(self.outbox)
+            self.outbox.clear()
+            self.record.sent(commands, self.kernel)
+            self.kernel.schedule(commands)
 
     @property
     def next_ns(self) -> int | None:
@@ -79,6 +92,7 @@ class Host:
                 )
                 raise InputError(f"{message} every answer to its own orders; give it a latency", self.path)
             heapq.heappop(self.heap)[2]()
+        self.send()
 
     def notice(self, events: np.ndarray) -> None:
         """Spread the news: what woke the kernel, then the events since the last call."""
@@ -170,7 +184,7 @@ class _Seat:
             command[name] = value
         command["account"] = self.desk.account
         command["time_ns"] = self.host.kernel.time_ns + self.bot.order_ns
-        self.host.kernel.schedule(command)
+        self.host.outbox.append(command)
 
     def set_timer(self, delay_ns: int, tag: Any) -> None:
         if delay_ns < 0:

@@ -12,7 +12,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from importlib import metadata
@@ -25,6 +26,7 @@ from perpsim.exchange.units import VALUE_ONE, decimal_text
 from perpsim.replay import broken, compare, trail
 from perpsim.replay.errors import BrokenError, InputError
 from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
+from perpsim.replay.resume import NoRecord, Record, header_of, journaled_run, playback, refuse_other
 from perpsim.replay.runner import Outcome, Runner
 from perpsim.replay.scenario import ScenarioFile, parse
 from perpsim.replay.series import COLUMNS
@@ -38,20 +40,34 @@ MONEY = "1e-8 of the settlement asset"
 Progress = Callable[[str, int, int], None]
 
 
-def run(file: ScenarioFile, out: str | os.PathLike, progress: Progress | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Journaling:
+    """Where the journal of a run goes, and how; see resume.py."""
+
+    folder: Path
+    durable: bool = False
+    resume: bool = False  # go on with the journal that is there
+
+
+def run(
+    file: ScenarioFile, out: str | os.PathLike, progress: Progress | None = None, journal: Journaling | None = None
+) -> dict[str, Any]:
     """Run a scenario, write its result folder, return its summary.
 
     The folder appears whole or not at all, and replaces an earlier result. Raises InputError for an impossible
-    scenario, and for a folder that holds anything else; BrokenError where an audit finds a breach, after the last
-    events and what is known of it were written to `<out>.broken`.
+    scenario, and for a folder that holds anything else; DifferenceError when a resumed run goes another way;
+    BrokenError where an audit finds a breach, after the last events and what is known of it were written to
+    `<out>.broken`.
     """
     out = Path(out)
     refuse_foreign(out)
+    if journal and journal.folder.resolve().is_relative_to(out.resolve()):
+        raise InputError("is in the result folder, which is replaced; choose another for the journal", journal.folder)
     plan = make_plan(file, progress)
-    with _folder(out) as folder:
+    with _folder(out) as folder, _record(plan, journal) as record:
         events = EventFile(folder / "events.parquet")
         try:
-            outcome = Runner(plan, events, progress).run()
+            outcome = Runner(plan, events, progress, record).run()
         except BrokenError as error:
             error.facts["folder"] = str(broken.write(out, error, file.text))
             raise
@@ -65,6 +81,25 @@ def run(file: ScenarioFile, out: str | os.PathLike, progress: Progress | None = 
         (folder / SCENARIO).write_bytes(file.text)
         (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     return summary
+
+
+def _record(plan: Plan, journal: Journaling | None) -> AbstractContextManager[Record]:
+    if journal is None:
+        return nullcontext(NoRecord())
+    return journaled_run(plan, journal.folder, journal.durable, journal.resume)
+
+
+def play(path: Path, progress: Progress | None = None) -> Outcome:
+    """Do a journalled run again with the commands that its bots sent, without the bots.
+
+    The journal of a run that was killed is played up to where it ends.
+    """
+    with playback(path) as (header, record):
+        about = header.about
+        file = parse(about["scenario"], Path(about["path"]), Path(about["base"]))
+        plan = make_plan(file, progress)
+        refuse_other(header_of(plan), header, path)
+        return Runner(plan, None, progress, record).run()
 
 
 def verify(folder: str | os.PathLike, progress: Progress | None = None) -> list[str]:

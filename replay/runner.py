@@ -21,6 +21,7 @@ from perpsim.replay.errors import InputError
 from perpsim.replay.host import Host
 from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns
 from perpsim.replay.population import Crowd, Ground
+from perpsim.replay.resume import MARK_SAMPLES, NoRecord, Playback, Record
 from perpsim.replay.scenario import Bot
 from perpsim.replay.series import Series, Watch
 from perpsim.replay.shock import path_commands
@@ -75,8 +76,11 @@ class Outcome:
 class Runner:
     """One run of a plan. `run` may be called once."""
 
-    def __init__(self, plan: Plan, sink: Sink | None = None, progress: Progress | None = None):
+    def __init__(
+        self, plan: Plan, sink: Sink | None = None, progress: Progress | None = None, record: Record | None = None
+    ):
         self.plan = plan
+        self.record = record or NoRecord()
         self.sink = sink or _Nowhere()
         self.progress = progress or (lambda what, done, total: None)
         self.recent: deque[np.ndarray] = deque()  # the last events, for a report
@@ -93,7 +97,8 @@ class Runner:
         self.customers = max(1, plan.accounts)
         self.watch = Watch(self.customers)
         self.trail = Trail(self.engine, run.trail)
-        self.host: Host | None = None
+        self.host: Host | Playback | None = None
+        self.samples = 0
 
     def run(self) -> Outcome:
         """Warm up, set up and play to the end.
@@ -106,6 +111,7 @@ class Runner:
             crowds = self._set_up()
             self._play()
             self.engine.check()
+            self.record.finish(self.engine)
         except InvariantError as error:
             raise broken.report(self.plan, self.kernel, self.engine, list(self.recent), error) from error
         except OverflowError as error:
@@ -175,7 +181,11 @@ class Runner:
         for market, tally in enumerate(self.tally.markets):
             tally.mark_first = tally.mark_last = tally.mark_min = tally.mark_max = self.engine.market(market)["mark"]
         self.opening = self._opening()
-        self.host = Host(self.plan, self.kernel, first)
+        self.record.mark(self.engine, self.kernel)
+        if isinstance(self.record, Playback):
+            self.host = self.record.seat(self.kernel)
+        else:
+            self.host = Host(self.plan, self.kernel, first, self.record)
         self.host.start()
         return crowds
 
@@ -267,7 +277,7 @@ class Runner:
         next_sample = (self.kernel.time_ns // plan.interval_ns + 1) * plan.interval_ns
         self._sample()
         total = plan.end_ns - self.opening.time_ns
-        while self.kernel.time_ns < plan.end_ns:
+        while self.kernel.time_ns < plan.end_ns and not self.host.over:
             target = min(next_sample, plan.end_ns)
             self._advance(min(target, self.host.next_ns or target))
             if self.kernel.time_ns == target:
@@ -308,6 +318,9 @@ class Runner:
         self.watch.sample(accounts[: self.customers])
         self.series.sample(self.kernel.time_ns, accounts, self.tally)
         self.trail.sample(self.kernel.time_ns, self.kernel.rows)
+        self.samples += 1
+        if self.samples % MARK_SAMPLES == 0:
+            self.record.mark(self.engine, self.kernel)
 
 
 class _Feed:

@@ -4,16 +4,20 @@
 it works: after each command as long as the venue is small. In a large venue an audit waits until it costs no more than
 100 entries of the state for each command passed (10 after the first 2,000 commands); a batch of more than 10,000 is
 audited at its end. Name `audit` in the call to get the bare engine. `PERPSIM_AUDIT=0` turns it off.
+
+When a test has passed, its engines are run again in other ways, and must come out the same: shadow.py.
+`PERPSIM_SHADOWS=0` turns it off.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import perpsim.core
 import pytest
+import shadow
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("PERPSIM_DATA", ROOT.parent / "shared" / "data"))
@@ -31,14 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.benchmark_storage = f"file://{ROOT / 'build' / 'benchmarks'}"
 
 
-BareEngine, BareKernel = perpsim.core.Engine, perpsim.core.Kernel
-
-
-class Engine(BareEngine):
+class Engine(shadow.Engine):
     """The engine as tests see it. `restore` returns a bare one."""
 
     def __new__(cls, *args, **options):
-        return super().__new__(BareEngine if "audit" in options else cls, *args, **options)
+        return super().__new__(shadow.Engine if "audit" in options else cls, *args, **options)
 
     def __init__(self, *args, **options):
         self.commands = 0
@@ -74,7 +75,7 @@ class Engine(BareEngine):
         return counts["live_orders"] + counts["positions"] + clearing[-1] + levels
 
 
-class Kernel(BareKernel):
+class Kernel(shadow.Kernel):
     """The kernel as tests see it: a return of `run` counts as a command."""
 
     def run(self, until=None):
@@ -87,6 +88,19 @@ class Kernel(BareKernel):
 
 if os.environ.get("PERPSIM_AUDIT") != "0":
     perpsim.core.Engine, perpsim.core.Kernel = Engine, Kernel
+
+
+@pytest.fixture(autouse=True)
+def shadows(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run the engines of a passed test again. `@pytest.mark.unshadowed("why")` opts out."""
+    yield
+    notes = shadow.take()
+    marker = request.node.get_closest_marker("unshadowed")
+    assert marker is None or marker.args, "unshadowed needs its reason"
+    if marker is None and os.environ.get("PERPSIM_SHADOWS") != "0":
+        for note in notes:
+            wrong = shadow.run_again(note)
+            assert not wrong, f"an engine of {note.count} commands came out otherwise:\n" + "\n".join(wrong)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def tiers(*rows: tuple[int, str, int]) -> tuple[tuple[int, int, int, int], ...]:
 
 
 STEPS = tiers((400, "0.5", 50), (2_000, "1", 25), (8_000, "2.5", 10), (40_000, "10", 4), (200_000, "25", 1))
-LARGE = tiers((300, "0.5", 50), (1_000, "1", 25), (4_000, "4", 15), (9_000, "10", 4))
+LARGE = tiers((300, "0.5", 50), (1_000, "1", 25), (4_000, "4", 15), (6_000, "10", 4))
 MARKET = {
     "tick_value": 10_000_000, "lot_numerator": 1, "lot_denominator": 100, "price_max": 20_000,
     "position_max": 2_000_000, "asset": 0, "fund_group": 0, "queue_model": QueueModel.BEHIND_FIRST,
@@ -56,10 +56,18 @@ COARSE = MARKET | {  # a cheap coin: price 0.00005, a hundred thousand coins a l
     "maker_fee": -50_000, "taker_fee": 450_000, "band_up": 0, "band_down": 0, "market_bound": 0, "min_notional": 0,
     "size_max": 200, "leverage_default": 20, "volatility": 2 * RATE_ONE, "liquidation_fee": 12_500_000,
 }  # fmt: skip
+DEAR = MARKET | {
+    "liquidation_fee": 13_000_000, "size_max": 3_000, "position_max": 30_000, "max_orders": 12, "tiers": LARGE,
+}  # fmt: skip
 COMPUTED = {
     "mark_method": MarkMethod.MEDIAN3, "mark_period_ns": SECOND, "basis_samples": 5, "funding_interval_ns": 60 * SECOND,
     "premium_period_ns": 5 * SECOND, "interest_rate": 100_000, "funding_inner": 500_000, "funding_cap": 20_000_000,
     "impact_notional": 50 * VALUE_ONE,
+}  # fmt: skip
+VAST = MARKET | {  # notionals up to the engine's limit of 2^62 units; products of two of its numbers need 128 bits
+    "tick_value": 1, "lot_numerator": 512, "lot_denominator": 1, "price_max": 2**26 - 1, "position_max": 2**26 - 1,
+    "size_max": 2**25, "min_notional": 0,
+    "tiers": tiers((40_000_000, "0.5", 50), (400_000_000, "1", 25), (4_000_000_000, "2.5", 10)),
 }  # fmt: skip
 
 
@@ -74,15 +82,19 @@ class Setting:
     assets: int = 1
     l3: tuple[int, ...] = ()  # markets whose tape brings single orders
     weights: dict = field(default_factory=dict)
+    funds: tuple[int, ...] = (0, 5, 50, 500, 5_000)  # what an insurance fund may start with
+    scale: int = 1  # prices, and the steps between them, are so many times those of a small venue
+    money: int = 1  # amounts of money likewise
+    lots: int = 1  # sizes likewise
 
 
 NO_TAPE = {"depth": 0, "snapshot": 0, "trade": 0, "l3": 0, "shock": 0}
 SETTINGS = [
-    Setting("orders", VENUE, [MARKET, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
+    Setting("orders", VENUE, [MARKET | {"max_orders": 3}, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
     Setting("crowd", VENUE, [MARKET], accounts=25, weights=NO_TAPE | {"conditional": 2, "amend": 2}),
     Setting("waterfall", VENUE, [MARKET, COARSE | {"fund_group": 1}, MARKET], weights=NO_TAPE | {"mark": 2, "jump": 3}),
     Setting(
-        "dear", VENUE, [MARKET | {"liquidation_fee": 13_000_000, "size_max": 3_000, "max_orders": 12, "tiers": LARGE}],
+        "dear", VENUE, [DEAR],
         weights=NO_TAPE | {"deposit": 3, "edge": 4, "jump": 2, "conditional": 0.2, "seed": 6},
     ),
     Setting(
@@ -98,7 +110,7 @@ SETTINGS = [
             "liquidation_delay_ns": 2 * SECOND, "fund_unwind": FundUnwind.SLICES, "fund_unwind_period_ns": 3 * SECOND,
             "fund_unwind_slice": 250_000_000, "reduce_limit": ReduceLimit.NONE, "adl_policy": AdlPolicy.NONE,
             "socialise": Socialise.WINNERS,
-        }, [MARKET, COARSE], weights={"jump": 3, "tick": 3},
+        }, [MARKET, COARSE], weights={"jump": 5, "tick": 3, "seed": 4}, funds=(0, 0, 5),
     ),
     Setting(
         "tiers", VENUE | {
@@ -114,6 +126,17 @@ SETTINGS = [
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
         weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},
+    ),
+    Setting(
+        "deep", VENUE, [MARKET | {"max_orders": 40, "max_conditional": 12}], accounts=40,
+        weights=NO_TAPE | {
+            "limit": 2, "mark": 0.3, "cancel_all": 0.1, "jump": 0.1, "edge": 0.3, "depth": 1, "tick": 0.2,
+        },
+    ),
+    Setting(
+        "vast", VENUE | {"fund_notional_cap": RATE_ONE, "reduce_method": ReduceMethod.TIER},
+        [VAST, VAST | {"volatility": 2 * RATE_ONE}],
+        scale=2_000, money=200_000, lots=1_000, weights={"deposit": 0.2, "rule": 0},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
 ]  # fmt: skip

@@ -10,16 +10,19 @@ from model.wire import BUY, RATE_ONE, SELL, VALUE_ONE, Flag, Kind, MarketState, 
 from stream_settings import SECOND
 
 RULE_VALUES = {
-    Rule.MAKER_FEE: (-100_000, 0, 200_000), Rule.TAKER_FEE: (0, 500_000, RATE_ONE),
-    Rule.LIQUIDATION_FEE: (0, 7_000_000), Rule.BAND_UP: (0, 1_050_000_000, 1_200_000_000),
-    Rule.BAND_DOWN: (0, 950_000_000, 800_000_000),
-    Rule.MARKET_BOUND: (0, 10_000_000, 50_000_000), Rule.MIN_NOTIONAL: (0, 5 * VALUE_ONE, -1),
-    Rule.MAX_ORDERS: (3, 8, 70_000), Rule.MAX_CONDITIONAL: (0, 4), Rule.FUNDING_INTERVAL: (0, 30 * SECOND),
-    Rule.MARK_METHOD: (0, 0, 2), Rule.MARK_PERIOD: (SECOND,), Rule.LIQUIDATION_PERIOD: (0, SECOND),
-    Rule.LIQUIDATION_DELAY: (0, SECOND), Rule.REDUCE_METHOD: (0, 1, 2, 3, 4), Rule.REDUCE_LIMIT: (0, 1, 2),
-    Rule.REDUCE_SLICE: (100_000_000, 500_000_000), Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE),
-    Rule.FUND_UNWIND: (0, 1, 2), Rule.FUND_UNWIND_PERIOD: (0, SECOND), Rule.FUND_UNWIND_SLICE: (0, 500_000_000),
-    Rule.ADL_POLICY: (0, 1, 2), Rule.ADL_PRICE: (0, 1), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), 15: (1,),
+    Rule.MAKER_FEE: (-100_000, 0, 200_000, 200_000, 1 - RATE_ONE, -RATE_ONE, RATE_ONE),
+    Rule.TAKER_FEE: (0, 500_000, 500_000, -1, RATE_ONE - 1, RATE_ONE),
+    Rule.LIQUIDATION_FEE: (0, 7_000_000, -1, RATE_ONE - 1, RATE_ONE),
+    Rule.BAND_UP: (0, 1_050_000_000, 1_200_000_000, -1), Rule.BAND_DOWN: (0, 950_000_000, 800_000_000, RATE_ONE + 1),
+    Rule.MARKET_BOUND: (0, 10_000_000, 50_000_000, -1, RATE_ONE), Rule.MIN_NOTIONAL: (0, 5 * VALUE_ONE, -1),
+    Rule.MAX_ORDERS: (3, 8, 0xFFFF, 0x10000), Rule.MAX_CONDITIONAL: (0, 4, -1), Rule.FUNDING_INTERVAL: (0, 30 * SECOND),
+    Rule.MARK_METHOD: (0, 0, 2), Rule.LIQUIDATION_PERIOD: (0, SECOND, -1), Rule.LIQUIDATION_DELAY: (0, SECOND, -1),
+    Rule.REDUCE_METHOD: (0, 1, 2, 3, 4, 5), Rule.REDUCE_LIMIT: (0, 1, 2, 3),
+    Rule.REDUCE_SLICE: (100_000_000, 500_000_000, RATE_ONE, RATE_ONE + 1),
+    Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE, -1), Rule.FUND_UNWIND: (0, 1, 2, 3),
+    Rule.FUND_UNWIND_PERIOD: (0, SECOND), Rule.FUND_UNWIND_SLICE: (0, 500_000_000, RATE_ONE, RATE_ONE + 1),
+    Rule.ADL_POLICY: (0, 1, 2, 3), Rule.ADL_PRICE: (0, 1, 2), Rule.SOCIALISE: (0, 1, 2), Rule.CROSS_ORDER: (0, 1, 2),
+    Rule.MARK_PERIOD: (SECOND,), Rule.BASIS_SAMPLES: (5,), 15: (1,), 19: (1,), 33: (1,), 0: (1,), -1: (1,),
 }  # fmt: skip
 
 
@@ -59,9 +62,11 @@ class VenueWords:
         return self.group([Command(Kind.SET_MARK, market=m.number, value=self.rng.choice((safe, unsafe, beyond)))])
 
     def mark_command(self, m: Market, spread: float) -> Command:
-        low, high = (400, 2_500) if m.tick_value > 1 else (2_000, 12_000)
+        low, high = (400, 2_500) if m.tick_value > 1 else (2_000 * self.scale, min(12_000 * self.scale, m.price_max))
         value = self.mark_near(m, spread)
         self.reference[m.number] = max(low, min(high, value // m.tick_value))
+        if self.rng.random() < 0.002:
+            value = self.rng.choice((1, m.tick_value, m.price_max * m.tick_value, m.price_max * m.tick_value + 1))
         return Command(Kind.SET_MARK, market=m.number, value=value, flags=self.rng.choice((0, 0, Flag.TAPE)))
 
     def group(self, commands: list[Command]) -> list[Command]:
@@ -75,12 +80,13 @@ class VenueWords:
 
     def index(self) -> list[Command]:
         m = self.pick_market()
-        self.reference[m.number] = max(400, min(12_000, int(self.reference[m.number] * self.rng.uniform(0.985, 1.015))))
+        moved = int(self.reference[m.number] * self.rng.uniform(0.985, 1.015))
+        self.reference[m.number] = max(400, min(12_000 * self.scale, m.price_max, moved))
         flags = self.rng.choice((0, Flag.TAPE))
         return self.group([Command(Kind.SET_INDEX, market=m.number, value=self.mark_near(m, 0.002), flags=flags)])
 
     def funding(self) -> list[Command]:
-        rate = self.rng.choice((0, 100_000, -300_000, 5_000_000, -20_000_000, RATE_ONE))
+        rate = self.rng.choice((0, 100_000, -300_000, 5_000_000, -20_000_000, 1, RATE_ONE))
         due = self.venue.time_ns + self.rng.choice((-1, 0, SECOND, SECOND, 10 * SECOND, 50 * SECOND))
         return self.group([Command(Kind.SET_FUNDING, market=self.pick_market().number, value=rate, expire_ns=due)])
 
@@ -101,7 +107,7 @@ class VenueWords:
         else:
             to = self.rng.choice((0, 1, 1, 2, 3, 4, 4, 7, MarketState.CLOSED))
         c = Command(Kind.SET_MARKET_STATE, market=m.number, aux=to)
-        if self.rng.random() < 0.003 * len(self.venue.markets):
+        if self.rng.random() < 0.01 * len(self.venue.markets):
             c.aux = MarketState.SETTLING
             c.value = self.rng.choice((0, self.mark_near(m, 0.05), m.price_max * m.tick_value + 1))
         commands = [c]
@@ -156,11 +162,11 @@ class VenueWords:
     def level(self, m: Market) -> Command:
         side = self.rng.randrange(2)
         known = list(m.sides[side].world)
-        distance = self.rng.choice((1, 1, 2, 3, 4, 6, 10))
+        distance = self.rng.choice((1, 1, 2, 3, 4, 6, 10)) * self.scale
         if self.rng.random() < 0.03:
             distance = -distance  # recorded levels may cross: nothing is repaired
         price = self.middle(m) + (-distance if side == BUY else distance)
-        lots = self.rng.choice((0, 1, 5, 10, 25, 60, 200))
+        lots = self.rng.choice((0, 1, 5, 10, 25, 60, 200)) * self.lots
         if self.rng.random() < 0.1:  # beside an account's own order
             order = self.live()
             if order and order.position.market is m and order.price:
@@ -186,7 +192,7 @@ class VenueWords:
         price = self.rng.choice(known[:4]) if known else self.middle(m)
         if self.rng.random() < 0.2:
             price = max(1, price + self.rng.choice((-30, -2, -1, 1, 2, 30)))
-        lots = self.rng.choice((1, 2, 5, 10, 30, 100, 400))
+        lots = self.rng.choice((1, 2, 5, 10, 30, 100, 400)) * self.lots
         return [Command(Kind.TAPE_TRADE, market=m.number, side=side, price_ticks=price, size_lots=lots)]
 
     def l3(self) -> list[Command]:

@@ -7,8 +7,11 @@ can spare. The commands that it yields are plain data, so a failing stream can b
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from itertools import accumulate
 
 from model import Command, Twin
+from model.accounts import removable
 from model.margin import available
 from model.orders import band_limit, in_liquidation
 from model.state import Market, Order
@@ -32,7 +35,7 @@ START_NS = 1_700_000_000 * SECOND
 WEIGHTS = {
     "limit": 30, "market": 8, "conditional": 8, "cancel": 7, "amend": 8, "cancel_all": 1, "leverage": 2, "mode": 2,
     "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2,
-    "funding": 1.5, "tick": 2, "rule": 0.7, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1,
+    "funding": 1.5, "tick": 2, "rule": 1.2, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1,
     "trade": 7, "l3": 4, "shock": 0.6,
 }  # fmt: skip
 
@@ -43,18 +46,21 @@ class Stream(VenueWords):
     def __init__(self, seed: int, setting: Setting, twin: Twin) -> None:
         self.rng = random.Random(seed)
         self.setting, self.venue = setting, twin.venue
+        self.scale, self.money, self.lots = setting.scale, setting.money * VALUE_ONE, setting.lots
         weights = {name: weight * setting.weights.get(name, 1) for name, weight in WEIGHTS.items()}
         if not setting.l3:
             weights["l3"] = 0
-        self.names, self.weights = list(weights), list(weights.values())
-        self.reference = [self.rng.choice((900, 1000, 1100)) if m.tick_value > 1 else 5_000 for m in self.venue.markets]
+        self.names, self.weights = list(weights), list(accumulate(weights.values()))
+        self.reference = [
+            (self.rng.choice((900, 1000, 1100)) if m.tick_value > 1 else 5_000) * self.scale for m in self.venue.markets
+        ]
         self.ids = 0
-        self.opening = list(self.open())
+        self.opening = list(self.open(setting))
 
     def next(self) -> list[Command]:
         if self.opening:
             return [self.opening.pop(0)]
-        name = self.rng.choices(self.names, self.weights)[0]
+        name = self.rng.choices(self.names, cum_weights=self.weights)[0]
         commands = getattr(self, name)()
         self.timed(commands)
         return commands
@@ -71,7 +77,7 @@ class Stream(VenueWords):
         for c in commands:
             c.time_ns = now
 
-    def open(self):
+    def open(self, setting: Setting) -> Iterator[Command]:
         """The first seconds: money, leverage, modes, prices."""
         for m in self.venue.markets:
             yield Command(Kind.SET_INDEX, START_NS, market=m.number, value=self.reference[m.number] * m.tick_value)
@@ -79,11 +85,11 @@ class Stream(VenueWords):
                 yield Command(Kind.SET_MARK, START_NS, market=m.number, value=self.mark_near(m, 0.0))
         for asset in range(self.venue.assets):
             for fund in range(self.venue.fund_first, self.venue.clearing_first):
-                amount = self.rng.choice((0, 5, 50, 500, 5_000)) * VALUE_ONE
+                amount = self.rng.choice(setting.funds) * self.money
                 if amount:
                     yield Command(Kind.DEPOSIT, account=fund, asset=asset, value=amount)
             for account in range(self.venue.accounts_max):
-                amount = self.rng.choice((30, 100, 400, 400, 3_000)) * VALUE_ONE + self.rng.randrange(1000)
+                amount = self.rng.choice((30, 100, 400, 400, 3_000)) * self.money + self.rng.randrange(1000)
                 yield Command(Kind.DEPOSIT, account=account, asset=asset, value=amount)
         for account in range(self.venue.accounts_max):
             for m in self.venue.markets:
@@ -116,9 +122,9 @@ class Stream(VenueWords):
         draw = self.rng.random()
         if draw < 0.15:
             return 1
-        if draw < 0.9:
-            return self.rng.choice((2, 5, 10, 20, 40, 80, 100, 150))
-        return self.rng.choice((m.size_max, m.size_max, m.size_max + 1, 0, m.size_max // 2, -3))
+        if draw < 0.95:
+            return self.rng.choice((2, 5, 10, 20, 40, 80, 100, 150)) * self.lots
+        return self.rng.choice((m.size_max, m.size_max, m.size_max - 1, m.size_max + 1, 0, m.size_max // 2, -3))
 
     def affordable(self, account: int, m: Market) -> int:
         """About the largest size that the account's free margin allows, and so about as bad an idea as it can have."""
@@ -126,20 +132,20 @@ class Stream(VenueWords):
         leverage = held.leverage if held else m.leverage_default
         free = max(0, available(self.venue.wallet(account, m.asset), gains=True))
         price = m.mark // m.tick_value or self.reference[m.number]
-        return min(m.size_max, free * leverage // (price * m.tick_lot_money))
+        return min(m.size_max, free * leverage // (price * m.tick_lot_money)) or self.size(m)
 
     def price(self, m: Market, side: int) -> int:
         draw = self.rng.random()
         around = m.mark // m.tick_value or self.reference[m.number]
         if draw < 0.75:
             lean = -3 if side == BUY else 3
-            return max(1, around + lean + self.rng.randrange(-7, 8))
+            return max(1, around + (lean + self.rng.randrange(-7, 8)) * self.scale)
         if draw < 0.85:
-            return max(1, around + self.rng.choice((0, 1, -1, 10, -10, 25, -25)))
+            return max(1, around + self.rng.choice((0, 1, -1, 10 * self.scale, -10 * self.scale, 25, -25)))
         if draw < 0.95:
             edge = band_limit(m, side, m.band_up if side == BUY else m.band_down)
             return edge + self.rng.choice((-1, 0, 0, 1))
-        return self.rng.choice((1, 1, 2, 0, m.price_max, m.price_max + 1, max(1, around // 2), around * 2))
+        return self.rng.choice((1, 1, 2, 0, m.price_max, m.price_max, m.price_max + 1, max(1, around // 2), around * 2))
 
     def live(self) -> Order | None:
         orders = [o for o in self.venue.orders.values() if o.account != self.venue.world]
@@ -194,13 +200,15 @@ class Stream(VenueWords):
         c.trigger_source = self.rng.randrange(2)
         around = (m.mark // m.tick_value if c.trigger_source else m.last) or self.reference[m.number]
         above = (c.side == BUY) == bool(c.flags & Flag.STOP)
-        c.trigger_ticks = max(0, around + (1 if above else -1) * self.rng.choice((-2, 0, 1, 1, 2, 3, 5, 10, 30)))
+        away = self.rng.choice((-2, 0, 1, 1, 2, 3, 5, 10, 30)) * self.rng.choice((1, self.scale))
+        c.trigger_ticks = max(0, around + away if above else around - away)
         c.price_ticks = self.price(m, c.side)
         if c.flags & Flag.TRAILING:
-            c.aux = self.rng.choice((0, 1_000_000, 3_000_000, 10_000_000, 50_000_000, RATE_ONE))
+            c.aux = self.rng.choice((0, 1, 1_000_000, 3_000_000, 10_000_000, 50_000_000, RATE_ONE - 1, RATE_ONE))
             c.trigger_ticks = self.rng.choice((0, 0, c.trigger_ticks))
         if self.rng.random() < 0.5:
             c.flags |= Flag.MARKET
+            c.price_ticks = self.rng.choice((0, c.price_ticks, c.price_ticks, 2**40 + 7, -(2**40)))
         if self.rng.random() < 0.2:
             c.flags |= Flag.CLOSE_POSITION
             c.size_lots = self.rng.choice((0, 0, 0, 3))
@@ -231,6 +239,8 @@ class Stream(VenueWords):
             (total, total, total - 1, order.filled, order.filled + 1, total + 5, self.size(m))
         )
         c.price_ticks = self.rng.choice((order.price, order.price, order.price + 1, self.price(m, order.side)))
+        if order.flags & Flag.MARKET:
+            c.price_ticks = self.rng.choice((0, 1, 2**40 + 7))
         if order.state == 2 and self.rng.random() < 0.5:
             c.trigger_ticks = max(1, order.trigger + self.rng.randrange(-4, 5))
         return [c]
@@ -243,7 +253,8 @@ class Stream(VenueWords):
 
     def leverage(self) -> list[Command]:
         m = self.pick_market()
-        value = self.rng.choice((0, 1, 2, 5, 10, 20, 25, 50, m.tiers[0].leverage_max + 1))
+        most = m.tiers[0].leverage_max
+        value = self.rng.choice((0, 1, 2, 5, 10, 20, 25, most, most + 1))
         return [Command(Kind.SET_LEVERAGE, account=self.account_number(), market=m.number, value=value)]
 
     def mode(self) -> list[Command]:
@@ -257,7 +268,7 @@ class Stream(VenueWords):
             who = self.rng.randrange(len(self.venue.accounts))
         elif self.rng.random() < 0.5:
             who = min(range(self.venue.accounts_max), key=lambda n: self.venue.wallet(n, 0).balance)
-        amount = self.rng.choice((1, 20, 100, 500)) * VALUE_ONE + self.rng.randrange(100)
+        amount = self.rng.choice((1, 20, 100, 500)) * self.money + self.rng.randrange(100)
         asset = self.rng.randrange(self.venue.assets + (self.rng.random() < 0.05))
         return [Command(Kind.DEPOSIT, account=who, asset=asset, value=amount)]
 
@@ -266,7 +277,9 @@ class Stream(VenueWords):
         who, asset = self.account_number(), self.rng.randrange(self.venue.assets)
         wallet = self.venue.wallet(who, asset)
         free = min(available(wallet, gains=False), wallet.balance)
-        value = self.rng.choice((free + 1, free + 1, free // 2, free // 4, 10 * VALUE_ONE, 0))
+        value = self.rng.choice((free + 1, free + 1, free // 2, free // 4, 10 * self.money, 0))
+        if self.rng.random() < 0.05:
+            value = free
         if self.rng.random() < 0.05:
             who = self.rng.randrange(len(self.venue.accounts))
         return [Command(Kind.WITHDRAW, account=who, asset=asset, value=value)]
@@ -274,11 +287,10 @@ class Stream(VenueWords):
     def margin(self) -> list[Command]:
         held = [p for p in self.venue.positions if p.mode and p.lots]
         if not held or self.rng.random() < 0.1:
-            return [Command(Kind.MOVE_MARGIN, account=self.account_number(), value=VALUE_ONE)]
+            return [Command(Kind.MOVE_MARGIN, account=self.account_number(), value=self.money)]
         p = self.rng.choice(held)
-        value = self.rng.choice(
-            (VALUE_ONE, -VALUE_ONE, -p.isolated_margin // 3, p.wallet.balance, p.wallet.balance + 1, 0)
-        )
+        spare, balance = removable(p), p.wallet.balance
+        value = self.rng.choice((self.money, -self.money, -spare // 3, -spare, -spare - 1, balance, balance + 1, 0))
         return [Command(Kind.MOVE_MARGIN, account=p.account, market=p.market.number, value=value)]
 
     def crowd(self) -> list[Command]:
@@ -289,8 +301,8 @@ class Stream(VenueWords):
         for account in self.rng.sample(range(self.venue.accounts_max), 4):
             wallet = self.venue.wallet(account, m.asset)
             free = min(available(wallet, gains=False), wallet.balance)
-            if free > 20 * VALUE_ONE:
-                spare = free - 20 * VALUE_ONE
+            if free > 20 * self.money:
+                spare = free - 20 * self.money
                 commands.append(Command(Kind.WITHDRAW, account=account, asset=m.asset, value=spare))
             commands.append(
                 Command(Kind.SEED_POSITION, account=account, market=m.number, side=side, size_lots=lots, value=value)
@@ -303,9 +315,14 @@ class Stream(VenueWords):
         c.size_lots, c.value = self.size(m), self.mark_near(m, 0.05)
         if self.rng.random() < 0.5:
             c.size_lots = self.rng.randrange(1, m.size_max)
-        c.aux = self.rng.choice((0, 0, VALUE_ONE, -1))
+        if self.rng.random() < 0.05:
+            most = m.position_max if m.position_max <= 10 * m.size_max else m.size_max
+            c.size_lots = self.rng.choice((most, most, m.position_max + 1))
+        if self.rng.random() < 0.05:
+            c.value = m.price_max * m.tick_value + self.rng.randrange(2)
+        c.aux = self.rng.choice((0, 0, self.money, -1))
         return [c]
 
     def account(self) -> list[Command]:
-        group = self.rng.choice((0, 1, 2, -1))
+        group = self.rng.choice((0, 1, 2, -1, 2**31 - 1, 2**31))
         return [Command(Kind.SET_ACCOUNT, account=self.account_number(), value=group, aux=self.rng.randrange(5))]

@@ -11,6 +11,7 @@ from stream_settings import MARKET, SECOND, VENUE
 ONE = 100_000_000
 NOW = 1_700_000_000 * SECOND
 ACCOUNTS, MARK = 12, 1_000
+pytestmark = pytest.mark.unshadowed("these states are damaged by hand, which no other way of running them is")
 DAMAGES = [  # (pool, field, change); the first three need nothing but the totals
     ("wallet", "balance", 1), ("wallet", "balance", -7), ("wallet", "deposited", 1), ("wallet", "realised", 1),
     ("wallet", "fees", -1), ("position", "lots", 1), ("position", "cost", -1), ("position", "isolated_margin", 1),

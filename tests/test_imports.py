@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {  # which folders' modules each folder may import, and which packages of others
     "core": ({"perpsim.core"}, {"numpy"}),
-    "exchange": ({"perpsim.core", "perpsim.exchange"}, set()),
+    "exchange": ({"perpsim.core", "perpsim.exchange"}, {"google_crc32c", "msgpack", "numpy"}),
     "replay": (
         {"perpsim.core", "perpsim.exchange", "perpsim.replay"},
         {"isal", "msgspec", "numpy", "orjson", "pyarrow", "rich", "typer"},
@@ -31,7 +31,7 @@ LAYERS = (
     ("adl", "book", "risk_unit", "stops", "triggers"),
     ("invariants", "settle", "state_hash"),
     ("auction", "audit", "orders", "overlay", "prices", "views"),
-    ("accounts", "recorded_orders", "waterfall"),
+    ("accounts", "plain", "recorded_orders", "waterfall"),
     ("reduction",),
     ("liquidation",),
     ("risk",),
@@ -120,7 +120,7 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_the_core_needs_numpy_alone():
-    others = {"msgpack", "msgspec", "orjson", "pyarrow", "rich", "typer", "pandas", "sortedcontainers"}
+    others = {"google_crc32c", "msgpack", "msgspec", "orjson", "pyarrow", "rich", "typer", "pandas", "sortedcontainers"}
     assert not loaded_by("import perpsim.core") & others
 
 

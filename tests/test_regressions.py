@@ -498,7 +498,7 @@ def test_rows_and_commands_that_mean_the_same_have_the_same_digest():
 
 @pytest.mark.parametrize(("first", "interval"), [(Kind.TICK, 0), (Kind.PLACE, 8)])
 def test_timers_older_than_the_clock_fire(first, interval):
-    """An order with a time limit was placed before the first time; the first time made the engine forget when to wake."""
+    """An order with a time limit was placed before the first time, which made the engine forget when to wake."""
     engine = Engine(VENUE, [PLAIN | {"funding_interval_ns": interval * SECOND}], 2)
     for account in range(2):
         engine.submit(kind=Kind.DEPOSIT, account=account, value=10_000 * ONE)

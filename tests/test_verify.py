@@ -188,6 +188,7 @@ class TestTrail:
         assert rest["sequence"][0] == 101
 
 
+@pytest.mark.unshadowed("the state is damaged by hand")
 class TestBroken:
     @pytest.fixture
     def wound(self, monkeypatch):

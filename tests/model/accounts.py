@@ -4,7 +4,7 @@ from .ledger import change_position, move_isolated
 from .margin import available, maintenance_of, tier_of, value_of
 from .numbers import ceil_div
 from .orders import in_liquidation, reject
-from .state import HEALTHY, Venue
+from .state import HEALTHY, Position, Venue
 from .wire import BUY, CROSS, ISOLATED, SELL, Command, EventKind, MarketState, Reject
 
 INT32_MAX = 2**31 - 1
@@ -79,6 +79,14 @@ def set_position_mode(v: Venue, c: Command) -> int:
     return reject(v, c, Reject.ONE_WAY_ONLY) if c.aux else report(v, c, EventKind.POSITION_MODE)
 
 
+def removable(p: Position) -> int:
+    """What may leave an isolated position's margin."""
+    value = value_of(p)
+    return min(
+        p.isolated_margin - maintenance_of(p), p.isolated_margin + value - p.cost - ceil_div(abs(value), p.leverage)
+    )
+
+
 def move_margin(v: Venue, c: Command) -> int:
     """Into (value > 0) or out of an isolated position; what goes out must leave maintenance and initial margin."""
     p = v.find_position(c.account, v.markets[c.market])
@@ -88,14 +96,7 @@ def move_margin(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.NOT_ISOLATED)
     if in_liquidation(p):
         return reject(v, c, Reject.IN_LIQUIDATION)
-    if c.value > 0:
-        room = min(available(p.wallet, gains=True), p.wallet.balance)
-    else:
-        value = value_of(p)
-        room = min(
-            p.isolated_margin - maintenance_of(p),
-            p.isolated_margin + value - p.cost - ceil_div(abs(value), p.leverage),
-        )
+    room = min(available(p.wallet, gains=True), p.wallet.balance) if c.value > 0 else removable(p)
     if abs(c.value) > room:
         return reject(v, c, Reject.INSUFFICIENT_MARGIN)
     move_isolated(p, c.value)

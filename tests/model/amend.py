@@ -74,7 +74,7 @@ def amend_waiting(v: Venue, m: Market, c: Command, order: Order, left: int) -> i
         order.trigger = c.trigger_ticks
         m.waiting.remove(order)
         m.waiting.append(order)
-    order.price = c.price_ticks
+    order.price = 0 if order.flags & Flag.MARKET else c.price_ticks
     order.lots = left
     amended(v, c, order, left)
     return Reject.NONE

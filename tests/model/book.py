@@ -7,24 +7,23 @@ level that stands at that venue price.
 from collections.abc import Iterator
 from itertools import pairwise
 
-from .state import BookSide, Market, Order, WorldLevel, WorldLots
+from sortedcontainers import SortedDict
+
+from .state import Market, Order, WorldLevel, WorldLots
 from .wire import BUY, QueueModel
 
 
-def better_first(b: BookSide, side: int) -> list[int]:
-    return sorted(b.queues, reverse=side == BUY)
+def better_first(prices: SortedDict, side: int) -> Iterator[int]:
+    return reversed(prices) if side == BUY else iter(prices)
 
 
 def best_price(m: Market, side: int) -> int | None:
-    prices = m.sides[side].queues
-    if not prices:
-        return None
-    return max(prices) if side == BUY else min(prices)
+    return next(better_first(m.sides[side].queues, side), None)
 
 
 def best_order(m: Market, side: int, recorded: bool = False) -> Order | None:
     """First in price-time priority among the accounts' orders of a side, or among its recorded ones."""
-    for price in better_first(m.sides[side], side):
+    for price in better_first(m.sides[side].queues, side):
         for segment in m.sides[side].queues[price]:
             if isinstance(segment, Order) and (segment.position is m.world_position) == recorded:
                 return segment
@@ -116,10 +115,10 @@ def level_at(m: Market, side: int, venue_price: int) -> WorldLevel:
 def segments_within(m: Market, taker_side: int, limit: int) -> Iterator[tuple[int, Order | WorldLots]]:
     """What a taker would meet, in order, down to its limit."""
     side = 1 - taker_side
-    for price in better_first(m.sides[side], side):
+    for price in better_first(m.sides[side].queues, side):
         if not crosses(taker_side, limit, price):
             return
-        for segment in list(m.sides[side].queues[price]):
+        for segment in m.sides[side].queues[price]:
             yield price, segment
 
 

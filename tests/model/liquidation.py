@@ -193,9 +193,9 @@ def forced_order(v: Venue, unit: Unit, p: Position, lots: int) -> int:
         match(v, taker)
     filled = lots - taker.lots
     if taker.lots:
-        unit_event(
-            v, EventKind.CANCELLED, unit, p, order_id=order_id, side=side, size_lots=taker.lots, price_ticks=limit,
-            reason=Reject.BY_IOC,
+        v.emit(
+            EventKind.CANCELLED, account=p.account, market=m.number, order_id=order_id, side=side,
+            size_lots=taker.lots, price_ticks=limit, reason=Reject.BY_IOC,
         )  # fmt: skip
     if filled == 0:
         return 0

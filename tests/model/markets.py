@@ -3,7 +3,7 @@
 from .book import best_order, tidy
 from .ledger import settle_at_mark, transfer
 from .liquidation import mark_group_end
-from .matching import Taker, cancel_orders_of, fill_order, forget, trim_reduce_only
+from .matching import Taker, cancel_orders_of, fill_order, forget
 from .orders import reject
 from .prices import change_mark
 from .recorded import recorded_crossed
@@ -121,7 +121,6 @@ def pair(v: Venue, m: Market, buy: Order, sell: Order, lots: int, price: int) ->
         tidy(m, BUY, buy.price)
     taker = Taker(buy.position, buy.order_id, BUY, buy.price, lots)
     fill_order(v, taker, sell, lots, price)
-    trim_reduce_only(v, buy.position)
 
 
 # ---- rules ---------------------------------------------------------------------------------------------------------

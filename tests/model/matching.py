@@ -69,6 +69,7 @@ def settle(v: Venue, taker: Taker, maker: Order | None, price: int, lots: int) -
         side=taker.side,
     )  # fmt: skip
     trim_reduce_only(v, maker_position)
+    trim_reduce_only(v, taker.position)
 
 
 def fill_order(v: Venue, taker: Taker, maker: Order, lots: int, price: int | None = None) -> None:
@@ -104,10 +105,7 @@ def match(v: Venue, taker: Taker) -> None:
                 drop_maker(v, segment)
             taker.expired = taker.stp_mode != StpMode.EXPIRE_MAKER
         else:
-            if segment.reduce_only:
-                trim_reduce_only(v, taker.position)  # the wire's order of events: before a reduce-only maker fills
             fill_order(v, taker, segment, min(segment.lots, taker.lots))
-    trim_reduce_only(v, taker.position)
 
 
 def next_segment(v: Venue, m: Market, taker: Taker) -> tuple[int, Order | WorldLots] | None:

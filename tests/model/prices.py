@@ -92,7 +92,7 @@ def impact_price(m: Market, side: int, notional: int) -> int | None:
     The last level gives one lot more than the rest of the notional buys. Bids are rounded down, asks up.
     """
     left, taken, paid = notional, 0, 0
-    for price in better_first(m.sides[side], side):
+    for price in better_first(m.sides[side].queues, side):
         if left <= 0:
             break
         if price <= 0:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from sortedcontainers import SortedDict, SortedList
+
 from .wire import BUY, CROSS, RATE_ONE, SELL, Event, Flag, MarketState
 
 RESTING, WAITING = 1, 2
@@ -74,8 +76,8 @@ class WorldLevel:
 
 @dataclass(eq=False, slots=True)
 class BookSide:
-    queues: dict[int, list] = field(default_factory=dict)  # venue price -> segments, head first
-    world: dict[int, WorldLevel] = field(default_factory=dict)  # recorded price -> level
+    queues: SortedDict[int, list] = field(default_factory=SortedDict)  # venue price -> segments, head first
+    world: SortedDict[int, WorldLevel] = field(default_factory=SortedDict)  # recorded price -> level
 
 
 @dataclass(eq=False, slots=True)
@@ -189,7 +191,7 @@ class Venue:
         self.orders: dict[tuple[int, int], Order] = {}  # (account, order id)
         self.time_ns = self.sequence = 0
         self.forced_id = -1
-        self.timers: list[tuple] = []
+        self.timers: SortedList[tuple] = SortedList()  # by time, kind and number, which is never twice
         self.timers_made = 0
         self.started = False
         self.events: list[Event] = []
@@ -237,5 +239,5 @@ class Venue:
         return self.accounts[account].stp_group
 
     def timer(self, time_ns: int, kind: int, target, key: int = 0) -> None:
-        self.timers.append((time_ns, kind, self.timers_made, target, key))
+        self.timers.add((time_ns, kind, self.timers_made, target, key))
         self.timers_made += 1

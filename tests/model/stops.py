@@ -38,8 +38,9 @@ def wait(v: Venue, m: Market, c: Command, p: Position) -> int:
     if sum(o.state == WAITING for o in p.orders) >= m.max_conditional:
         return reject(v, c, Reject.MAX_ORDERS)
     accepted(v, c, c.size_lots)
+    price = 0 if c.flags & Flag.MARKET else c.price_ticks
     order = Order(
-        p, c.order_id, c.side, c.price_ticks, c.size_lots, 0, c.flags & FLAGS_KEPT, c.tif, c.stp_mode,
+        p, c.order_id, c.side, price, c.size_lots, 0, c.flags & FLAGS_KEPT, c.tif, c.stp_mode,
         c.expire_ns if c.tif == GTD else 0, state=WAITING, trigger=c.trigger_ticks, source=c.trigger_source,
         above=fires_above(c.side, c.flags),
     )  # fmt: skip

@@ -46,10 +46,9 @@ def depth_end(v: Venue, m: Market) -> None:
 
 def best_world(m: Market, side: int) -> int | None:
     """Best recorded price where something can be had."""
-    prices = [price for price, level in m.sides[side].world.items() if level.available and on_grid(m, price)]
-    if not prices:
-        return None
-    return max(prices) if side == BUY else min(prices)
+    world = m.sides[side].world
+    standing = (at for at in better_first(world, side) if world[at].available and on_grid(m, at))
+    return next(standing, None)
 
 
 def trade_crossed(v: Venue, m: Market) -> None:
@@ -83,7 +82,8 @@ def fill_better(v: Venue, m: Market, side: int, price: int, lots: int) -> int:
     """Account orders at better prices than a print would have been hit before it. Returns what is left of it."""
     makers = 1 - side
     while lots:
-        better = [at for at in better_first(m.sides[makers], makers) if (at < price if side == BUY else at > price)]
+        prices = better_first(m.sides[makers].queues, makers)
+        better = [at for at in prices if (at < price if side == BUY else at > price)]
         maker = next(filter(None, (first_account_order(v, m, makers, at) for at in better)), None)
         if maker is None:
             break

@@ -127,10 +127,9 @@ def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
         for m in v.markets:
             start_timers(v, m)
     while v.timers:
-        timer = min(v.timers, key=lambda t: t[:3])
-        if timer[0] > time_ns or (timer[0] == time_ns and not inclusive):
+        if v.timers[0][0] > time_ns or (v.timers[0][0] == time_ns and not inclusive):
             break
-        v.timers.remove(timer)
+        timer = v.timers.pop(0)
         v.time_ns = max(v.time_ns, timer[0])
         fire_timer(v, timer)
         if v.marked and not any(t[:2] == (v.time_ns, timers.MARK) for t in v.timers):

@@ -1,6 +1,12 @@
-"""The twin's state in the shape of the core's views, for comparison field by field."""
+"""The twin's state in the shape of the core's views, for comparison field by field.
 
-from .book import best_price, check_queues
+A view is (names of fields, row of an object). The *stored* views hold what only an event can change; they are cheap.
+The others add what follows from it at the marks of now.
+"""
+
+from operator import attrgetter
+
+from .book import best_price, better_first, check_queues
 from .margin import cross_equity, cross_positions, maintenance_of, open_loss_of, orders_value, pnl_of, value_of
 from .state import Order, Position, Venue, Wallet
 from .wire import BUY, ISOLATED, SELL
@@ -22,6 +28,33 @@ MARKET_FIELDS = [
     "best_bid_ticks", "best_ask_ticks", "longs_lots", "shorts_lots", "mark_lowest", "mark_highest",
     "basis_gap_worst_e9", "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots",
 ]  # fmt: skip
+STORED_WALLET = [
+    "account", "asset", "balance", "deposited", "realised", "fees", "funding", "absorbed", "liquidations", "adl_hits",
+    "stage",
+]  # fmt: skip
+wallet_row = attrgetter(*STORED_WALLET)
+STORED_POSITION = ["account", "market", "mode", "stage", "leverage", "lots", "cost", "isolated_margin"]
+held_row = attrgetter("account", "market.number", *STORED_POSITION[2:])
+order_row = attrgetter(
+    "account", "position.market.number", "side", "state", "order_id", "price", "lots", "filled", "flags", "tif"
+)
+STORED_MARKET = [
+    "state", "mark", "index", "last_ticks", "shift_ticks", "shock_e9", "funding_rate_e9", "funding_next_ns",
+    "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots",
+]  # fmt: skip
+terms_row = attrgetter(
+    "state",
+    "mark",
+    "index",
+    "last",
+    "shift",
+    "shock",
+    "funding_rate",
+    "funding_next_ns",
+    "liquidated_longs",
+    "liquidated_shorts",
+    "unfilled",
+)
 
 
 def position_row(v: Venue, p: Position) -> tuple:
@@ -47,12 +80,6 @@ def account_row(v: Venue, w: Wallet) -> tuple:
     )  # fmt: skip
 
 
-def order_row(o: Order) -> tuple:
-    return (
-        o.account, o.position.market.number, o.side, o.state, o.order_id, o.price, o.lots, o.filled, o.flags, o.tif,
-    )  # fmt: skip
-
-
 def market_row(v: Venue, number: int) -> tuple:
     m = v.markets[number]
     check_queues(m)
@@ -64,6 +91,12 @@ def market_row(v: Venue, number: int) -> tuple:
         -sum(q for q in open_interest if q < 0), m.mark_lowest, m.mark_highest, m.basis_gap_worst,
         m.liquidated_longs, m.liquidated_shorts, m.unfilled,
     )  # fmt: skip
+
+
+def totals(v: Venue, number: int, side: int) -> list[tuple[int, int]]:
+    """(venue price, lots) of one side, best first."""
+    queues = v.markets[number].sides[side].queues
+    return [(price, sum(s.lots for s in queues[price])) for price in better_first(queues, side)]
 
 
 def queues(v: Venue, number: int, side: int) -> dict[int, list[tuple]]:

@@ -171,7 +171,7 @@ def pay(v: Venue, kind: int, payer: Wallet, unit: Unit, amount: int) -> None:
 
 def cover_shortfall(v: Venue, m: Market, unit: Unit, amount: int) -> None:
     """The fund's money first, then the winners' where the rulebook socialises, then the venue's deficit."""
-    part = min(amount, max(v.fund(m).balance, 0))
+    part = min(amount, max(min(v.fund(m).balance, fund_equity(v, m)), 0))
     if part:
         pay(v, EventKind.FUND_COVER, v.fund(m), unit, part)
         amount -= part

@@ -1,0 +1,175 @@
+"""Twenty-five bugs to plant in the core, one at a time, and see whether the tests notice: `make mutants`.
+
+A list of data: each row replaces one piece of text, which stands exactly once in its file. When the core changes, a
+test in tests/test_differential.py says which rows must follow it.
+"""
+
+from typing import NamedTuple
+
+
+class Bug(NamedTuple):
+    name: str
+    file: str  # in core/
+    old: str
+    new: str
+    means: str
+
+
+BUGS = [
+    # ---- the book ----
+    Bug(
+        "larger-keeps-place", "orders.pyx",
+        "    if c.price_ticks == o.price_ticks and left <= o.size_lots:",
+        "    if c.price_ticks == o.price_ticks:",
+        "an order that is amended to a larger size keeps its place in the queue",
+    ),
+    Bug(
+        "both-expire", "book.pyx",
+        "            if t.stp_mode != STP_EXPIRE_TAKER:",
+        "            if t.stp_mode == STP_EXPIRE_MAKER:",
+        "self-trade prevention of both sides spares the maker",
+    ),
+    Bug(
+        "maker-beyond-position", "book.pyx",
+        "        if o.flags & FLAG_REDUCE_ONLY and slot != t.checked:",
+        "        if False:",
+        "a reduce-only maker fills beyond what earlier fills of the same sweep have left of its position",
+    ),
+    Bug(
+        "taker-keeps-reduce-only", "settle.pyx",
+        "        if taker.reduce_only_orders:",
+        "        if False:",
+        "a taker's resting reduce-only orders outlive its position",
+    ),
+    Bug(
+        "auction-of-recorded", "auction.pyx",
+        "        if s.orders[slot].position != m.world_position:",
+        "        if True:",
+        "recorded orders take part in an auction",
+    ),
+    # ---- money ----
+    Bug(
+        "hold-lost", "orders.pyx",
+        "    if reason:\n        hold(s, m, o)\n        return reason",
+        "    if reason:\n        return reason",
+        "an order whose amendment is refused holds no margin any more",
+    ),
+    Bug(
+        "fee-down", "margin.pxd",
+        "    return mul_div_ceil(notional, rate, RATE_ONE, &s.overflow)\n\n",
+        "    return mul_div_floor(notional, rate, RATE_ONE, &s.overflow)\n\n",
+        "fees are rounded for the account",
+    ),
+    Bug(
+        "funding-down", "prices.pyx",
+        "mul_div_ceil(value_at(s, m, p.lots, m.mark), m.funding_rate",
+        "mul_div_floor(value_at(s, m, p.lots, m.mark), m.funding_rate",
+        "funding is rounded for the account",
+    ),
+    Bug(
+        "funding-twice", "prices.pyx",
+        "        m.funding_next_ns = 0           # paid: another timer of this instant finds nothing to do\n",
+        "        pass\n",
+        "funding is paid twice at a stamp that was moved away and back",
+    ),
+    Bug(
+        "forced-sale-frees", "reduction.pyx",
+        "        move_isolated(s, p, w.balance - balance)        # a forced sale frees no margin",
+        "        pass  #",
+        "a forced sale frees margin of an isolated position",
+    ),
+    # ---- who is looked at ----
+    Bug(
+        "trigger-late", "triggers.pyx",
+        "p.lots * m.lot_numerator, &s.overflow) + 1",
+        "p.lots * m.lot_numerator, &s.overflow) - 40",
+        "the trigger of a long lies below its liquidation price",
+    ),
+    Bug(
+        "trigger-tier", "triggers.pyx",
+        "        while t > first and wanted < t.floor:",
+        "        while False:",
+        "the trigger of a long uses the bracket of now, not that of the price at which it is reached",
+    ),
+    Bug(
+        "bound-forgets", "triggers.pyx",
+        "                    bound = max64(bound, s.positions[slot].trigger_value)",
+        "                    pass",
+        "a bucket that was looked at once is passed over by the next mark inside it",
+    ),
+    Bug(
+        "stale-after-withdrawal", "accounts.pyx",
+        "    account_event(s, c, EVENT_WITHDRAWAL)\n    return mark_dirty(s, c.account * s.assets_count + c.asset)",
+        "    account_event(s, c, EVENT_WITHDRAWAL)\n    return 0",
+        "triggers are not set anew after a withdrawal",
+    ),
+    # ---- the waterfall ----
+    Bug(
+        "size-past-the-tiers", "reduction.pyx",
+        "    high = held if t.floor == 0 else min64(",
+        "    high = held if True else min64(",
+        "the whole is sold where a part restores maintenance, the fee being above the rate of the lower brackets",
+    ),
+    Bug(
+        "portion-down", "waterfall.pyx",
+        "        return -mul_div_floor(-whole, abs64(part), abs64(lots), &s.overflow)",
+        "        return mul_div_floor(whole, abs64(part), abs64(lots), &s.overflow)",
+        "the part of a short's value that goes with a part of it is rounded away from zero",
+    ),
+    Bug(
+        "capacity-direction", "waterfall.pyx",
+        "(lots > 0) != (net > 0) else -abs64(net)",
+        "(lots > 0) == (net > 0) else -abs64(net)",
+        "what the fund carries makes room for more of the same side",
+    ),
+    Bug(
+        "adl-ties", "adl.pyx",
+        "    return a.account < b.account",
+        "    return a.account > b.account",
+        "equal ranks are deleveraged from the last account on",
+    ),
+    Bug(
+        "adl-losers", "adl.pyx",
+        "    return wide_mul(gain, RATE_ONE) / leverage * RATE_ONE",
+        "    return wide_mul(gain, leverage)",
+        "among losers the most leveraged comes last",
+    ),
+    Bug(
+        "winners-give-less", "waterfall.pyx",
+        "min64(mul_div_ceil(wanted, give, total, &s.overflow)",
+        "min64(mul_div_floor(wanted, give, total, &s.overflow)",
+        "shares of a socialised loss are rounded down, so a unit of it is left",
+    ),
+    # ---- recorded liquidity ----
+    Bug(
+        "cancels-from-the-head", "overlay.pyx",
+        "        gone -= min64(before - level.world_lots, gone)\n",
+        "",
+        "recorded lots that are cancelled leave from before account orders too",
+    ),
+    Bug(
+        "print-repays-nothing", "overlay.pyx",
+        "        w.printed += repaid\n",
+        "",
+        "a recorded trade in what simulated takers ate puts it back into the book",
+    ),
+    # ---- time, batches, restarts ----
+    Bug(
+        "timers-by-age", "timers.pyx",
+        "    if a.kind != b.kind:\n        return a.kind < b.kind\n",
+        "",
+        "timers of one instant fire in the order in which they were set",
+    ),
+    Bug(
+        "restored-clean", "snapshot.pyx",
+        "    saved.dirty_capacity = saved.dirty_count\n",
+        "    saved.dirty_capacity = saved.dirty_count\n    saved.dirty_count = 0\n",
+        "a restored engine has forgotten whose triggers were to be set anew",
+    ),
+    Bug(
+        "digest-of-large-batches", "engine.pyx",
+        "        digest_events(&self.state)\n        self.buffer.memory",
+        "        if count < 100:\n            digest_events(&self.state)\n        self.buffer.memory",
+        "the events of a large batch are left out of the digest",
+    ),
+]  # fmt: skip
