@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILER := $(or $(CC),cc)
+FUZZ_SECONDS ?= 60
 SOURCES := setup.py pyproject.toml \
 	$(shell find core exchange replay -type f -not -name '*.so' -not -path '*/__pycache__/*')
 
@@ -35,7 +37,12 @@ print(*wanted, sep="\n")
 endef
 export REQUIREMENTS
 
-.PHONY: help build demo test test-slow kill differential mutants lint bench clean
+define BUILD_VARIANT
+	PERPSIM_BUILD=$(1) $(BIN)/python setup.py -q build --build-base build/$(1) \
+		--build-lib build/$(1)/lib --build-temp build/$(1)/temp
+endef
+
+.PHONY: help build demo test test-slow kill differential mutants coverage sanitize fuzz lint bench clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -60,6 +67,23 @@ differential: build  ## ten million random commands through core and twin
 
 mutants: .venv/.made  ## plant 25 bugs in copies of the core; each must be caught
 	$(BIN)/python tests/mutants.py
+
+coverage: build  ## which lines of the core the tests reach; build in build/coverage
+	$(call BUILD_VARIANT,coverage)
+	find build/coverage/temp -name '*.gcda' -delete
+	PYTHONPATH=build/coverage/lib $(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m tests.lines
+
+# Leaks are not looked for: the interpreter and its libraries keep memory until the process ends. Reports must not be
+# captured by pytest, which would lose them when the process is ended.
+sanitize: build  ## all tests but the slow ones, with memory and arithmetic checked; build in build/sanitize
+	$(call BUILD_VARIANT,sanitize)
+	LD_PRELOAD="$$($(COMPILER) -print-file-name=libasan.so) $$($(COMPILER) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	PYTHONMALLOC=malloc PYTHONPATH=build/sanitize/lib $(BIN)/python -m pytest -m "not slow" --capture=sys
+
+fuzz: build  ## random bytes and mutated files, FUZZ_SECONDS=60 for each kind of input
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 lint: .venv/.made  ## ruff and cython-lint
 	$(BIN)/ruff check .

@@ -77,7 +77,7 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
     cdef int32_t i
     if not s.started and time_ns > 0:
         s.started = 1
-        s.next_timer_ns = s.timers[0].time_ns if s.timers_count else NEVER     # some may be older than the clock
+        s.next_timer_ns = s.timers[0].time_ns if s.timers_count else NEVER
         s.time_ns = time_ns
         for i in range(s.markets_count):
             start_timers(s, &s.markets[i])

@@ -37,7 +37,7 @@ cdef int timer_add(State *s, ns_t time_ns, uint8_t kind, int32_t target, int32_t
         s.timers[i] = s.timers[parent]
         i = parent
     s.timers[i] = t
-    if s.started:                       # before the first time the market's own timers are still to come
+    if s.started:                       # until then every command goes the long way, which starts the clock
         s.next_timer_ns = s.timers[0].time_ns
     return 0
 

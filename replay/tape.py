@@ -363,12 +363,28 @@ def _describe(path: Path) -> dict:
     text = (schema.metadata or {}).get(METADATA_KEY)
     if text is None:
         raise InputError("is Parquet but no tape; import its source with a reader", path)
-    facts = json.loads(text)
-    if facts["format"] > FORMAT:
-        raise InputError(f"is a tape of format {facts['format']}, this release reads {FORMAT}; update perpsim", path)
+    facts = _facts(text, path)
     for field in SCHEMA:
         if field.name not in schema.names or schema.field(field.name).type != field.type:
             raise InputError(f"lacks the column {field.name} of type {field.type}; import the recording again", path)
     if rows != facts["rows"]:
         raise InputError(f"has {rows} rows where {facts['rows']} were written; import the recording again", path)
+    return facts
+
+
+def _facts(text: bytes, path: Path) -> dict:
+    """What a file says of itself. Raises InputError where that is damaged."""
+    try:
+        facts = json.loads(text)
+        form = int(facts["format"])
+        if form > FORMAT:
+            raise InputError(f"is a tape of format {form}, this release reads {FORMAT}; update perpsim", path)
+        hash(Instrument(**facts["instrument"]))
+        for source in facts["sources"]:
+            hash(Source(**source))
+        hash((facts["day"], facts["rows"], facts["rows_sha256"], json.dumps(facts["quality"])))
+    except InputError:
+        raise
+    except (ValueError, TypeError, LookupError) as error:
+        raise InputError(f"is damaged in what it says of itself ({error}); import the recording again", path) from error
     return facts

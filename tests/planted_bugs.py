@@ -42,10 +42,10 @@ BUGS = [
         "a taker's resting reduce-only orders outlive its position",
     ),
     Bug(
-        "auction-of-recorded", "auction.pyx",
-        "        if s.orders[slot].position != m.world_position:",
-        "        if True:",
-        "recorded orders take part in an auction",
+        "auction-far-from-mark", "auction.pyx",
+        "abs64(at - reference) < abs64(best - reference)",
+        "abs64(at - reference) > abs64(best - reference)",
+        "of auction prices alike in volume and surplus, the farthest from the mark is taken",
     ),
     # ---- money ----
     Bug(
@@ -162,8 +162,8 @@ BUGS = [
     ),
     Bug(
         "restored-clean", "snapshot.pyx",
-        "    saved.dirty_capacity = saved.dirty_count\n",
-        "    saved.dirty_capacity = saved.dirty_count\n    saved.dirty_count = 0\n",
+        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n",
+        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n    fresh.dirty_count = 0\n",
         "a restored engine has forgotten whose triggers were to be set anew",
     ),
     Bug(

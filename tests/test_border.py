@@ -1,4 +1,4 @@
-"""What the core refuses from its callers: parameters that do not fit together, arrays of another kind, a stopped engine."""
+"""What the core refuses from its callers: parameters that do not fit, arrays of another kind, a stopped engine."""
 
 import numpy as np
 import pytest
@@ -81,12 +81,7 @@ class TestArrays:
     def test_the_engine_audits_itself(self, audit):
         one = Engine(VENUE, [MARKET], 4, audit=audit)
         commands = np.zeros(3, COMMAND)
-        commands["kind"], commands["account"], commands["value"], commands["time_ns"] = (
-            Kind.DEPOSIT,
-            [0, 1, 2],
-            ONE,
-            NOW,
-        )
+        commands["kind"], commands["account"], commands["value"] = Kind.DEPOSIT, [0, 1, 2], ONE
         assert len(one.apply(commands)) == 3
 
 

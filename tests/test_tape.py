@@ -13,6 +13,7 @@ from perpsim.replay.errors import InputError
 from perpsim.replay.readers.binance_streams import read
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape, iter_batches, open_tape, write
 from perpsim.replay.validate import check
+from small_tape import quiet_market
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIR = [ROOT / "replay" / "recordings" / f"btcusdt_{day}.dat.gz" for day in ("20230404", "20230405")]
@@ -320,3 +321,19 @@ def test_progress_of_writing(tape, tmp_path):
     done = []
     write(tape, tmp_path, progress=lambda done_bytes, total_bytes: done.append((done_bytes, total_bytes)))
     assert done == sorted(done) and done[-1] == (33 * len(tape), 33 * len(tape))
+
+
+DAMAGES = (b'"format"', b'"f@"'), (b'"sources"', b'"s"'), (b'"venue"', b'"v%"'), (b'"', b"\x80")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_facts_are_refused(tmp_path, damage):
+    """They came out as KeyError, TypeError and UnicodeDecodeError."""
+    quiet_market(2).store(tmp_path)
+    (path,) = tmp_path.rglob("*.parquet")
+    table = pq.read_table(path)
+    (key,) = (key for key in table.schema.metadata if b"perpsim" in key or b"tape" in key)
+    text = table.schema.metadata[key].replace(*damage, 1)
+    pq.write_table(table.replace_schema_metadata({key: text}), path)
+    with pytest.raises(InputError, match="is damaged in what it says of itself"):
+        open_tape(path)
