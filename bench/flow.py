@@ -1,8 +1,8 @@
 """How many ns does one order-flow command take, matched, settled, reported and digested?
 
-`python -m bench.flow FILE.npy [--plain | --margined] [--passes N] [--batch N]` feeds a recorded flow through
-`Engine.apply` and prints one JSON line. FILE has rows (op, order_id, side, price_tick, qty): op 0 adds a limit order,
-1 cancels a live one, 2 is a marketable order that always fills whole.
+`python -m bench.flow FILE.npy [--plain | --margined] [--passes N] [--batch N] [--audit N]` feeds a recorded flow
+through `Engine.apply` and prints one JSON line. FILE has rows (op, order_id, side, price_tick, qty): op 0 adds a limit
+order, 1 cancels a live one, 2 is a marketable order that always fills whole.
 
 --plain     one account with more money than the flow can need
 --margined  account = order_id mod 1,000, mark fixed at 100,000, margin held and released, fees and positions
@@ -51,9 +51,9 @@ def commands_of(flow: np.ndarray, accounts: int) -> np.ndarray:
     return commands
 
 
-def prepared_engine(accounts: int, wealth: int) -> Engine:
+def prepared_engine(accounts: int, wealth: int, audit: int = 1) -> Engine:
     book = rules()
-    engine = Engine(book, book.markets, accounts)
+    engine = Engine(book, book.markets, accounts, audit=audit)
     for account in range(accounts):
         engine.submit(kind=Kind.DEPOSIT, account=account, value=wealth)
     engine.submit(kind=Kind.SET_MARK, market=0, value=MARK_TICKS * book.markets[0].tick_value)
@@ -61,11 +61,11 @@ def prepared_engine(accounts: int, wealth: int) -> Engine:
     return engine
 
 
-def run_flow(flow: np.ndarray, margined: bool, batch: int) -> tuple[Engine, float, np.ndarray]:
+def run_flow(flow: np.ndarray, margined: bool, batch: int, audit: int = 1) -> tuple[Engine, float, np.ndarray]:
     """One pass: the engine afterwards, the seconds spent in `apply`, and the trade events."""
     accounts = 1_000 if margined else 1
     commands = commands_of(flow, accounts)
-    engine = prepared_engine(accounts, WEALTHY if margined else RICH)
+    engine = prepared_engine(accounts, WEALTHY if margined else RICH, audit)
     seconds, trades, refused = 0.0, [], 0
     for start in range(0, len(commands), batch):
         part = commands[start : start + batch]
@@ -90,10 +90,10 @@ def trade_hash(trades: np.ndarray) -> str:
     return f"{value:016x}"
 
 
-def report(flow: np.ndarray, margined: bool, passes: int, batch: int) -> dict:
+def report(flow: np.ndarray, margined: bool, passes: int, batch: int, audit: int = 1) -> dict:
     times = []
     for _ in range(passes):
-        engine, seconds, trades = run_flow(flow, margined, batch)
+        engine, seconds, trades = run_flow(flow, margined, batch, audit)
         times.append(seconds)
     bids, asks = engine.book(0, Side.BUY), engine.book(0, Side.SELL)
     return {
@@ -119,9 +119,10 @@ def main() -> None:
     mode.add_argument("--margined", action="store_true", help="1,000 accounts with margin, fees and positions")
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--batch", type=int, default=4096, help="commands in one call of apply")
+    parser.add_argument("--audit", type=int, default=1, choices=(0, 1, 2), help="0: none, 1: batches, 2: commands")
     options = parser.parse_args()
     flow = np.load(options.file)
-    print(json.dumps(report(flow, options.margined, options.passes, options.batch)))
+    print(json.dumps(report(flow, options.margined, options.passes, options.batch, options.audit)))
 
 
 if __name__ == "__main__":

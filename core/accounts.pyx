@@ -9,7 +9,9 @@ from .ledger cimport change_position, move_isolated
 from .margin cimport available, maintenance_of, tier_of, value_at
 from .orders cimport reject
 from .records cimport *
-from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Wallet, cap_of_leverage, mark_dirty, position_new, wallet_of
+from .state cimport (
+    ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Wallet, cap_of_leverage, mark_dirty, position_new, touch, wallet_of,
+)
 from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t, mul_div_floor
 
 
@@ -85,6 +87,7 @@ cdef int set_leverage(State *s, const Command *c) except -1 nogil:
             return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     p.leverage = <uint16_t>c.value
     p.notional_cap = cap_of_leverage(s, m, p.leverage)
+    touch(s, p.wallet)
     account_event(s, c, EVENT_LEVERAGE)
     return 0
 
@@ -105,6 +108,7 @@ cdef int set_margin_mode(State *s, const Command *c) except -1 nogil:
     if p.orders_head != NONE:
         return reject(s, c, REJECT_ORDERS_OPEN)
     p.mode = <uint8_t>c.aux
+    touch(s, p.wallet)
     e = account_event(s, c, EVENT_MARGIN_MODE)
     e.aux = c.aux
     return 0
@@ -200,6 +204,7 @@ cdef int set_account(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_BAD_VALUE)
     s.accounts[c.account].stp_group = <int32_t>c.value
     s.accounts[c.account].owner = <int32_t>c.aux
+    touch(s, c.account * s.assets_count)
     e = account_event(s, c, EVENT_ACCOUNT)
     e.aux = c.aux
     return 0

@@ -13,8 +13,8 @@ from .ladder cimport (
 )
 from .records cimport FLAG_REDUCE_ONLY, MARKET_OPEN, MARKET_REDUCE_ONLY, SIDE_BUY
 from .state cimport (
-    STATE_RESTING, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new, order_free,
-    trigger_free,
+    STATE_RESTING, TOUCHED, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new,
+    order_free, trigger_free,
 )
 from .units cimport by_side, lots_t, ticks_t
 
@@ -145,6 +145,7 @@ cdef inline int book_add(State *s, Market *m, int32_t slot) except -1 nogil:
     o.next = NONE
     o.previous = level.tail
     level.tail = slot
+    level.next_free = TOUCHED
     level.lots += o.size_lots
     level.orders += 1
     return 0
@@ -173,6 +174,7 @@ cdef inline void book_remove(State *s, Market *m, int32_t slot) noexcept nogil:
             s.orders[o.next].world_ahead += o.world_ahead
         else:
             level.world_lots -= o.world_ahead
+    level.next_free = TOUCHED
     level.lots -= o.size_lots
     level.orders -= 1
     if level.head == NONE:

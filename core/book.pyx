@@ -26,6 +26,7 @@ cdef int fill_world(State *s, WorldLevel *w, ticks_t price, lots_t lots, Taker *
     """A simulated taker eats recorded lots: they stay eaten until history takes them too."""
     cdef Fill *f
     w.consumed += lots
+    w.next_free = TOUCHED
     if taker.is_world:                  # history walking deeper: world against world leaves no position
         return 0
     f = push_fill(s)
@@ -55,6 +56,7 @@ cdef int take_order(State *s, Market *m, int32_t slot, lots_t lots) except -1 no
     o.size_lots -= lots
     o.filled_lots += lots
     level.lots -= lots
+    level.next_free = TOUCHED
     f.maker_left_lots = o.size_lots
     if o.size_lots == 0:
         book_remove(s, m, slot)
@@ -99,6 +101,7 @@ cdef int match_orders(State *s, Market *m, int maker_side, ticks_t price, lots_t
             fill_world(s, w, price, take, t)
             o.world_ahead -= take
             s.levels[ladder_get(&b.accounts, price)].world_lots -= take
+            s.levels[ladder_get(&b.accounts, price)].next_free = TOUCHED
             world_refresh(s, m, maker_side, price - m.shift, w)
             lots[0] -= take
             if lots[0] == 0:

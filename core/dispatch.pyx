@@ -145,6 +145,7 @@ cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
             e.size_lots = s.positions[slot].lots
             e.value = value
             change_position(s, slot, -s.positions[slot].lots, -value)
+            s.roundings += 1
         slot = s.positions[slot].market_next
     transfer(s, &s.wallets[m.clearing_wallet], wallet_of(s, s.rounding, m.asset), s.wallets[m.clearing_wallet].balance)
     return mark_group_end(s)

@@ -13,13 +13,14 @@ from libc.string cimport memset
 
 import numpy as np
 
-from .audit cimport check_state
+from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
 from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
 from .records cimport *
 from .snapshot cimport dump_state, load_state, read_setup
 from .state cimport BASIS_SAMPLES_MAX, LOTS_BITS, PRICE_BITS, Market, Tier, position_new, state_free, state_init
+from .state_hash cimport hashes_forget, hashes_update
 from .units cimport RATE_ONE
 from .views cimport (
     accounts_array, book_arrays, market_dict, orders_array, positions_array, queue_list, statistics_dict,
@@ -77,6 +78,7 @@ CONTRACT = (
     "tick_value", "lot_numerator", "lot_denominator", "price_max", "position_max", "asset", "fund_group",
     "queue_model", "tape_walk",
 )
+STATE_PARTS = ("accounts", "positions", "orders", "recorded", "markets", "timers")
 MARKET_RULES = (
     "maker_fee", "taker_fee", "liquidation_fee", "band_up", "band_down", "market_bound", "trigger_protect",
     "min_notional", "size_max", "max_orders", "max_conditional", "leverage_default", "mark_method", "mark_period_ns",
@@ -221,21 +223,24 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
 
 
 cdef class Engine:
-    """`Engine(rulebook, markets, accounts_max, seed=0, *, venue=0, assets=1, audit=0)`
+    """`Engine(rulebook, markets, accounts_max, seed=0, *, venue=0, assets=1, audit=1)`
 
     rulebook      object with the venue-wide parameters as integer attributes (see VENUE_RULES)
     markets       sequence of objects with a market's parameters (see CONTRACT and MARKET_RULES) and `tiers`
     accounts_max  number of customer accounts, ids 0 .. accounts_max - 1; house accounts follow (see `house`)
     seed          reserved for rules that draw lots; part of the snapshot
-    audit         0: never, 1: after each batch, 2: after each command
+    audit         when invariants are checked. 0: never; 1: after each batch, those of the accounts that changed, the totals,
+                  and a part of everything, in rotation; 2: all of them after each command
 
     Raises ValueError for parameters that do not fit together, OverflowError when a number leaves 64 bits, MemoryError,
     InvariantError from `check` or an audit. `broken` then says why the engine has stopped; it takes nothing more.
     """
 
-    def __cinit__(self, rulebook, markets, int accounts_max, int64_t seed=0, *, int venue=0, int assets=1, int audit=0):
+    def __cinit__(self, rulebook, markets, int accounts_max, int64_t seed=0, *, int venue=0, int assets=1, int audit=1):
         markets = [m if isinstance(m, dict) else market_parameters(m) for m in markets]
         rules = rulebook if isinstance(rulebook, dict) else venue_parameters(rulebook)
+        if not 0 <= audit <= AUDIT_EVENT:
+            raise ValueError(f"audit is 0, 1 or 2, not {audit}")
         if not 1 <= len(markets) < ALL_MARKETS or not 0 < accounts_max < 1 << 30 or not 1 <= assets <= 255:
             raise ValueError("an engine needs 1 to 65,534 markets, 1 to 2**30 accounts and 1 to 255 assets")
         funds = max(m["fund_group"] for m in markets) + 1
@@ -251,6 +256,8 @@ cdef class Engine:
 
     def __dealloc__(self):
         self.state.events = NULL        # the buffer owns them
+        shadow_forget(&self.shadow)
+        hashes_forget(&self.hashes)
         state_free(&self.state)
 
     cdef int begin_batch(self) except -1:
@@ -269,6 +276,7 @@ cdef class Engine:
         return 0
 
     cdef int guard(self) except -1:
+        self.buffer.memory = self.state.events          # it may have grown
         if self.state.overflow:
             self.broken = "a number left 64 bits"
             raise OverflowError("a price, size or amount of money left 64 bits; the engine has stopped")
@@ -284,7 +292,7 @@ cdef class Engine:
         """The events of the batch as a read-only array; the memory is reused once the array is gone."""
         cdef int64_t count = self.state.events_count
         digest_events(&self.state)
-        self.buffer.memory = self.state.events          # it may have grown
+        self.buffer.memory = self.state.events
         self.buffer.size = count * sizeof(Event)
         self.state.events_count = self.state.events_digested = 0
         if count == 0:
@@ -301,24 +309,46 @@ cdef class Engine:
         cdef const Command *command
         self.begin_batch()
         try:
-            if count:
+            if count and self.audit == AUDIT_EVENT:
                 command = <const Command *>&raw[0]
-                if self.audit == 2:
-                    for i in range(count):
-                        with nogil:
-                            apply_command(&self.state, &command[i])
-                        self.guard()
-                        self.check()
-                else:
+                for i in range(count):
+                    self.suspects = commands[i:i + 1]
                     with nogil:
-                        apply_commands(&self.state, command, count)
+                        apply_command(&self.state, &command[i])
                     self.guard()
-                    if self.audit:
-                        self.check()
+                    self.verify(True)
+            elif count:
+                command = <const Command *>&raw[0]
+                self.suspects = commands
+                with nogil:
+                    apply_commands(&self.state, command, count)
+                self.batch_done()
+            self.suspects = None
             return self.end_batch()
         except BaseException as error:
             self.failed(isinstance(error, MemoryError))
             raise
+
+    cdef int batch_done(self) except -1:
+        """After commands were applied: nothing left 64 bits, and the audit of the batch finds nothing."""
+        self.guard()
+        if self.audit == AUDIT_BATCH:
+            self.verify(False)
+        return 0
+
+    cdef int verify(self, bint whole) except -1:
+        """The whole audit, or that of a batch; a breach stops the engine for good."""
+        try:
+            if whole:
+                check_state(&self.state, &self.shadow, &self.hashes, True)
+            else:
+                audit_batch(&self.state, &self.shadow, &self.hashes)
+        except AssertionError as error:
+            self.broken = str(error)
+            if self.suspects is not None:
+                self.suspects = self.suspects[max(0, len(self.suspects) - 1000):].copy()
+            raise
+        return 0
 
     def submit(self, *, int kind, int64_t time_ns=0, int account=0, int market=0, int64_t order_id=0, int side=0,
                int position_side=0, int tif=0, int flags=0, int64_t price_ticks=0, int64_t size_lots=0,
@@ -343,10 +373,11 @@ cdef class Engine:
         try:
             with nogil:
                 reason = apply_command(&self.state, &c)
-            self.buffer.memory = self.state.events
             self.guard()
-            if self.audit == 2:
-                self.check()
+            if self.audit:
+                self.suspects = np.frombuffer(<bytes>(<char *>&c)[:sizeof(Command)], COMMAND)
+                self.verify(self.audit == AUDIT_EVENT)
+                self.suspects = None
         except BaseException as error:
             self.failed(isinstance(error, MemoryError))
             raise
@@ -371,11 +402,37 @@ cdef class Engine:
     def check(self, *, bint risk=True):
         """Verify every invariant over the whole state; raises InvariantError. `risk` includes the full margin scan."""
         try:
-            check_state(&self.state, risk)
+            check_state(&self.state, &self.shadow, &self.hashes, risk)
         except AssertionError as error:
             self.broken = str(error)
             raise
         self.guard()
+
+    def last_events(self, int64_t count=1000):
+        """Copy of the last events, up to `count`: those that wait for `drain`, or else those of the batch before.
+
+        They are there after the engine has stopped, too.
+        """
+        cdef int64_t there = self.state.events_count
+        if there == 0:
+            there = self.buffer.size / <int64_t>sizeof(Event)
+        cdef int64_t first = max(0, there - count)
+        if first == there:
+            return np.empty(0, EVENT)
+        return np.frombuffer(<bytes>(<char *>&self.state.events[first])[:(there - first) * sizeof(Event)], EVENT)
+
+    def state_hash(self) -> str:
+        """Hash of the state's content, 16 hexadecimal digits: the same for the same content, whatever its history."""
+        return f"{sum(self.state_hashes().values()) & 0xFFFFFFFFFFFFFFFF:016x}"
+
+    def state_hashes(self) -> dict:
+        """Its parts, of which it is the sum modulo 2**64: accounts, positions, orders, recorded, markets, timers."""
+        hashes_update(&self.state, &self.hashes, self.audit == AUDIT_BATCH)
+        return {name: int(self.hashes.parts[i]) for i, name in enumerate(STATE_PARTS)}
+
+    def audited_rounds(self) -> int:
+        """How often the rotating audit has been through the whole state."""
+        return self.shadow.rounds
 
     def snapshot(self) -> bytes:
         """The whole state; `Engine.restore` continues from it as if nothing had happened."""
@@ -385,7 +442,7 @@ cdef class Engine:
         return dump_state(&self.state, json.dumps(self.setup).encode())
 
     @staticmethod
-    def restore(bytes data, int audit=0):
+    def restore(bytes data, int audit=1):
         """An engine from a snapshot. Raises ValueError when the bytes are not one, or are damaged."""
         try:
             rules, markets, accounts_max, seed, venue, assets = json.loads(read_setup(data))

@@ -11,6 +11,9 @@ from enum import IntEnum
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, realloc
 
+import numpy as np
+
+from .audit cimport AUDIT_EVENT
 from .book cimport best_price, world_at, world_lots
 from .dispatch cimport advance, apply_command, apply_row, close_group
 from .engine cimport Engine
@@ -115,13 +118,14 @@ cdef class Kernel:
     cdef int message_stream
     cdef list masks                     # per venue: watch mask a market
     cdef list quotes
+    cdef dict doing
 
     def __cinit__(self, engines):
         self.engines = list(engines)
         for engine in self.engines:
             if not isinstance(engine, Engine):
                 raise TypeError("Kernel takes a list of Engine")
-        self.chunks, self.woken = [], []
+        self.chunks, self.woken, self.doing = [], [], {}
         self.hungry = -1
         self.masks = [{} for _ in self.engines]
         self.quotes = [{} for _ in self.engines]
@@ -277,8 +281,13 @@ cdef class Kernel:
         for engine in self.engines:
             engine.buffer.memory = engine.state.events
         for engine in self.engines:
-            engine.guard()
+            engine.batch_done()
         return Stop(reason)
+
+    @property
+    def last(self) -> dict:
+        """What was done last, a scheduled command or a row of a tape: after a breach, what the audit came upon."""
+        return self.doing.copy()
 
     cdef int next_stream(self, int64_t *time_ns) except -2:
         """The stream whose next row is due first; NONE if all are used up, and `hungry` if one needs data."""
@@ -367,6 +376,7 @@ cdef class Kernel:
         cdef Scheduled item = self.pop()
         cdef Engine engine = self.engines[item.command.venue]
         cdef int64_t before = engine.state.events_count
+        self.doing = {"command": np.frombuffer(<bytes>(<char *>&item.command)[:sizeof(Command)], COMMAND)}
         with nogil:
             apply_command(&engine.state, &item.command)
         self.time_ns = item.command.time_ns
@@ -374,7 +384,10 @@ cdef class Kernel:
             self.notice(item.command.venue, item.command.market if item.command.market < ALL_MARKETS else NONE, before)
         return self.after(engine)
 
-    cdef int after(self, Engine engine):
+    cdef int after(self, Engine engine) except -1:
+        if engine.audit == AUDIT_EVENT:
+            engine.guard()
+            engine.verify(True)
         if self.woken:
             return STOP_WAKE
         if engine.state.overflow or engine.state.events_count > EVENTS_WAITING_MAX:
@@ -389,6 +402,7 @@ cdef class Kernel:
         cdef bint watching = self.watching
         cdef bint more = self.in_message
         cdef bint fired = False
+        cdef bint one_by_one = engine.audit == AUDIT_EVENT
         cdef int64_t time_ns
         cdef uint8_t code
         with nogil:
@@ -406,7 +420,7 @@ cdef class Kernel:
                 apply_row(state, s.market, code, s.price[s.at], s.value[s.at])
                 more = (code & ROW_MORE_BIT) != 0
                 s.at += 1
-                if watching and not more:
+                if one_by_one or (watching and not more):
                     break
                 if state.overflow or state.events_count > EVENTS_WAITING_MAX:
                     break
@@ -415,6 +429,8 @@ cdef class Kernel:
             self.time_ns = state.time_ns
         self.in_message = more
         self.message_stream = number
+        if s.at > start:
+            self.doing = row_of(s, number, self.rows)
         if watching and not more:
             if not fired:
                 self.notice_row(s, s.at - 1)
@@ -459,6 +475,15 @@ cdef class Kernel:
             self.woken.append((Watch.QUOTE, venue, market, SIDE_SELL, q.ask, q.ask_lots, engine.state.time_ns))
         self.quotes[venue][market] = (q.bid, q.bid_lots, q.ask, q.ask_lots)
         return 0
+
+
+cdef dict row_of(Stream *s, int number, int64_t rows):
+    """The row that a stream has just given."""
+    cdef int64_t at = s.at - 1
+    return {
+        "stream": number, "market": s.market, "rows": rows, "time_ns": s.time_ns[at], "code": s.code[at],
+        "price": s.price[at], "value": s.value[at],
+    }
 
 
 cdef int64_t lots_at(State *s, Market *m, int side, int64_t price) noexcept nogil:

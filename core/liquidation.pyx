@@ -21,13 +21,14 @@ from .records cimport (
 from .reduction cimport reduce_once
 from .risk_unit cimport forget_seen, healthy, set_stage, stage_of, unit_event
 from .settle cimport cancel_orders_of
-from .state cimport STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, mark_dirty
+from .state cimport STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, mark_dirty, touch
 from .timers cimport timer_add
 from .units cimport money_t
 from .waterfall cimport take_over
 
 
 cdef int schedule(State *s, int32_t wallet, int32_t position, int64_t due_ns) except -1 nogil:
+    touch(s, wallet)
     if position == NONE:
         s.wallets[wallet].due_ns = due_ns
     else:
@@ -48,6 +49,7 @@ cdef int start(State *s, int32_t wallet, int32_t position) except -1 nogil:
         return 0
     s.liquidations += 1
     s.wallets[wallet].liquidations += 1
+    touch(s, wallet)
     e = unit_event(s, EVENT_LIQUIDATION_STARTED, wallet, position)
     e.value = equity
     e.aux = maintenance

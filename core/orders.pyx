@@ -17,7 +17,7 @@ from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills
 from .state cimport (
-    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, Order, Position, Trigger, Wallet, order_new, order_set, trigger_new,
+    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, Order, Position, Trigger, Wallet, order_new, order_set, trigger_new,
     wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
@@ -487,6 +487,7 @@ cdef int amend(State *s, const Command *c) except -1 nogil:
     if c.price_ticks == o.price_ticks and left <= o.size_lots:
         release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots - left)
         s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= o.size_lots - left
+        s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].next_free = TOUCHED
         s.orders[slot].size_lots = left
         return amended(s, &copy, left, o.filled_lots)
     if o.trigger != NONE:
@@ -535,4 +536,5 @@ cdef int amend_waiting(State *s, Market *m, Command *c, int32_t slot, lots_t lef
         stop_link(s, m, slot)
     o.price_ticks = 0 if o.flags & FLAG_MARKET else c.price_ticks
     o.size_lots = left
+    g.clean = 0
     return amended(s, c, left, 0)

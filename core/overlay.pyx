@@ -17,7 +17,7 @@ from .records cimport (
 )
 from .settle cimport settle_fills
 from .stops cimport note_print
-from .state cimport BookSide, Level, WorldLevel, pool_grow, world_level_free, world_level_new
+from .state cimport TOUCHED, BookSide, Level, WorldLevel, pool_grow, world_level_free, world_level_new
 from .units cimport RATE_ONE, div_floor, min64, mul_div_floor
 
 
@@ -25,6 +25,7 @@ cdef int shrink_world(State *s, Market *m, Level *level, lots_t before, lots_t g
     """Recorded lots left a level without a trade: take them from its segments by the queue model."""
     cdef int32_t slot
     cdef lots_t cut, seen = 0, kept = 0, kept_now
+    level.next_free = TOUCHED
     if m.queue_model == QUEUE_BEHIND_FIRST:     # from the tail: nobody's place improves
         gone -= min64(before - level.world_lots, gone)
         slot = level.tail
@@ -76,11 +77,17 @@ cdef inline int apply_level(
             w.consumed = mul_div_floor(w.consumed, lots, expected, &s.overflow)
     w.recorded = lots
     w.printed = 0
+    w.next_free = TOUCHED
     world_changed(s, m, side, price, w, before)
     if lots == 0:
         world_level_free(s, cell[0])
         cell[0] = NONE
     return 0
+
+
+cdef inline int64_t place_of(Market *m, int side, ticks_t recorded) noexcept nogil:
+    """Market, side and price of a recorded level in one number."""
+    return (<int64_t>m.id << 41) | (<int64_t>side << 40) | recorded
 
 
 cdef int tape_level(State *s, Market *m, int side, ticks_t price, lots_t lots, bint snapshot) except -1 nogil:
@@ -95,6 +102,7 @@ cdef int tape_level(State *s, Market *m, int side, ticks_t price, lots_t lots, b
     cell = ladder_cell(ladder, price)
     if cell[0] == NONE:
         cell[0] = world_level_new(s)
+        s.world_levels[cell[0]].where = place_of(m, side, price)
     s.world_levels[cell[0]].epoch = m.depth_epoch
     return apply_level(s, m, side, price, cell, lots)
 
@@ -203,9 +211,11 @@ cdef int consume(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w,
             take = min64(left, s.orders[slot].world_ahead)
             s.orders[slot].world_ahead -= take
             s.levels[at].world_lots -= take
+            s.levels[at].next_free = TOUCHED
             left -= take
             slot = s.orders[slot].next
     w.consumed += lots
+    w.next_free = TOUCHED
     world_refresh(s, m, side, recorded, w)
     return 0
 
@@ -238,7 +248,7 @@ cdef int note_printed(State *s, Market *m, int side, ticks_t recorded, WorldLeve
     w.in_printed = 1
     if s.printed_count == s.printed_capacity:
         s.printed = <int64_t *>pool_grow(s.printed, &s.printed_capacity, sizeof(int64_t))
-    s.printed[s.printed_count] = (<int64_t>m.id << 41) | (<int64_t>side << 40) | recorded
+    s.printed[s.printed_count] = place_of(m, side, recorded)
     s.printed_count += 1
     return 0
 
@@ -264,8 +274,10 @@ cdef int print_queue(
         if take:
             w = world_at(s, m, maker_side, price)
             w.printed += take
+            w.next_free = TOUCHED
             s.orders[slot].world_ahead -= take
             s.levels[at].world_lots -= take
+            s.levels[at].next_free = TOUCHED
             lots -= take
             world_refresh(s, m, maker_side, recorded, w)
             continue
@@ -276,6 +288,7 @@ cdef int print_queue(
         if at != NONE:
             w = &s.world_levels[at]
             w.printed += lots                   # beyond what is recorded: history knew more than its feed
+            w.next_free = TOUCHED
             world_refresh(s, m, maker_side, recorded, w)
     return 0
 
@@ -333,6 +346,7 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
         w = &s.world_levels[at]
         note_printed(s, m, maker_side, price, w)
         repaid = min64(w.consumed, lots)
+        w.next_free = TOUCHED
         w.consumed -= repaid
         w.printed += repaid
         lots -= repaid
@@ -395,6 +409,7 @@ cdef int set_shock(State *s, Market *m, rate_t factor) except -1 nogil:
             while price != NO_PRICE:
                 level = &s.levels[ladder_get(&m.sides[side].accounts, price)]
                 level.world_lots = 0
+                level.next_free = TOUCHED
                 slot = level.head
                 while slot != NONE:
                     s.orders[slot].world_ahead = 0

@@ -187,6 +187,7 @@ cdef int pay_funding(State *s, Market *m, int32_t slot) except -1 nogil:
     if paid == 0:
         return 0
     w.funding -= paid
+    s.roundings += 2                    # of the value, and of the payment
     if p.mode == MODE_ISOLATED:
         p.isolated_margin = sub_checked(p.isolated_margin, paid, &s.overflow)
     else:

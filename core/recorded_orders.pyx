@@ -17,7 +17,7 @@ from .overlay cimport fill_better
 from .records cimport *
 from .settle cimport settle_fills
 from .stops cimport note_print
-from .state cimport STATE_RESTING, Market, Order, order_new, order_set
+from .state cimport STATE_RESTING, TOUCHED, Market, Order, order_new, order_set
 from .units cimport lots_t, min64, ticks_t
 
 
@@ -57,6 +57,7 @@ cdef int reduce(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil:
         order_detach(s, slot)
     else:
         s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= lots
+        s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].next_free = TOUCHED
         o.size_lots -= lots
     return 0
 

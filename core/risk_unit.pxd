@@ -6,13 +6,14 @@ from .events cimport event_new
 from .ladder cimport NONE
 from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance
 from .records cimport ALL_MARKETS, FIRST_LARGEST_LOSS, MODE_CROSS, Event
-from .state cimport Market, Position, State
+from .state cimport Market, Position, State, touch
 from .units cimport money_t, mul_div_floor
 
 cdef inline uint8_t stage_of(State *s, int32_t wallet, int32_t position) noexcept nogil:
     return s.wallets[wallet].stage if position == NONE else s.positions[position].stage
 
 cdef inline int set_stage(State *s, int32_t wallet, int32_t position, uint8_t stage) noexcept nogil:
+    touch(s, wallet)
     if position == NONE:
         s.wallets[wallet].stage = stage
     else:

@@ -9,7 +9,7 @@ from .margin cimport fee_of
 from .records cimport (
     EVENT_CANCELLED, EVENT_TRADE, FLAG_REDUCE_ONLY, REASON_REDUCE_ONLY, REASON_SELF_TRADE, SIDE_BUY, SIDE_SELL, Event,
 )
-from .state cimport ACCOUNT_HOUSE, STATE_RESTING, Fill, Position
+from .state cimport ACCOUNT_HOUSE, STATE_RESTING, TOUCHED, Fill, Level, Position
 from .stops cimport note_print
 from .units cimport abs64, by_side, money_t, mul_checked
 
@@ -113,5 +113,7 @@ cdef int shrink_order(State *s, int32_t slot, lots_t size) except -1 nogil:
 cdef inline int from_level(State *s, int32_t slot, lots_t lots) noexcept nogil:
     cdef Order *o = &s.orders[slot]
     cdef Market *m = &s.markets[s.positions[o.position].market]
-    s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= lots
+    cdef Level *level = &s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)]
+    level.lots -= lots
+    level.next_free = TOUCHED
     return 0

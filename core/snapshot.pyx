@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder, Page
 from .state cimport (
-    BASIS_SAMPLES_MAX, POSITIONS_MAX, Account, IdMap, Level, Market, Order, Position, State, Tier, Timer, Trigger,
-    Wallet, WorldLevel, state_free,
+    BASIS_SAMPLES_MAX, POSITIONS_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account, IdMap, Level, Market, Order, Position,
+    State, Tier, Timer, Trigger, Wallet, WorldLevel, state_free,
 )
 from .units cimport large_pages
 
@@ -66,6 +66,37 @@ cdef bytearray market_images(State *s):
     return image
 
 
+cdef bytearray wallet_images(State *s):
+    """The wallets without the marks of an audit and a state hash; those lists are not in a snapshot."""
+    cdef int64_t i, count = <int64_t>s.accounts_count * s.assets_count
+    image = bytearray((<const char *>s.wallets)[:count * sizeof(Wallet)])
+    cdef Wallet *wallets = <Wallet *><char *>image
+    for i in range(count):
+        wallets[i].flags &= ~(WALLET_TOUCHED | WALLET_STALE)
+    return image
+
+
+cdef list book_images(State *s):
+    """Triggers, levels and recorded levels without the marks of a state hash."""
+    cdef int32_t i
+    triggers = bytearray((<const char *>s.triggers)[:s.triggers_count * sizeof(Trigger)] if s.triggers_count else b"")
+    levels = bytearray((<const char *>s.levels)[:s.levels_count * sizeof(Level)] if s.levels_count else b"")
+    recorded = bytearray((<const char *>s.world_levels)[:s.world_levels_count * sizeof(WorldLevel)]
+                         if s.world_levels_count else b"")
+    cdef Trigger *t = <Trigger *><char *>triggers
+    cdef Level *level = <Level *><char *>levels
+    cdef WorldLevel *w = <WorldLevel *><char *>recorded
+    for i in range(s.triggers_count):
+        t[i].clean = 0
+    for i in range(s.levels_count):
+        if level[i].next_free == TOUCHED:
+            level[i].next_free = NONE
+    for i in range(s.world_levels_count):
+        if w[i].next_free == TOUCHED:
+            w[i].next_free = NONE
+    return [triggers, levels, recorded]
+
+
 cdef int forget_memory(Ladder *ladder) except -1:
     ladder.directory, ladder.bits, ladder.middle, ladder.top, ladder.pages = NULL, NULL, NULL, NULL, NULL
     ladder.pages_capacity = ladder.pages_used
@@ -75,17 +106,18 @@ cdef int forget_memory(Ladder *ladder) except -1:
 cdef bytes dump_state(State *s, bytes setup):
     """Equal states give equal bytes."""
     cdef State image = s[0]
-    markets = market_images(s)
+    markets, wallets = market_images(s), wallet_images(s)
+    triggers, levels, recorded = book_images(s)
     forget_pools(&image)
     pieces = [
         piece(&image, sizeof(State)), piece(<char *>markets, len(markets)),
         piece(s.tiers, s.tiers_count * sizeof(Tier)),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
         piece(s.accounts, s.accounts_count * sizeof(Account)),
-        piece(s.wallets, <int64_t>s.accounts_count * s.assets_count * sizeof(Wallet)),
+        piece(<char *>wallets, len(wallets)),
         piece(s.positions, s.positions_count * sizeof(Position)), piece(s.orders, s.orders_count * sizeof(Order)),
-        piece(s.triggers, s.triggers_count * sizeof(Trigger)), piece(s.levels, s.levels_count * sizeof(Level)),
-        piece(s.world_levels, s.world_levels_count * sizeof(WorldLevel)),
+        piece(<char *>triggers, len(triggers)), piece(<char *>levels, len(levels)),
+        piece(<char *>recorded, len(recorded)),
         piece(s.order_index.entries, (s.order_index.mask + 1) * 8),
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
@@ -188,7 +220,7 @@ cdef int load_state(State *s, bytes data) except -1:
     keep_scratch(s, &fresh)
     old = s[0]
     s[0] = fresh
-    old.events, old.fills, old.crossed, old.found, old.ranks = NULL, NULL, NULL, NULL, NULL
+    old.touched, old.events, old.fills, old.crossed, old.found, old.ranks = NULL, NULL, NULL, NULL, NULL, NULL
     state_free(&old)
     return 0
 
@@ -252,6 +284,7 @@ cdef int forget_pools(State *s) except -1:
     s.dirty, s.dirty_capacity = NULL, s.dirty_count
     s.printed, s.printed_capacity = NULL, s.printed_count
     s.changed = NULL
+    s.touched, s.touched_count = NULL, 0
     s.events, s.events_count, s.events_capacity, s.events_digested = NULL, 0, 0, 0
     s.fills, s.fills_count, s.fills_capacity = NULL, 0, 0
     s.crossed, s.crossed_count, s.crossed_capacity = NULL, 0, 0
@@ -262,6 +295,7 @@ cdef int forget_pools(State *s) except -1:
 
 cdef int keep_scratch(State *s, State *fresh) except -1:
     """Scratch arrays are empty between commands: keep this engine's own."""
+    fresh.touched = s.touched
     fresh.events, fresh.events_capacity = s.events, s.events_capacity
     fresh.fills, fresh.fills_capacity = s.fills, s.fills_capacity
     fresh.crossed, fresh.crossed_capacity = s.crossed, s.crossed_capacity

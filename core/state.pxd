@@ -19,6 +19,12 @@ cdef enum:                      # Account.flags
 cdef enum:                      # Wallet.flags
     WALLET_DIRTY = 1            # to be stamped at the next mark group
     WALLET_QUEUED = 2           # already among the candidates of this pass
+    WALLET_TOUCHED = 4          # already listed in `touched`
+    WALLET_STALE = 8            # already listed for the next state hash
+    WALLET_NOTED = WALLET_DIRTY | WALLET_TOUCHED
+
+cdef enum:                      # `next_free` of a level that is in use
+    TOUCHED = -2                # changed since its last hash; NONE: not
 
 cdef enum:                      # liquidation stage of a risk unit (a wallet's cross pool, or an isolated position)
     STAGE_NONE = 0
@@ -119,6 +125,7 @@ cdef struct Trigger:                    # what a conditional or an expiring orde
     uint8_t source                      # SOURCE_LAST or SOURCE_MARK
     uint8_t fires_above                 # fires when the price is at or above the trigger, else at or below
     uint8_t due                         # trailing stop: a price has turned far enough
+    uint8_t clean                       # not changed since its last hash
 
 cdef struct Level:                      # the account orders of one price and side
     int64_t lots                        # sum of account orders
@@ -126,15 +133,16 @@ cdef struct Level:                      # the account orders of one price and si
     int32_t head
     int32_t tail
     int32_t orders
-    int32_t next_free
+    int32_t next_free                   # in use: NONE or TOUCHED
 
 cdef struct WorldLevel:                 # recorded liquidity of one recorded price and side
     int64_t recorded                    # R: what the tape last said
     int64_t printed                     # P: recorded trades since the level was last reconciled
     int64_t consumed                    # C: eaten by simulated takers, not yet confirmed as gone by history
+    int64_t where                       # market << 41 | side << 40 | recorded price
     uint32_t epoch                      # depth message that named it last (snapshots)
     uint8_t in_printed                  # already listed among the levels printed since the last depth message
-    int32_t next_free
+    int32_t next_free                   # in use: NONE or TOUCHED
 
 cdef struct BookSide:
     Ladder accounts                     # venue price -> Level
@@ -357,6 +365,8 @@ cdef struct State:
     int64_t waiting_orders              # conditional orders of all markets
     int64_t looks                       # accounts looked at because a trigger was crossed
     int64_t liquidations
+    int64_t roundings                   # amounts that were rounded at the cost of the rounding account
+    uint64_t timer_hash                 # sum over the timers, see slot_hash.pxd
     int overflow                        # sticky: a number left 64 bits
     int venue
     int32_t markets_count
@@ -418,6 +428,8 @@ cdef struct State:
     int32_t *dirty
     int32_t dirty_count
     int32_t dirty_capacity
+    int32_t *touched                    # wallets of customers that changed since the last audit; room for all
+    int32_t touched_count
     int32_t *crossed
     int32_t crossed_count
     int32_t crossed_capacity
@@ -444,7 +456,7 @@ cdef int32_t world_level_new(State *s) except -1 nogil
 cdef void world_level_free(State *s, int32_t slot) noexcept nogil
 cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil
 cdef int events_grow(State *s) except -1 nogil
-cdef int push_dirty(State *s, int32_t wallet) except -1 nogil
+cdef int note_changed(State *s, int32_t wallet) except -1 nogil
 cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef int fills_grow(State *s) except -1 nogil
 
@@ -470,10 +482,17 @@ cdef inline Wallet *wallet_of(State *s, int32_t account, int32_t asset) noexcept
 cdef inline int mark_dirty(State *s, int32_t wallet) except -1 nogil:
     """Have the wallet's triggers stamped again at the next mark group."""
     cdef Wallet *w = &s.wallets[wallet]
-    if not w.flags & WALLET_DIRTY and not s.accounts[w.account].flags & ACCOUNT_HOUSE:
-        w.flags |= WALLET_DIRTY
-        push_dirty(s, wallet)
+    if w.flags & WALLET_NOTED != WALLET_NOTED and not s.accounts[w.account].flags & ACCOUNT_HOUSE:
+        note_changed(s, wallet)
     return 0
+
+cdef inline void touch(State *s, int32_t wallet) noexcept nogil:
+    """Have the wallet and its positions audited and hashed again; house wallets always are."""
+    cdef Wallet *w = &s.wallets[wallet]
+    if not w.flags & WALLET_TOUCHED and not s.accounts[w.account].flags & ACCOUNT_HOUSE:
+        w.flags |= WALLET_TOUCHED
+        s.touched[s.touched_count] = wallet
+        s.touched_count += 1
 
 cdef inline int32_t order_new(State *s) except -1 nogil:
     """A free order slot; pointers to orders may have moved."""
@@ -507,7 +526,8 @@ cdef inline int32_t level_new(State *s) except -1 nogil:
         s.levels_count += 1
     level = &s.levels[slot]
     level.lots = level.world_lots = 0
-    level.head = level.tail = level.next_free = NONE
+    level.head = level.tail = NONE
+    level.next_free = TOUCHED
     level.orders = 0
     return slot
 

@@ -73,6 +73,7 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
         s.wallets[i].account = i / assets
         s.wallets[i].positions_head = NONE
     s.changed = <int32_t *>zeroed(markets, sizeof(int32_t))
+    s.touched = <int32_t *>zeroed(<int64_t>s.accounts_count * assets, sizeof(int32_t))
     idmap_init(&s.order_index, 1024)
     idmap_init(&s.position_index, 1024)
     s.events_capacity = 4096
@@ -113,6 +114,7 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.fills)
     free(s.dirty)
     free(s.changed)
+    free(s.touched)
     free(s.crossed)
     free(s.found)
     free(s.printed)
@@ -176,7 +178,7 @@ cdef int32_t world_level_new(State *s) except -1 nogil:
         slot = s.world_levels_count
         s.world_levels_count += 1
     memset(&s.world_levels[slot], 0, sizeof(WorldLevel))
-    s.world_levels[slot].next_free = NONE
+    s.world_levels[slot].next_free = TOUCHED
     return slot
 
 
@@ -210,6 +212,7 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
     m.positions_head = slot
     m.positions_count += 1
     idmap_put(&s.position_index, key_hash(account, market), slot)
+    touch(s, p.wallet)
     return slot
 
 
@@ -223,9 +226,14 @@ cdef int events_grow(State *s) except -1 nogil:
     return 0
 
 
-cdef int push_dirty(State *s, int32_t wallet) except -1 nogil:
+cdef int note_changed(State *s, int32_t wallet) except -1 nogil:
+    """List a wallet for the next mark group and for the next audit, where it is not listed yet."""
+    touch(s, wallet)
+    if s.wallets[wallet].flags & WALLET_DIRTY:
+        return 0
     if s.dirty_count == s.dirty_capacity:
         s.dirty = <int32_t *>pool_grow(s.dirty, &s.dirty_capacity, sizeof(int32_t))
+    s.wallets[wallet].flags |= WALLET_DIRTY
     s.dirty[s.dirty_count] = wallet
     s.dirty_count += 1
     return 0

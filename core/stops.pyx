@@ -19,6 +19,7 @@ cdef int stop_link(State *s, Market *m, int32_t slot) except -1 nogil:
     cdef Trigger *t = &s.triggers[o.trigger]
     cdef int32_t *cell
     cdef int32_t tail
+    t.clean = 0
     m.waiting_orders += 1
     s.waiting_orders += 1
     o.next = NONE
@@ -48,6 +49,9 @@ cdef void stop_unlink(State *s, Market *m, int32_t slot) noexcept nogil:
     cdef Trigger *t = &s.triggers[o.trigger]
     cdef Ladder *ladder
     cdef int32_t head
+    t.clean = 0
+    if o.next != NONE:
+        s.triggers[s.orders[o.next].trigger].clean = 0          # its predecessor will be another
     m.waiting_orders -= 1
     s.waiting_orders -= 1
     if m.waiting_orders == 0:
@@ -115,6 +119,7 @@ cdef void trailing_follow(State *s, Market *m, int source, ticks_t low, ticks_t 
     while slot != NONE:
         t = &s.triggers[s.orders[slot].trigger]
         if t.source == source:
+            t.clean = 0
             if s.orders[slot].side == SIDE_BUY:
                 if t.extreme_ticks == 0 or low < t.extreme_ticks:
                     t.extreme_ticks = low

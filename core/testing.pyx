@@ -5,6 +5,7 @@ Where a function reports overflow, its wrapper raises OverflowError; else it add
 
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from .engine cimport Engine
 from .ladder cimport (
     NONE, Ladder, ladder_cell, ladder_free, ladder_get, ladder_init, ladder_is_marked, ladder_mark, ladder_next,
     ladder_previous, ladder_unmark,
@@ -130,6 +131,84 @@ cdef class LadderProbe:
     @property
     def pages(self):
         return self.ladder.pages_used
+
+
+# ---- damage --------------------------------------------------------------------------------------------------------
+
+cdef int64_t *damaged_word(State *s, str pool, str field, int64_t slot) except NULL:
+    """Address of a 64-bit field of a record of the state."""
+    words = {
+        ("wallet", "balance"): <size_t>&s.wallets[slot].balance, ("wallet", "fees"): <size_t>&s.wallets[slot].fees,
+        ("wallet", "deposited"): <size_t>&s.wallets[slot].deposited, ("wallet", "realised"): <size_t>&s.wallets[slot].realised,
+        ("position", "lots"): <size_t>&s.positions[slot].lots, ("position", "cost"): <size_t>&s.positions[slot].cost,
+        ("position", "isolated_margin"): <size_t>&s.positions[slot].isolated_margin,
+        ("position", "trigger_value"): <size_t>&s.positions[slot].trigger_value,
+        ("position", "bid_value"): <size_t>&s.positions[slot].order_value[0],
+        ("position", "ask_value"): <size_t>&s.positions[slot].order_value[1],
+        ("position", "open_loss"): <size_t>&s.positions[slot].open_loss,
+        ("level", "lots"): <size_t>&s.levels[slot].lots, ("level", "world_lots"): <size_t>&s.levels[slot].world_lots,
+        ("recorded", "recorded"): <size_t>&s.world_levels[slot].recorded,
+        ("recorded", "consumed"): <size_t>&s.world_levels[slot].consumed,
+        ("recorded", "where"): <size_t>&s.world_levels[slot].where,
+        ("timer", "time_ns"): <size_t>&s.timers[slot].time_ns, ("index", "entry"): <size_t>&s.order_index.entries[slot],
+        ("market", "longs_lots"): <size_t>&s.markets[slot].longs_lots,
+        ("market", "best_bid"): <size_t>&s.markets[slot].sides[0].best_accounts,
+        ("market", "mark_ticks"): <size_t>&s.markets[slot].mark_ticks,
+        ("market", "basis_sum"): <size_t>&s.markets[slot].basis_sum,
+        ("market", "longs_bound"): <size_t>&s.markets[slot].longs_bound,
+        ("ladder", "bits"): <size_t>&s.markets[0].sides[0].accounts.bits[slot],
+        ("tier", "deduction"): <size_t>&s.tiers[slot].deduction, ("state", "waiting"): <size_t>&s.waiting_orders,
+    }
+    return <int64_t *><size_t>words[pool, field]
+
+
+def py_damage(Engine engine, str pool, str field, int64_t slot, int64_t change):
+    """Add to one number of an engine's state, as a bug would; returns what it was."""
+    cdef State *s = &engine.state
+    cdef Order *o
+    if pool == "order":
+        o = &s.orders[slot]
+        was = {"size_lots": o.size_lots, "next": o.next, "position_next": o.position_next, "price_ticks": o.price_ticks}[field]
+        if field == "size_lots":
+            o.size_lots += change
+        elif field == "next":
+            o.next += <int32_t>change
+        elif field == "position_next":
+            o.position_next += <int32_t>change
+        else:
+            o.price_ticks += change
+        return was
+    if pool == "position" and field == "resting_orders":
+        s.positions[slot].resting_orders += <unsigned short>change
+        return s.positions[slot].resting_orders
+    if pool == "free":
+        was = s.orders_free
+        s.orders_free = NONE
+        return was
+    cdef int64_t *word = damaged_word(s, pool, field, slot)
+    was = word[0]
+    word[0] += change
+    return was
+
+
+def py_slots(Engine engine, str pool):
+    """Slots of a pool that are in use."""
+    cdef State *s = &engine.state
+    if pool == "order":
+        return [i for i in range(s.orders_count) if s.orders[i].state]
+    if pool == "level":
+        return [i for i in range(s.levels_count) if s.levels[i].head != NONE]
+    if pool == "recorded":
+        return [i for i in range(s.world_levels_count) if s.world_levels[i].recorded]
+    if pool == "index":
+        return [i for i in range(s.order_index.mask + 1) if s.order_index.entries[i]]
+    if pool == "timer":
+        return list(range(s.timers_count))
+    if pool == "ladder":
+        return [i for i in range(s.markets[0].sides[0].accounts.directory_size) if s.markets[0].sides[0].accounts.bits[i]]
+    if pool == "position":
+        return [i for i in range(s.positions_count) if s.positions[i].account < s.accounts_max]
+    return [0]
 
 
 # ---- records -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from libc.string cimport memset
 
+from .slot_hash cimport hash_timer
 from .state cimport NEVER, pool_grow
 
 
@@ -26,6 +27,7 @@ cdef int timer_add(State *s, ns_t time_ns, uint8_t kind, int32_t target, int32_t
     t.key = key
     t.sequence = s.timer_sequence
     s.timer_sequence += 1
+    s.timer_hash += hash_timer(s, &t)
     i = s.timers_count
     s.timers_count += 1
     while i > 0:
@@ -45,6 +47,7 @@ cdef Timer timer_pop(State *s) noexcept nogil:
     cdef Timer top = s.timers[0]
     cdef Timer moving
     cdef int32_t i = 0, child
+    s.timer_hash -= hash_timer(s, &top)
     s.timers_count -= 1
     if s.timers_count == 0:
         s.next_timer_ns = NEVER

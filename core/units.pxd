@@ -141,6 +141,7 @@ cdef extern from *:
     void prefetch "perpsim_prefetch"(const void *address) noexcept nogil
     int count_trailing_zeros "__builtin_ctzll"(uint64_t word) noexcept nogil
     int count_leading_zeros "__builtin_clzll"(uint64_t word) noexcept nogil
+    int count_ones "__builtin_popcountll"(uint64_t word) noexcept nogil
 
 ctypedef int64_t ticks_t    # price in ticks of its market
 ctypedef int64_t lots_t     # size in lots of its market, signed for positions

@@ -7,16 +7,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from perpsim.replay.errors import DifferenceError, InputError
+from perpsim.replay.errors import BrokenError, DifferenceError, InputError
 
 DIFFERENCE = 1
 INPUT_ERROR = 2
+BROKEN = 3
 INTERRUPTED = 130
 TERMINATED = 143
+
+
+class Audit(StrEnum):
+    """Levels of `--audit`."""
+
+    OFF = "off"
+    BATCH = "batch"
+    EVENT = "event"
+
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
@@ -24,6 +35,9 @@ app = typer.Typer(
 )  # fmt: skip
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder; an earlier result in it is replaced.")]
+Level = Annotated[
+    Audit | None, typer.Option(help="When invariants are checked; without it, as the scenario says (batch).")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no story.")]
 
 
@@ -40,6 +54,7 @@ def run(
     durable: Annotated[
         bool, typer.Option("--durable/--fast", help="Survive a power cut, or only the death of the process.")
     ] = False,
+    audit: Level = None,
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario and write its results."""
@@ -49,9 +64,10 @@ def run(
     if journal is None and (resume or durable):
         raise InputError("--resume and --durable are about a journal; name its folder with --journal")
     out = out or Path("out") / scenario.stem
+    file = load(scenario)
     kept = outcomes.Journaling(journal, durable, resume) if journal else None
     with _bar(quiet) as bar:
-        summary = outcomes.run(load(scenario), out, bar, kept)
+        summary = outcomes.run(file.audited(audit) if audit else file, out, bar, kept)
     _tell(summary, out, quiet)
 
 
@@ -85,29 +101,32 @@ def replay_journal(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Result folder of `perpsim run`.")], quiet: Quiet = False
+    folder: Annotated[Path, typer.Argument(help="Result folder of `perpsim run`.")],
+    against: Annotated[Path | None, typer.Option(help="Another result: compare, do not run.")] = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Run a result's scenario again; exit 0 if it comes out the same, 1 if not."""
+    """Run a result's scenario again, or compare two results; exit 0 if they are the same, 1 if not."""
     from perpsim.replay import outcomes
 
     with _bar(quiet) as bar:
-        differences = outcomes.verify(folder, bar)
+        differences = outcomes.verify_against(folder, against, bar) if against else outcomes.verify(folder, bar)
     for line in differences:
         typer.echo(line)
     if differences:
         raise typer.Exit(1)
     if not quiet:
-        typer.echo(f"{folder}: same digest and same summary")
+        typer.echo(f"{folder}: same digest and same {'events' if against else 'summary'}")
 
 
 @app.command()
-def demo(out: Out = Path("out/demo"), quiet: Quiet = False) -> None:
+def demo(out: Out = Path("out/demo"), audit: Level = None, quiet: Quiet = False) -> None:
     """Crash a recorded market with 100,000 accounts in it and say who paid."""
     from perpsim.replay import outcomes
     from perpsim.replay.scenario import shipped
 
+    file = shipped("demo")
     with _bar(quiet) as bar:
-        summary = outcomes.run(shipped("demo"), out, bar)
+        summary = outcomes.run(file.audited(audit) if audit else file, out, bar)
     _tell(summary, out, quiet)
 
 
@@ -165,13 +184,21 @@ def _stopped(number: int, *_: object) -> None:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 it came out otherwise than before, 2 unusable input, 130 interrupted."""
+    """Entry point.
+
+    Exit codes: 0 done, 1 it came out otherwise than before, 2 unusable input, 3 an audit found that the engine
+    contradicts itself, 130 interrupted.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):  # ends like any exception does: unfinished folders are taken away
         signal.signal(number, _stopped)
     try:
         app()
     except InputError as error:
         sys.exit(_say(str(error)))
+    except BrokenError as error:
+        where = error.facts.get("folder")
+        _say(f"the engine contradicts itself, a bug: {error}{f'; what is known of it is in {where}' if where else ''}")
+        sys.exit(BROKEN)
     except DifferenceError as error:
         _say(str(error))
         sys.exit(DIFFERENCE)

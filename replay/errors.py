@@ -1,6 +1,7 @@
-"""The one exception for input that a user can put right: a file, a row, a fact."""
+"""Exceptions that the command line prints: input that a user can put right, and a state that contradicts itself."""
 
 from os import PathLike
+from typing import Any
 
 
 class InputError(ValueError):
@@ -15,6 +16,18 @@ class InputError(ValueError):
         self.line = line
         place = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
         super().__init__(place + message)
+
+
+class BrokenError(Exception):
+    """An audit has found that the engine contradicts itself, so the run has stopped: a bug of the engine.
+
+    ``facts`` says what and where, ``events`` are the last ones (array of EVENT), ``commands`` those of which one broke
+    it (array of COMMAND, empty where it was a row of a tape). The command line prints the message; exit code 3.
+    """
+
+    def __init__(self, facts: dict[str, Any], events: Any, commands: Any):
+        self.facts, self.events, self.commands = facts, events, commands
+        super().__init__(facts["sentence"])
 
 
 class DifferenceError(Exception):

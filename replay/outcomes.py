@@ -1,4 +1,4 @@
-"""The result folder: accounts.parquet, events.parquet, series.parquet, summary.json, and a copy of the scenario.
+"""The result folder: accounts, events, series and trail as Parquet, summary.json, and a copy of the scenario.
 
 Everything in summary.json but its `wall` part depends on nothing but the scenario and its inputs; `verify` runs the
 scenario again and compares. Amounts are exact decimals in text, counts are integers, times are UTC.
@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from perpsim.core import EventKind
 from perpsim.exchange.units import VALUE_ONE, decimal_text
-from perpsim.replay.errors import InputError
+from perpsim.replay import broken, compare, trail
+from perpsim.replay.errors import BrokenError, InputError
 from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
 from perpsim.replay.resume import NoRecord, Record, header_of, journaled_run, playback, refuse_other
 from perpsim.replay.runner import Outcome, Runner
@@ -54,7 +55,9 @@ def run(
     """Run a scenario, write its result folder, return its summary.
 
     The folder appears whole or not at all, and replaces an earlier result. Raises InputError for an impossible
-    scenario, and for a folder that holds anything else; DifferenceError when a resumed run goes another way.
+    scenario, and for a folder that holds anything else; DifferenceError when a resumed run goes another way;
+    BrokenError where an audit finds a breach, after the last events and what is known of it were written to
+    `<out>.broken`.
     """
     out = Path(out)
     refuse_foreign(out)
@@ -65,11 +68,16 @@ def run(
         events = EventFile(folder / "events.parquet")
         try:
             outcome = Runner(plan, events, progress, record).run()
+        except BrokenError as error:
+            error.facts["folder"] = str(broken.write(out, error, file.text))
+            raise
         finally:
             events.close()
         summary = summarise(outcome)
         _write_accounts(folder / "accounts.parquet", outcome)
         _write_series(folder / "series.parquet", outcome)
+        if outcome.trail.points:
+            trail.write(folder / trail.TRAIL, outcome.trail.points)
         (folder / SCENARIO).write_bytes(file.text)
         (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     return summary
@@ -95,18 +103,45 @@ def play(path: Path, progress: Progress | None = None) -> Outcome:
 
 
 def verify(folder: str | os.PathLike, progress: Progress | None = None) -> list[str]:
-    """Run a result's scenario again; returns what differs, one line each, nothing when all is the same."""
+    """Run a result's scenario again; returns what differs, one line each, nothing when all is the same.
+
+    The first event that differs is told field by field, and between which points of the trail the runs part.
+    """
     folder = Path(folder)
     before = read_summary(folder)
-    original = Path(before["wall"]["scenario"])
+    stored = (folder / compare.EVENTS).is_file()
+    beside = compare.Beside(compare.stored_events(folder / compare.EVENTS, 0)) if stored else None
+    outcome = Runner(_plan_of(folder, progress), beside, progress).run()
+    again = summarise(outcome)
+    del before["wall"], again["wall"]
+    lines = list(_differences("", before, json.loads(json.dumps(again))))
+    event = beside.close() if beside else None
+    for before_it, ours, theirs in trail.differences(trail.read(folder), outcome.trail.points):
+        lines += compare.tell_points(before_it, ours, theirs, ours.digest != theirs.digest and event is not None)
+    return lines + compare.tell_event(event)
+
+
+def verify_against(folder: str | os.PathLike, other: str | os.PathLike, progress: Progress | None = None) -> list[str]:
+    """Compare two results; returns lines about the first thing that differs, nothing when they are the same run."""
+    folder, other = Path(folder), Path(other)
+    before, after = read_summary(folder), read_summary(other)
+
+    def rerun(folder: Path, sink: compare.Window) -> None:
+        with suppress(compare.Enough):
+            Runner(_plan_of(folder, progress), sink, progress).run()
+
+    lines = [] if before["digest"] == after["digest"] else [f"digest: {before['digest']} | {after['digest']}"]
+    return lines + compare.compare(folder, other, rerun)
+
+
+def _plan_of(folder: Path, progress: Progress | None) -> Plan:
+    """The plan of a result's own scenario; its paths start where they did."""
+    original = Path(read_summary(folder)["wall"]["scenario"])
     try:
         text = (folder / SCENARIO).read_bytes()
     except OSError as error:
         raise InputError(f"cannot be opened ({error.strerror}); run the scenario again", folder / SCENARIO) from error
-    file = parse(text, original, original.parent)
-    again = summarise(Runner(make_plan(file, progress), None, progress).run())
-    del before["wall"], again["wall"]
-    return list(_differences("", before, json.loads(json.dumps(again))))
+    return make_plan(parse(text, original, original.parent), progress)
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

@@ -8,14 +8,15 @@ run           the kernel merges tapes, commands and timers; in between: bots, sa
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from perpsim.core import COMMAND, Engine, EventKind, Kernel, Kind, MarginMode, Reject, Stop
+from perpsim.core import COMMAND, Engine, EventKind, InvariantError, Kernel, Kind, MarginMode, Reject, Stop
 from perpsim.exchange.units import money, rate
-from perpsim.replay import population
+from perpsim.replay import broken, population
 from perpsim.replay.errors import InputError
 from perpsim.replay.host import Host
 from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns
@@ -26,8 +27,10 @@ from perpsim.replay.series import Series, Watch
 from perpsim.replay.shock import path_commands
 from perpsim.replay.tally import Tally
 from perpsim.replay.tape import Batch
+from perpsim.replay.trail import Trail
 
 SET_UP_COMMANDS = 1 << 18  # at a time
+AUDITS = {"off": 0, "batch": 1, "event": 2}
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
 
@@ -65,6 +68,7 @@ class Outcome:
     tally: Tally
     series: Series
     watch: Watch
+    trail: Trail
     rows: int
     wall_seconds: float
 
@@ -79,22 +83,28 @@ class Runner:
         self.record = record or NoRecord()
         self.sink = sink or _Nowhere()
         self.progress = progress or (lambda what, done, total: None)
+        self.recent: deque[np.ndarray] = deque()  # the last events, for a report
         specs = [market.spec for market in plan.markets]
+        run = plan.file.scenario.run
         try:
-            self.engine = Engine(plan.rulebook, specs, max(1, plan.accounts), plan.file.scenario.run.seed)
+            self.engine = Engine(plan.rulebook, specs, max(1, plan.accounts), run.seed, audit=AUDITS[run.audit])
         except ValueError as error:
             raise plan.file.wrong("venue", str(error)) from error
         self.kernel = Kernel([self.engine])
         self.feeds = [_Feed(self.kernel, number, market) for number, market in enumerate(plan.markets)]
         self.tally = self._new_tally()
-        self.series = Series(self.kernel, self.engine, specs, plan.file.scenario.run.depth)
+        self.series = Series(self.kernel, self.engine, specs, run.depth)
         self.customers = max(1, plan.accounts)
         self.watch = Watch(self.customers)
+        self.trail = Trail(self.engine, run.trail)
         self.host: Host | Playback | None = None
         self.samples = 0
 
     def run(self) -> Outcome:
-        """Warm up, set up and play to the end. Raises InputError where the scenario turns out to be impossible."""
+        """Warm up, set up and play to the end.
+
+        Raises InputError where the scenario turns out to be impossible, BrokenError where an audit finds a breach.
+        """
         began = time.perf_counter()
         try:
             self._warm_up()
@@ -102,8 +112,11 @@ class Runner:
             self._play()
             self.engine.check()
             self.record.finish(self.engine)
+        except InvariantError as error:
+            raise broken.report(self.plan, self.kernel, self.engine, list(self.recent), error) from error
         except OverflowError as error:
             raise InputError(f"{error}; use smaller positions or deposits", self.plan.file.path) from error
+        self.trail.sample(self.kernel.time_ns, self.kernel.rows, last=True)
         return Outcome(
             plan=self.plan,
             engine=self.engine,
@@ -112,6 +125,7 @@ class Runner:
             tally=self.tally,
             series=self.series,
             watch=self.watch,
+            trail=self.trail,
             rows=self.kernel.rows,
             wall_seconds=time.perf_counter() - began,
         )
@@ -292,11 +306,18 @@ class Runner:
         if len(events):
             self.sink.add(events)
             self.tally.add(events)
+            self._remember(events[-broken.LAST_EVENTS :].copy())
+
+    def _remember(self, events: np.ndarray) -> None:
+        self.recent.append(events)
+        while sum(map(len, self.recent)) - len(self.recent[0]) >= broken.LAST_EVENTS:
+            self.recent.popleft()
 
     def _sample(self) -> None:
         accounts = self.engine.accounts()
         self.watch.sample(accounts[: self.customers])
         self.series.sample(self.kernel.time_ns, accounts, self.tally)
+        self.trail.sample(self.kernel.time_ns, self.kernel.rows)
         self.samples += 1
         if self.samples % MARK_SAMPLES == 0:
             self.record.mark(self.engine, self.kernel)

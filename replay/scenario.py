@@ -1,6 +1,6 @@
 """Scenario files: one TOML says what is replayed, by which rules, for whom, and what is done to it.
 
-    [run]          name, seed, start, end, interval, depth
+    [run]          name, seed, start, end, interval, depth, audit, trail
     [venue]        rulebook, date, rules, markets
     [[tape]]       recording, files or store; queue model, walk, where mark and funding come from
     [fund]         initial
@@ -19,7 +19,7 @@ import difflib
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -49,6 +49,8 @@ class Run(Table):
     end: Moment | None = None
     interval: Number = 1  # seconds between two rows of series.parquet
     depth: Annotated[int, Meta(ge=1, le=10_000)] = 10  # basis points around the mid in which depth is counted
+    audit: Literal["off", "batch", "event"] = "batch"  # when invariants are checked
+    trail: Count = 100_000  # events and rows between two points of trail.parquet at least; 0: none
 
 
 class Venue(Table):
@@ -181,6 +183,11 @@ class ScenarioFile:
     def resolve(self, name: str) -> Path:
         """A path of the file, made absolute."""
         return (self.base / Path(name).expanduser()).resolve()
+
+    def audited(self, level: str) -> ScenarioFile:
+        """The same with another level of audit; no result depends on it."""
+        run = msgspec.structs.replace(self.scenario.run, audit=str(level))
+        return replace(self, scenario=msgspec.structs.replace(self.scenario, run=run))
 
     def wrong(self, key: str, message: str) -> InputError:
         """The error to raise for a value that turned out to be impossible."""

@@ -44,6 +44,7 @@ class Engine(shadow.Engine):
     def __init__(self, *args, **options):
         self.commands = 0
         self.audit_at = 1  # number of commands
+        self.state_hash()  # from now on kept up to date, and compared in every audit
 
     def apply(self, commands):
         done, pieces = 0, []

@@ -58,7 +58,8 @@ class TestCommands:
         assert done.returncode == 0, done.stderr
         assert "insurance fund" in done.stdout and "results in out" in done.stdout
         files = {path.name for path in (folder / "out").iterdir()}
-        assert files == {"accounts.parquet", "events.parquet", "series.parquet", "summary.json", "scenario.toml"}
+        tables = {f"{name}.parquet" for name in ("accounts", "events", "series", "trail")}
+        assert files == tables | {"summary.json", "scenario.toml"}
         done = perpsim("verify", "out", folder=folder)
         assert (done.returncode, done.stdout) == (0, "out: same digest and same summary\n")
 

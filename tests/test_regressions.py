@@ -494,3 +494,21 @@ def test_rows_and_commands_that_mean_the_same_have_the_same_digest():
     while kernel.run(NOW + 1) != Stop.UNTIL:
         pass
     assert by_row.digest() == by_command.digest()
+
+
+@pytest.mark.parametrize(("first", "interval"), [(Kind.TICK, 0), (Kind.PLACE, 8)])
+def test_timers_older_than_the_clock_fire(first, interval):
+    """An order with a time limit was placed before the first time, which made the engine forget when to wake."""
+    engine = Engine(VENUE, [PLAIN | {"funding_interval_ns": interval * SECOND}], 2)
+    for account in range(2):
+        engine.submit(kind=Kind.DEPOSIT, account=account, value=10_000 * ONE)
+    engine.submit(kind=Kind.SET_MARK, market=0, value=1_000 * PLAIN["tick_value"])
+    bid = {"market": 0, "side": Side.BUY, "price_ticks": 900, "size_lots": 1}
+    engine.submit(kind=Kind.PLACE, order_id=1, tif=Tif.GTD, expire_ns=NOW + 10 * SECOND, **bid)
+    engine.submit(kind=first, account=1, order_id=1, time_ns=NOW, **bid)
+    engine.drain()
+    engine.submit(kind=Kind.PLACE, account=1, order_id=2, time_ns=NOW + 20 * SECOND, **bid)
+    kinds = engine.drain()["kind"].tolist()
+    assert kinds.count(EventKind.FUNDING_SETTLED) == (2 if interval else 0)
+    assert kinds.count(EventKind.CANCELLED) == 1
+    engine.check()

@@ -1,0 +1,130 @@
+# One number for the content of one record of the state. Header only; pure functions of state.
+#
+# A hash takes in what a record means, never where it lies: no slot numbers, no pointers, no padding, no capacities. An
+# order is named by account and id, a position by account and market, a level by market, side and price. So two states of
+# the same content hash alike whatever the histories of their slots, and so does a state restored from a snapshot.
+#
+# Left out is what other content implies and the audit verifies (holds, counts, indexes, bitmaps, best prices, open
+# interest), and what decides only when to look, not what happens (liquidation triggers, lists of the dirty).
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from .ladder cimport NONE, ladder_get
+from .records cimport FLAG_TRAILING
+from .state cimport (
+    BASIS_SAMPLES_MAX, STATE_WAITING, TIMER_LIQUIDATION, Level, Market, MarketRules, Order, Position, State, Timer, Trigger,
+    VenueRules, Wallet, WorldLevel,
+)
+from .units cimport mix64
+
+cdef enum:                              # where each kind of record starts from
+    OF_WALLET = 1
+    OF_POSITION = 2
+    OF_LEVEL = 3
+    OF_WAITING = 4
+    OF_RECORDED = 5
+    OF_MARKET = 6
+    OF_VENUE = 7
+    OF_TIMER = 8
+
+cdef inline uint64_t fold(uint64_t h, int64_t a, int64_t b) noexcept nogil:
+    """Take in two more words."""
+    return mix64(h ^ <uint64_t>a ^ <uint64_t>0x9E3779B97F4A7C15, <uint64_t>b ^ <uint64_t>0xD6E8FEB86659FD93) + h
+
+cdef inline uint64_t fold_words(uint64_t h, const int64_t *words, int64_t count) noexcept nogil:
+    cdef int64_t i
+    for i in range(count):
+        h = fold(h, words[i], i)
+    return h
+
+cdef inline uint64_t hash_wallet(State *s, int64_t wallet) noexcept nogil:
+    """One account in one asset; the account's own fields go with its first asset."""
+    cdef Wallet *w = &s.wallets[wallet]
+    cdef uint64_t h = fold(OF_WALLET, wallet, w.balance)
+    h = fold(h, w.deposited, w.realised)
+    h = fold(h, w.fees, w.funding)
+    h = fold(h, w.absorbed, w.due_ns)
+    h = fold(h, w.stage | <int64_t>w.liquidations << 8, w.adl_hits)
+    if wallet % s.assets_count == 0:
+        h = fold(h, s.accounts[w.account].owner, s.accounts[w.account].stp_group)
+        h = fold(h, s.accounts[w.account].flags, s.accounts[w.account].fund_group)
+    return h
+
+cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
+    cdef uint64_t h = fold(OF_POSITION, <int64_t>p.account << 16 | p.market, p.lots)
+    h = fold(h, p.cost, p.isolated_margin)
+    return fold(h, <int64_t>p.leverage << 16 | p.mode << 8 | p.stage, p.due_ns)
+
+cdef inline uint64_t fold_order(State *s, uint64_t h, Order *o) noexcept nogil:
+    h = fold(h, o.id, <int64_t>s.positions[o.position].account << 32 | o.flags << 8 | o.tif << 4 | o.stp_mode)
+    h = fold(h, o.size_lots, o.filled_lots)
+    h = fold(h, o.world_ahead, o.premium_ticks)
+    return h if o.trigger == NONE else fold(h, s.triggers[o.trigger].expire_ns, 1)
+
+cdef inline uint64_t hash_level(State *s, Level *level) noexcept nogil:
+    """A level with its queue, head first; 0 for one that is not in use."""
+    cdef int32_t slot = level.head
+    cdef Order *o
+    cdef uint64_t h
+    if slot == NONE:
+        return 0
+    o = &s.orders[slot]
+    h = fold(OF_LEVEL, <int64_t>s.positions[o.position].market << 1 | o.side, o.price_ticks)
+    h = fold(h, level.lots, level.world_lots)
+    while slot != NONE:
+        o = &s.orders[slot]
+        h = fold_order(s, h, o)
+        slot = o.next
+    return h
+
+cdef inline uint64_t hash_waiting(State *s, Trigger *t) noexcept nogil:
+    """A conditional order, with the one before it in its list; 0 for a trigger that is free or of a resting order."""
+    cdef Order *o
+    cdef Order *before
+    cdef Market *m
+    cdef uint64_t h
+    if t.order == NONE or s.orders[t.order].state != STATE_WAITING:
+        return 0
+    o = &s.orders[t.order]
+    m = &s.markets[s.positions[o.position].market]
+    h = fold_order(s, fold(OF_WAITING, m.id, <int64_t>o.side << 40 | o.price_ticks), o)
+    h = fold(h, t.trigger_ticks, t.callback_e9)
+    h = fold(h, t.extreme_ticks, t.source | t.fires_above << 1 | t.due << 2)
+    if o.previous != NONE and (
+            o.flags & FLAG_TRAILING or ladder_get(&m.stops[t.source * 2 + t.fires_above], t.trigger_ticks) != t.order):
+        before = &s.orders[o.previous]
+        h = fold(h, before.id, s.positions[before.position].account)
+    return h
+
+cdef inline uint64_t hash_recorded(WorldLevel *w) noexcept nogil:
+    """A recorded level; 0 for one that is not in use."""
+    if w.next_free > NONE or w.recorded == 0:
+        return 0
+    return fold(fold(OF_RECORDED, w.where, w.recorded), w.printed, w.consumed)
+
+cdef inline uint64_t hash_timer(State *s, Timer *t) noexcept nogil:
+    cdef int64_t other = t.target_other
+    if t.kind == TIMER_LIQUIDATION and other != NONE:
+        other = s.positions[other].market
+    return fold(fold(OF_TIMER, t.time_ns, t.kind), t.key, <int64_t>t.target << 32 | <uint32_t>other)
+
+cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
+    cdef uint64_t h = fold(OF_MARKET, m.id, m.state)
+    h = fold_words(h, <int64_t *>&m.rules, sizeof(MarketRules) / 8)
+    h = fold(h, m.mark, m.index)
+    h = fold(h, m.last, m.funding_rate)
+    h = fold(h, m.funding_next_ns, m.shock)
+    h = fold(h, m.shift, m.mark_changed | m.snapshot_open << 1)
+    h = fold(h, m.print_low, m.print_high)
+    h = fold(h, m.basis_count, m.basis_next)
+    h = fold_words(h, &s.basis[m.id * BASIS_SAMPLES_MAX], m.basis_count)
+    h = fold(h, m.premium_count, m.premium_weighted)
+    h = fold(h, m.mark_lowest, m.mark_highest)
+    h = fold(h, m.basis_gap_worst_e9, m.tape_unfilled_lots)
+    return fold(h, m.liquidated_long_lots, m.liquidated_short_lots)
+
+cdef inline uint64_t hash_venue(State *s) noexcept nogil:
+    cdef uint64_t h = fold(OF_VENUE, s.time_ns, s.started)
+    h = fold_words(h, <int64_t *>&s.rules, sizeof(VenueRules) / 8)
+    h = fold(h, s.forced_id, s.liquidations)
+    return fold(h, s.roundings, s.depth_market)
