@@ -274,14 +274,12 @@ cdef class Kernel:
                 raise RuntimeError(f"the engine has stopped: {engine.broken}")
         try:
             reason = self.loop(until_ns)
+            for engine in self.engines:
+                engine.batch_done()
         except BaseException as error:
             for engine in self.engines:
                 engine.failed(isinstance(error, MemoryError))
             raise
-        for engine in self.engines:
-            engine.buffer.memory = engine.state.events
-        for engine in self.engines:
-            engine.batch_done()
         return Stop(reason)
 
     @property
