@@ -10,7 +10,8 @@ from .margin cimport available, maintenance_of, tier_of, value_at
 from .orders cimport reject
 from .records cimport *
 from .state cimport (
-    ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Wallet, cap_of_leverage, mark_dirty, position_new, touch, wallet_of,
+    ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Wallet, mark_dirty, position_new, tiers_of_leverage, touch,
+    wallet_of,
 )
 from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t, mul_div_floor
 
@@ -86,7 +87,7 @@ cdef int set_leverage(State *s, const Command *c) except -1 nogil:
             p.leverage = old
             return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     p.leverage = <uint16_t>c.value
-    p.notional_cap = cap_of_leverage(s, m, p.leverage)
+    p.cap_tiers = tiers_of_leverage(s, m, p.leverage)
     touch(s, p.wallet)
     account_event(s, c, EVENT_LEVERAGE)
     return 0
@@ -181,6 +182,8 @@ cdef int seed_position(State *s, const Command *c) except -1 nogil:
     w = &s.wallets[p.wallet]
     if p.lots:
         return reject(s, c, REJECT_POSITION_OPEN)
+    if c.size_lots + p.order_lots[c.side] > m.position_max:
+        return reject(s, c, REJECT_POSITION_CAP)
     cost = mul_div_floor(c.size_lots * m.lot_numerator, c.value, m.lot_denominator, &s.overflow)
     if p.mode == MODE_ISOLATED and div_ceil(cost, p.leverage) + c.aux > w.balance:
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)

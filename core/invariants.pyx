@@ -72,6 +72,7 @@ cdef int check_holds(State *s, int32_t slot, Breach *b) noexcept nogil:
     cdef Order *o
     cdef int32_t at = p.orders_head, before = NONE
     cdef int64_t bids = 0, asks = 0, losses = 0, resting = 0, waiting = 0, reducing = 0, room = 0, value
+    cdef int64_t bid_lots = 0, ask_lots = 0
     while at != NONE:
         o = &s.orders[at]
         if expect(b, o.position == slot and o.position_previous == before, BREACH_ORDER_LISTS, p.account, o.id, o.position,
@@ -81,6 +82,9 @@ cdef int check_holds(State *s, int32_t slot, Breach *b) noexcept nogil:
             waiting += 1
         else:
             resting += 1
+            if p.account != s.world:
+                bid_lots += o.size_lots if o.side == SIDE_BUY else 0
+                ask_lots += o.size_lots if o.side == SIDE_SELL else 0
             if o.flags & FLAG_REDUCE_ONLY:
                 reducing += 1
                 room += o.size_lots
@@ -100,6 +104,8 @@ cdef int check_holds(State *s, int32_t slot, Breach *b) noexcept nogil:
         return 1
     if equal(b, BREACH_HOLDS, p.account, p.market, p.order_value[SIDE_BUY], bids) or \
             equal(b, BREACH_HOLDS, p.account, p.market, p.order_value[SIDE_SELL], asks) or \
+            equal(b, BREACH_HOLDS, p.account, p.market, p.order_lots[SIDE_BUY], bid_lots) or \
+            equal(b, BREACH_HOLDS, p.account, p.market, p.order_lots[SIDE_SELL], ask_lots) or \
             equal(b, BREACH_HOLDS, p.account, p.market, p.open_loss, losses):
         return 1
     return expect(b, room <= abs64(p.lots), BREACH_REDUCE_ONLY, p.account, 0, room, abs64(p.lots))

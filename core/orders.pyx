@@ -17,12 +17,12 @@ from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills
 from .state cimport (
-    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, Order, Position, Trigger, Wallet, order_new, order_set, trigger_new,
-    wallet_of,
+    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, Order, Position, Trigger, Wallet, notional_cap, order_new,
+    order_set, trigger_new, wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
-from .units cimport RATE_ONE, abs64, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, value_t
+from .units cimport RATE_ONE, abs64, by_side, div_ceil, max64, min64, money_t, mul_checked, mul_div_floor, value_t
 
 
 cdef int reject(State *s, const Command *c, int reason) except -1 nogil:
@@ -122,6 +122,8 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     cdef Wallet *w = &s.wallets[p.wallet]
     cdef money_t order_value, value, before, after, exposure, loss
     cdef ticks_t price
+    if by_side(t.side, p.lots) + p.order_lots[t.side] + t.lots > m.position_max:
+        return REJECT_POSITION_CAP      # if all of them were filled, before any of the other side
     if t.flags & FLAG_REDUCE_ONLY:
         return REJECT_NONE
     price = margin_price(s, m, t)
@@ -137,7 +139,7 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     if exposure > abs64(value):
         if exposure > s.tiers[m.tier_first + m.tier_count - 1].cap:
             return REJECT_POSITION_CAP
-        if exposure > p.notional_cap:
+        if exposure > notional_cap(s, m, p):
             return REJECT_LEVERAGE_CAP
     elif abs64(value) >= order_value:
         return REJECT_NONE              # it can only reduce

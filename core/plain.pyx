@@ -14,8 +14,8 @@ from .orders cimport (
     out_of_band, position_for, reject, rest,
 )
 from .records cimport *
-from .state cimport Market, Position, Wallet, wallet_of
-from .units cimport abs64, add_checked, lots_t, max64, min64, money_t, mul_checked, ns_t, prefetch, ticks_t
+from .state cimport Market, Position, Wallet, notional_cap, wallet_of
+from .units cimport abs64, add_checked, by_side, lots_t, max64, min64, money_t, mul_checked, ns_t, prefetch, ticks_t
 
 cdef extern from *:
     """
@@ -36,7 +36,7 @@ cdef inline bint ordinary(Market *m, const Command *c) noexcept nogil:
 
 
 cdef inline bint plainly_covered(
-    Market *m, Wallet *w, Position *p, int32_t position, ticks_t limit, lots_t lots
+    State *s, Market *m, Wallet *w, Position *p, int32_t position, int side, ticks_t limit, lots_t lots
 ) noexcept nogil:
     """Whether a bound that costs no division already shows that the order is affordable.
 
@@ -55,7 +55,8 @@ cdef inline bint plainly_covered(
         held = abs64(p.lots) * m.mark_ticks_up * unit
         pnl += held - p.lots * unit if p.lots > 0 else -held    # a long: one tick below the rounded-up mark
     bound = add_checked(bound, held + p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL], &overflow)
-    if overflow or bound > p.notional_cap or bound > <int64_t>1 << 60:
+    if overflow or bound > notional_cap(s, m, p) or bound > <int64_t>1 << 60 \
+            or by_side(side, p.lots) + p.order_lots[side] + lots > m.position_max:
         return False
     return w.balance + pnl - p.open_loss >= 3 * bound
 
@@ -104,7 +105,7 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
     position = position_for(s, m, w, account)
     p = &s.positions[position]
     reason = check_ordinary(m, w, p, side, price, size)
-    if reason == REJECT_NONE and not plainly_covered(m, w, p, position, price, size):
+    if reason == REJECT_NONE and not plainly_covered(s, m, w, p, position, side, price, size):
         fill_ticket(s, m, &t, position, order_id, side, price, size, 0, c.tif, c.stp_mode, 0)
         reason = check_margin(s, m, &t)
     if reason:

@@ -17,6 +17,7 @@ cdef inline void hold(State *s, Market *m, Order *o) noexcept nogil:
     """Reserve margin for a resting order: its value counts in the position's requirement from now on."""
     cdef Position *p = &s.positions[o.position]
     cdef money_t value
+    p.order_lots[o.side] += o.size_lots
     if o.flags & FLAG_REDUCE_ONLY:
         return
     value = mul_checked(o.price_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
@@ -29,7 +30,10 @@ cdef inline void release(State *s, Market *m, int32_t position, int side, uint16
     """Give back what `lots` of an order held."""
     cdef Position *p = &s.positions[position]
     cdef money_t value = m.tick_lot_money * lots
-    if flags & FLAG_REDUCE_ONLY or position == m.world_position:
+    if position == m.world_position:
+        return
+    p.order_lots[side] -= lots
+    if flags & FLAG_REDUCE_ONLY:
         return
     p.open_loss -= premium_ticks * value
     p.order_value[side] -= price * value

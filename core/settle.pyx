@@ -106,6 +106,7 @@ cdef int shrink_order(State *s, int32_t slot, lots_t size) except -1 nogil:
     e.price_ticks = o.price_ticks
     e.side = o.side
     e.reason = REASON_REDUCE_ONLY
+    s.positions[o.position].order_lots[o.side] -= o.size_lots - size
     o.size_lots = size
     return 0
 

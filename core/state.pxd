@@ -171,14 +171,13 @@ cdef struct Position:                   # two cache lines; a look at the account
     # second line: orders
     money_t order_value[2]              # open buy and sell orders at their prices, reduce-only ones left out
     money_t open_loss                   # sum over open orders of what their price is through the mark
-    money_t notional_cap                # largest notional that its leverage allows, by the tier table
+    lots_t order_lots[2]                # open buy and sell orders, reduce-only ones too
     int64_t due_ns                      # when its liquidation steps next
     int32_t market_next                 # positions of one market
     int32_t orders_head
     int32_t orders_tail
     uint16_t reduce_only_orders
-    uint16_t padding
-    int64_t padding_word
+    uint16_t cap_tiers                  # tiers that its leverage allows
 
 cdef struct Wallet:                     # one account in one asset; its cross positions are one risk unit
     money_t balance                     # without the margin of isolated positions
@@ -460,15 +459,17 @@ cdef int note_changed(State *s, int32_t wallet) except -1 nogil
 cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef int fills_grow(State *s) except -1 nogil
 
-cdef inline money_t cap_of_leverage(State *s, Market *m, int64_t leverage) noexcept nogil:
-    """The cap of the last tier that allows a leverage; 0 if none does."""
+cdef inline uint16_t tiers_of_leverage(State *s, Market *m, int64_t leverage) noexcept nogil:
+    """How many of the tiers allow a leverage, from the first on."""
     cdef int32_t i
-    cdef money_t cap = 0
-    for i in range(m.tier_first, m.tier_first + m.tier_count):
-        if s.tiers[i].leverage_max < leverage:
-            break
-        cap = s.tiers[i].cap
-    return cap
+    for i in range(m.tier_count):
+        if s.tiers[m.tier_first + i].leverage_max < leverage:
+            return <uint16_t>i
+    return <uint16_t>m.tier_count
+
+cdef inline money_t notional_cap(State *s, Market *m, Position *p) noexcept nogil:
+    """Largest notional that the position's leverage allows; 0 if none is."""
+    return s.tiers[m.tier_first + p.cap_tiers - 1].cap if p.cap_tiers else 0
 
 cdef inline Fill *push_fill(State *s) except NULL nogil:
     if s.fills_count == s.fills_capacity:

@@ -203,7 +203,7 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
     p.market = market
     p.wallet = account * s.assets_count + m.asset
     p.leverage = <uint16_t>m.rules.leverage_default
-    p.notional_cap = cap_of_leverage(s, m, p.leverage)
+    p.cap_tiers = tiers_of_leverage(s, m, p.leverage)
     p.bucket_next = p.bucket_previous = NONE
     p.orders_head = p.orders_tail = NONE
     p.account_next = w.positions_head

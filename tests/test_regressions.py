@@ -235,6 +235,19 @@ def test_the_world_carries_more_than_one_customer_may():
     assert desk.lots(desk.engine.house["world"]) == -2 * most
 
 
+def test_orders_can_not_take_a_position_beyond_its_largest_size():
+    """Where no tier is in the way: the engine stopped when a fill came to more than a position can hold."""
+    desk = Desk(market={"position_max": 1_000, "size_max": 600})
+    assert desk.buy(0, 600, 1_000) == Reject.NONE
+    assert desk.buy(0, 600, 1_000) == Reject.POSITION_CAP
+    assert desk.buy(0, 400, 1_000) == Reject.NONE
+    assert desk.seed(0, 1) == Reject.POSITION_CAP
+    assert desk.sell(1, 600, 1_000) == desk.sell(1, 400, 1_000) == Reject.NONE
+    assert (desk.lots(0), desk.lots(1)) == (1_000, -1_000)
+    assert desk.buy(0, 1, 900) == Reject.POSITION_CAP
+    assert desk.sell(0, 600, 1_000, flags=Flag.REDUCE_ONLY) == Reject.NONE
+
+
 def test_no_position_is_given_in_a_settled_market():
     desk = Desk()
     desk.state(MarketState.SETTLING)

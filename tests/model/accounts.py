@@ -1,7 +1,7 @@
 """Commands that change an account. Each returns a reject code; a refusal changes nothing."""
 
 from .ledger import change_position, move_isolated
-from .margin import available, maintenance_of, tier_of, value_of
+from .margin import available, maintenance_of, orders_lots, tier_of, value_of
 from .numbers import ceil_div
 from .orders import in_liquidation, reject
 from .state import HEALTHY, Position, Venue
@@ -119,6 +119,8 @@ def seed_position(v: Venue, c: Command) -> int:
     p = v.position(c.account, m)
     if p.lots:
         return reject(v, c, Reject.POSITION_OPEN)
+    if c.size_lots + orders_lots(p, c.side) > m.position_max:
+        return reject(v, c, Reject.POSITION_CAP)
     cost = c.size_lots * m.lot_numerator * c.value // m.lot_denominator
     if p.mode == ISOLATED and ceil_div(cost, p.leverage) + c.aux > p.wallet.balance:
         return reject(v, c, Reject.INSUFFICIENT_MARGIN)

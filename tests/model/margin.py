@@ -51,6 +51,11 @@ def orders_value(p: Position, side: int) -> int:
     return sum(o.price * p.market.tick_lot_money * o.lots for o in p.resting() if o.side == side and not o.reduce_only)
 
 
+def orders_lots(p: Position, side: int) -> int:
+    """Lots of the resting orders of one side."""
+    return sum(o.lots for o in p.resting() if o.side == side)
+
+
 def open_loss_of(p: Position) -> int:
     """What open orders lose at once if they fill: the ticks by which they were priced through the mark."""
     return sum(o.premium * p.market.tick_lot_money * o.lots for o in p.resting() if not o.reduce_only)

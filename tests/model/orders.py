@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .book import append, best_price, crosses, segments_within
-from .margin import available, initial_of, orders_value, premium_of, tier_of, value_of
+from .margin import available, initial_of, orders_lots, orders_value, premium_of, tier_of, value_of
 from .matching import Taker, cancel_order, cancel_orders_of, match
 from .numbers import ceil_div
 from .state import HEALTHY, Market, Order, Position, Venue, WorldLots
@@ -177,6 +177,8 @@ def fillable(v: Venue, m: Market, t: Ticket) -> bool:
 def check_margin(m: Market, t: Ticket) -> int:
     """Position and leverage caps by tier, then available margin. What can only reduce passes."""
     p = t.position
+    if (p.lots if t.side == BUY else -p.lots) + orders_lots(p, t.side) + t.lots > m.position_max:
+        return Reject.POSITION_CAP
     if t.flags & Flag.REDUCE_ONLY:
         return Reject.NONE
     price = margin_price(m, t)
