@@ -18,17 +18,24 @@ from .margin cimport value_at
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
-from .prices cimport change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
+from .prices cimport (
+    change_funding, change_index, change_mark, forget_basis, funding_due, mark_due, premium_due, shocked,
+    start_funding_timer, start_mark_timer, start_timers,
+)
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .risk cimport liquidation_due, mark_group_end
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
+    BASIS_SAMPLES_MAX, NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
 from .waterfall cimport unwind_due
+
+
+cdef enum:
+    PERIOD_MAX = 1_000_000_000_000_000_000      # ns, 31 years
 
 
 cdef int fire_all(State *s) except -1 nogil:
@@ -171,6 +178,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         elif c.aux == RULE_MAX_CONDITIONAL: field = &m.rules.max_conditional
         elif c.aux == RULE_FUNDING_INTERVAL: field = &m.rules.funding_interval_ns
         elif c.aux == RULE_MARK_METHOD: field = &m.rules.mark_method
+        elif c.aux == RULE_MARK_PERIOD: field = &m.rules.mark_period_ns
+        elif c.aux == RULE_BASIS_SAMPLES: field = &m.rules.basis_samples
     elif c.aux == RULE_LIQUIDATION_PERIOD: field = &s.rules.liquidation_period_ns
     elif c.aux == RULE_LIQUIDATION_DELAY: field = &s.rules.liquidation_delay_ns
     elif c.aux == RULE_REDUCE_METHOD: field = &s.rules.reduce_method
@@ -193,6 +202,12 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
     field[0] = c.value
     if c.aux < 20:
         refresh_bands(s, m)
+        if c.aux == RULE_MARK_PERIOD:
+            start_mark_timer(s, m)
+        elif c.aux == RULE_FUNDING_INTERVAL:
+            start_funding_timer(s, m)
+        elif c.aux == RULE_BASIS_SAMPLES:
+            forget_basis(m)
     e = event_new(s, EVENT_RULE)
     e.market = c.market
     e.aux = c.aux
@@ -209,6 +224,10 @@ cdef inline bint rule_in_range(int64_t rule, int64_t value) noexcept nogil:
         return 0 <= value <= RATE_ONE
     if rule == RULE_FUND_UNWIND_PERIOD:
         return value > 0
+    if rule == RULE_MARK_PERIOD or rule == RULE_FUNDING_INTERVAL:
+        return 0 <= value <= PERIOD_MAX
+    if rule == RULE_BASIS_SAMPLES:
+        return 0 <= value <= BASIS_SAMPLES_MAX
     if rule == RULE_MAX_ORDERS or rule == RULE_MAX_CONDITIONAL:
         return 0 <= value <= 0xFFFF
     if rule == RULE_REDUCE_METHOD:

@@ -12,4 +12,7 @@ cdef int mark_due(State *s, Market *m) except -1 nogil
 cdef int premium_due(State *s, Market *m) except -1 nogil
 cdef int funding_due(State *s, Market *m) except -1 nogil
 cdef int start_timers(State *s, Market *m) except -1 nogil
+cdef int start_mark_timer(State *s, Market *m) except -1 nogil
+cdef int start_funding_timer(State *s, Market *m) except -1 nogil
+cdef void forget_basis(Market *m) noexcept nogil
 cdef value_t shocked(State *s, Market *m, value_t recorded) noexcept nogil

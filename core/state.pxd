@@ -276,6 +276,7 @@ cdef struct Market:
     ticks_t last
     rate_t funding_rate
     ns_t funding_next_ns
+    ns_t mark_next_ns                   # 0: no mark timer runs
     uint8_t mark_changed                # in the open mark group
     uint8_t snapshot_open
     # books

@@ -525,3 +525,35 @@ def test_timers_older_than_the_clock_fire(first, interval):
     assert kinds.count(EventKind.FUNDING_SETTLED) == (2 if interval else 0)
     assert kinds.count(EventKind.CANCELLED) == 1
     engine.check()
+
+
+# ---- rules that change while timers run ----------------------------------------------------------------------------
+
+
+def marks_until(desk, seconds):
+    desk.do(Kind.TICK, time_ns=NOW + int(seconds * SECOND))
+    return (desk.of(EventKind.MARK)["time_ns"] - NOW) // SECOND
+
+
+def test_the_period_of_the_mark_changes_at_a_date():
+    """The rule was listed but refused."""
+    desk = Desk(market={"mark_method": 1, "mark_period_ns": 3 * SECOND, "basis_samples": 4}, mark=None, rich=0)
+    desk.do(Kind.SET_INDEX, value=1_000 * MARKET["tick_value"])
+    desk.level(Side.BUY, 990, 10)
+    desk.level(Side.SELL, 1_020, 10)
+    assert list(marks_until(desk, 4)) == [1, 4]  # NOW + 1 s is a multiple of 3 s
+    assert desk.do(Kind.SET_RULE, aux=Rule.BASIS_SAMPLES, value=2) == Reject.NONE
+    assert desk.do(Kind.SET_RULE, aux=Rule.BASIS_SAMPLES, value=513) == Reject.BAD_VALUE
+    assert desk.do(Kind.SET_RULE, aux=Rule.MARK_PERIOD, value=0) == Reject.NONE
+    desk.do(Kind.SET_INDEX, value=1_100 * MARKET["tick_value"])
+    assert len(marks_until(desk, 20)) == 0
+    assert desk.do(Kind.SET_RULE, aux=Rule.MARK_PERIOD, value=5 * SECOND) == Reject.NONE
+    assert list(marks_until(desk, 26)) == [25]
+
+
+def test_funding_begins_when_an_interval_is_set():
+    """An interval that came to a market without one never started its timer."""
+    desk = Desk()
+    assert desk.do(Kind.SET_RULE, aux=Rule.FUNDING_INTERVAL, value=10 * SECOND) == Reject.NONE
+    desk.do(Kind.TICK, time_ns=NOW + 21 * SECOND)
+    assert list((desk.of(EventKind.FUNDING_SETTLED)["time_ns"] - NOW) // SECOND) == [10, 20]

@@ -5,7 +5,7 @@ from .ledger import settle_at_mark, transfer
 from .liquidation import mark_group_end
 from .matching import Taker, cancel_orders_of, fill_order, forget
 from .orders import reject
-from .prices import change_mark
+from .prices import change_mark, start_funding_timer, start_mark_timer
 from .recorded import recorded_crossed
 from .state import Market, Order, Venue
 from .tape import trade_crossed
@@ -16,7 +16,8 @@ MARKET_RULES = {
     Rule.MAKER_FEE: "maker_fee", Rule.TAKER_FEE: "taker_fee", Rule.LIQUIDATION_FEE: "liquidation_fee",
     Rule.BAND_UP: "band_up", Rule.BAND_DOWN: "band_down", Rule.MARKET_BOUND: "market_bound",
     Rule.MIN_NOTIONAL: "min_notional", Rule.MAX_ORDERS: "max_orders", Rule.MAX_CONDITIONAL: "max_conditional",
-    Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method",
+    Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method", Rule.MARK_PERIOD: "mark_period_ns",
+    Rule.BASIS_SAMPLES: "basis_samples",
 }  # fmt: skip
 VENUE_RULES = {
     Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
@@ -32,6 +33,7 @@ RANGES = {
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
     Rule.REDUCE_METHOD: (0, 4), Rule.REDUCE_LIMIT: (0, 2), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 2),
     Rule.ADL_PRICE: (0, 1), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 1),
+    Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
     Rule.MAX_ORDERS: (0, 0xFFFF), Rule.MAX_CONDITIONAL: (0, 0xFFFF),
 }  # fmt: skip
 
@@ -140,5 +142,11 @@ def set_rule(v: Venue, c: Command) -> int:
     if not low <= c.value <= high or slices_without_period:
         return reject(v, c, Reject.BAD_VALUE)
     setattr(target, name, c.value)
+    if c.aux == Rule.MARK_PERIOD:
+        start_mark_timer(v, target)
+    elif c.aux == Rule.FUNDING_INTERVAL:
+        start_funding_timer(v, target)
+    elif c.aux == Rule.BASIS_SAMPLES:
+        target.basis = []
     v.emit(EventKind.RULE, market=c.market, aux=c.aux, value=c.value)
     return Reject.NONE

@@ -50,23 +50,37 @@ def change_funding(v: Venue, m: Market, rate: int, next_ns: int) -> None:
     v.emit(EventKind.FUNDING_RATE, market=m.number, value=rate, aux=m.funding_next_ns)
 
 
-def start_timers(v: Venue, m: Market) -> None:
+def following(v: Venue, period: int) -> int:
     """Timers stand at the multiples of their periods."""
+    return (v.time_ns // period + 1) * period
 
-    def following(period: int) -> int:
-        return (v.time_ns // period + 1) * period
 
-    if m.mark_period_ns:
-        v.timer(following(m.mark_period_ns), MARK, m)
-    if m.premium_period_ns:
-        v.timer(following(m.premium_period_ns), PREMIUM, m)
-    if m.funding_interval_ns:
-        m.funding_next_ns = following(m.funding_interval_ns)
+def start_mark_timer(v: Venue, m: Market) -> None:
+    """At the start, and whenever the period changes; what was due by the old period is not."""
+    m.mark_next_ns = following(v, m.mark_period_ns) if m.mark_period_ns and v.started else 0
+    if m.mark_next_ns:
+        v.timer(m.mark_next_ns, MARK, m)
+
+
+def start_funding_timer(v: Venue, m: Market) -> None:
+    """At the start, and when there was no stamp; one that is announced stays."""
+    if m.funding_interval_ns and v.started and not m.funding_next_ns:
+        m.funding_next_ns = following(v, m.funding_interval_ns)
         v.timer(m.funding_next_ns, FUNDING, m)
 
 
+def start_timers(v: Venue, m: Market) -> None:
+    start_mark_timer(v, m)
+    if m.premium_period_ns:
+        v.timer(following(v, m.premium_period_ns), PREMIUM, m)
+    start_funding_timer(v, m)
+
+
 def mark_due(v: Venue, m: Market) -> None:
-    v.timer(v.time_ns + m.mark_period_ns, MARK, m)
+    if m.mark_next_ns != v.time_ns:
+        return
+    m.mark_next_ns += m.mark_period_ns
+    v.timer(m.mark_next_ns, MARK, m)
     bid, ask = best_price(m, BUY), best_price(m, SELL)
     if bid is not None and ask is not None and m.index and m.basis_samples:
         m.basis = [*m.basis, (bid + ask) * m.tick_value // 2 - m.index][-m.basis_samples :]

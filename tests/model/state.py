@@ -150,7 +150,7 @@ class Market:
         self.state = MarketState.OPEN
         self.mark = self.index = self.last = 0
         self.mark_lowest = self.mark_highest = self.basis_gap_worst = 0
-        self.funding_rate = self.funding_next_ns = 0
+        self.funding_rate = self.funding_next_ns = self.mark_next_ns = 0
         self.shock, self.shift = RATE_ONE, 0
         self.sides = {BUY: BookSide(), SELL: BookSide()}
         self.positions: list[Position] = []  # oldest first
