@@ -225,7 +225,7 @@ cdef inline bint rule_in_range(int64_t rule, int64_t value) noexcept nogil:
     if rule == RULE_FUND_UNWIND_PERIOD:
         return value > 0
     if rule == RULE_MARK_PERIOD or rule == RULE_FUNDING_INTERVAL:
-        return 0 <= value <= PERIOD_MAX
+        return 0 <= value <= <int64_t>PERIOD_MAX
     if rule == RULE_BASIS_SAMPLES:
         return 0 <= value <= BASIS_SAMPLES_MAX
     if rule == RULE_MAX_ORDERS or rule == RULE_MAX_CONDITIONAL:
