@@ -1,5 +1,6 @@
 """Snapshots of an engine: equal states, equal bytes; sizes and indices that do not fit are refused."""
 
+import json
 import struct
 import zlib
 
@@ -134,5 +135,7 @@ class TestDamage:
     def test_parameters_that_are_no_parameters(self, whole):
         parts = pieces(whole)
         renamed = parts[0].replace(b'"tiers"', b'"bears"')
-        for setup in (b"", b"{}", b"[]", b"[1,2,3,4,5,6]", b"\xff", parts[0][:-1], renamed):
+        no_rule = parts[0].replace(b'"lot_denominator"', b'"lot_denominatos"')
+        no_rules = json.dumps([None, *json.loads(parts[0])[1:]]).encode()
+        for setup in (b"", b"{}", b"[]", b"[1,2,3,4,5,6]", b"\xff", parts[0][:-1], renamed, no_rule, no_rules):
             refused(joined(whole, [setup, *parts[1:]]))
