@@ -20,6 +20,7 @@ from perpsim.core import (
     Rule,
     Side,
     TapeOrder,
+    TriggerSource,
 )
 from perpsim.core.audit import InvariantError
 from stream_settings import COMPUTED, MARKET, SECOND, VENUE
@@ -128,7 +129,7 @@ class TestComputedPrices:
     def test_bids_that_a_shock_has_moved_below_zero_have_no_price(self):
         desk = Desk(market=COMPUTED)
         desk.do(Kind.SET_INDEX, value=1_000 * MARKET["tick_value"])
-        desk.level(Side.BUY, 999, 100)
+        desk.level(Side.BUY, 999, 10)
         desk.level(Side.BUY, 50, 10_000)
         desk.level(Side.SELL, 1_001, 100)
         desk.do(Kind.SET_SHOCK, value=900_000_000)
@@ -208,13 +209,21 @@ class TestLiquidation:
         assert desk.lots(fund) == 100
 
     def test_positions_of_the_house_end_where_their_value_would_leave_64_bits(self):
-        vast = {"tick_value": 1, "lot_numerator": 512, "lot_denominator": 1, "price_max": 2**26 - 1}
-        desk = Desk(mark=0, rich=0, market=vast | {"position_max": 2**26 - 1})
-        desk.do(Kind.SET_MARK, value=1)
+        contract = {"tick_value": 1, "lot_numerator": 2**60, "lot_denominator": 2**60, "position_max": 3, "size_max": 3}
+        desk = Desk(mark=0, rich=0, market=contract)
+        desk.do(Kind.SET_MARK, value=1_000)
+        size = {"side": Side.SELL, "size_lots": 3, "value": 1_000}
+        assert desk.do(Kind.SEED_POSITION, account=0, **size) == Reject.NONE
         with pytest.raises(OverflowError):
-            for account in range(8):
-                size = {"side": Side.SELL, "size_lots": 2**26 - 1, "value": 2**26 - 1}
-                assert desk.do(Kind.SEED_POSITION, account=account, **size) == Reject.NONE
+            desk.do(Kind.SEED_POSITION, account=1, **size)
+
+    def test_a_short_worth_less_than_the_rounding_is_looked_at_from_the_first_mark_on(self):
+        desk = Desk(mark=0, rich=0)
+        desk.do(Kind.DEPOSIT, account=0, value=2)
+        desk.do(Kind.SET_MARK, value=1)
+        desk.do(Kind.SEED_POSITION, account=0, side=Side.SELL, size_lots=1, value=1)
+        desk.mark(1)
+        assert len(desk.of(EventKind.LIQUIDATION_STARTED)) == 1
 
 
 class TestOrders:
@@ -229,6 +238,14 @@ class TestOrders:
         desk.buy(1, 1, 940)
         desk.sell(2, 1, 940)
         assert desk.of(EventKind.TRIGGERED)["order_id"].tolist() == [3]
+
+    def test_a_stop_between_others_at_its_trigger_goes(self):
+        desk = Desk()
+        stop = {"flags": Flag.STOP, "trigger_ticks": 900, "trigger_source": TriggerSource.MARK}
+        first, second, third = (desk.sell(0, 1, 890, **stop) or desk.last_id for _ in range(3))
+        assert desk.do(Kind.CANCEL, account=0, order_id=second) == Reject.NONE
+        desk.mark(899)
+        assert desk.of(EventKind.TRIGGERED)["order_id"].tolist() == [first, third]
 
     def test_depth_of_two_markets_between_each_other(self):
         desk = Desk(markets=2)

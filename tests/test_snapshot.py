@@ -126,6 +126,26 @@ class TestDamage:
                 assert engine.digest() and len(engine.positions()) and engine.statistics()
         assert refusals > 150
 
+    @pytest.mark.parametrize("number", [1, 2, 6, 9, 15], ids=["state", "markets", "wallets", "triggers", "dirty"])
+    def test_any_word_of_a_small_piece(self, number):
+        """Too large, or negative: refused, or a state that can be walked over."""
+        engine = new_engine()
+        engine.apply(stream(900)[:80])
+        engine.submit(kind=Kind.DEPOSIT, account=0, value=1)
+        small = engine.snapshot()
+        parts, refusals = pieces(small), 0
+        for at in range(0, min(len(parts[number]), 2_000), 4):
+            for value in (0x7FFFFFF0, 0xFFFFFF00):
+                changed = parts[number][:at] + value.to_bytes(4, "little") + parts[number][at + 4 :]
+                data = joined(small, [*parts[:number], changed, *parts[number + 1 :]])
+                try:
+                    engine = Engine.restore(data)
+                except ValueError:
+                    refusals += 1
+                    continue
+                assert engine.digest() and engine.statistics()
+        assert refusals
+
     def test_another_build(self, whole):
         magic, version, schema, size, checksum = HEAD.unpack_from(whole)
         for head in ((magic, version + 1, schema), (magic, version, schema ^ 1)):
