@@ -23,7 +23,7 @@ from perpsim.core import (
     TriggerSource,
 )
 from perpsim.core.audit import InvariantError
-from stream_settings import COMPUTED, MARKET, SECOND, VENUE
+from stream_settings import COMPUTED, MARKET, SECOND, VENUE, tiers
 from test_regressions import NOW, ONE, PLAIN, Desk
 
 PREMIUM = {"premium_period_ns": SECOND, "impact_notional": ONE}
@@ -194,6 +194,16 @@ class TestLiquidation:
         desk.mark(880)
         assert desk.of(EventKind.ADL)["account"].tolist() == [2]
 
+    def test_the_queue_where_nothing_asks_for_maintenance(self):
+        desk = Desk(rich=0, adl_policy=AdlPolicy.BITMEX, market={"tiers": tiers((1_000_000, "0", 20))})
+        for account, amount in ((0, 11), (1, 1_000), (2, 100)):
+            desk.deposit(account, amount)
+        desk.seed(0, 100)
+        desk.seed(1, -50)
+        desk.seed(2, -100)
+        desk.mark(880)
+        assert desk.of(EventKind.ADL)["account"].tolist() == [2]  # its equity is smaller, so its leverage is larger
+
     def test_a_fund_that_sells_in_slices_may_be_told_to_hold(self):
         desk = Desk(rich=0, fund_unwind=FundUnwind.SLICES, fund_unwind_period_ns=SECOND, fund_unwind_slice=500_000_000)
         fund = desk.engine.house["funds"][0]
@@ -222,6 +232,8 @@ class TestLiquidation:
         desk.do(Kind.DEPOSIT, account=0, value=2)
         desk.do(Kind.SET_MARK, value=1)
         desk.do(Kind.SEED_POSITION, account=0, side=Side.SELL, size_lots=1, value=1)
+        desk.do(Kind.SET_MARK, value=1)
+        assert not len(desk.of(EventKind.LIQUIDATION_STARTED))
         desk.mark(1)
         assert len(desk.of(EventKind.LIQUIDATION_STARTED)) == 1
 

@@ -130,7 +130,7 @@ class TestDamage:
     def test_any_word_of_a_small_piece(self, number):
         """Too large, or negative: refused, or a state that can be walked over."""
         engine = new_engine()
-        engine.apply(stream(900)[:80])
+        engine.apply(stream(900))
         engine.submit(kind=Kind.DEPOSIT, account=0, value=1)
         small = engine.snapshot()
         parts, refusals = pieces(small), 0
