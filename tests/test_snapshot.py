@@ -146,6 +146,15 @@ class TestDamage:
                 assert engine.digest() and engine.statistics()
         assert refusals
 
+    def test_numbers_whose_products_would_leave_64_bits(self, whole):
+        """The value of such a position was computed when it was looked at."""
+        parts = pieces(whole)
+        lots = max(Engine.restore(whole).positions()["lots"].tolist())
+        for number, at_first, then in ((7, lots, 2**62 + 1), (7, lots, -(2**63)), (2, 2_000_000, 2**50)):
+            changed = parts[number].replace(struct.pack("<q", at_first), struct.pack("<q", then), 1)
+            assert changed != parts[number]
+            refused(joined(whole, [*parts[:number], changed, *parts[number + 1 :]]))
+
     def test_another_build(self, whole):
         magic, version, schema, size, checksum = HEAD.unpack_from(whole)
         for head in ((magic, version + 1, schema), (magic, version, schema ^ 1)):
