@@ -71,7 +71,7 @@ mutants: .venv/.made  ## plant 25 bugs in copies of the core; each must be caugh
 coverage: build  ## which lines of the core the tests reach; build in build/coverage
 	$(call BUILD_VARIANT,coverage)
 	find build/coverage/temp -name '*.gcda' -delete
-	PYTHONPATH=build/coverage/lib $(BIN)/python -m pytest -m "not slow"
+	PYTHONPATH=$(CURDIR)/build/coverage/lib $(BIN)/python -m pytest -m "not slow"
 	$(BIN)/python -m tests.lines
 
 # Leaks are not looked for: the interpreter and its libraries keep memory until the process ends. Reports must not be
@@ -80,7 +80,7 @@ sanitize: build  ## all tests but the slow ones, with memory and arithmetic chec
 	$(call BUILD_VARIANT,sanitize)
 	LD_PRELOAD="$$($(COMPILER) -print-file-name=libasan.so) $$($(COMPILER) -print-file-name=libubsan.so)" \
 	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-	PYTHONMALLOC=malloc PYTHONPATH=build/sanitize/lib $(BIN)/python -m pytest -m "not slow" --capture=sys
+	PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/build/sanitize/lib $(BIN)/python -m pytest -m "not slow" --capture=sys
 
 fuzz: build  ## random bytes and mutated files, FUZZ_SECONDS=60 for each kind of input
 	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)

@@ -375,9 +375,10 @@ cdef int apply_any(State *s, const Command *c) except -1 nogil:
     cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
     cdef int kind = c.kind
     cdef int reason
-    cdef bint tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
+    cdef bint tape
     if kind < KIND_PLACE or kind > KIND_SET_ACCOUNT:
         return reject(s, c, REJECT_UNKNOWN_KIND)
+    tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
     if time_ns < s.time_ns:
         return reject(s, c, REJECT_TIME_BACKWARDS)
     if (s.depth_market != NONE or s.changed_count) and (time_ns > s.time_ns or not joins_group(kind)):

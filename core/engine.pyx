@@ -444,13 +444,14 @@ cdef class Engine:
     @staticmethod
     def restore(bytes data, int audit=1):
         """An engine from a snapshot. Raises ValueError when the bytes are not one, or are damaged."""
+        cdef Engine engine
         try:
             rules, markets, accounts_max, seed, venue, assets = json.loads(read_setup(data))
             for market in markets:
                 market["tiers"] = tuple(map(tuple, market["tiers"]))
-        except (KeyError, TypeError) as error:
+            engine = Engine(rules, markets, accounts_max, seed, venue=venue, assets=assets, audit=audit)
+        except (AttributeError, LookupError, OverflowError, TypeError) as error:
             raise ValueError("the parameters of the engine in the snapshot are damaged") from error
-        cdef Engine engine = Engine(rules, markets, accounts_max, seed, venue=venue, assets=assets, audit=audit)
         load_state(&engine.state, data)
         return engine
 

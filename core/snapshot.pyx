@@ -262,6 +262,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
     cdef int32_t i
     for i in range(saved.markets_count):
+        expect_contract(&fresh.markets[i], &made.markets[i])
         take_ladders(cursor, &fresh.markets[i], &made.markets[i])
     return 0
 
@@ -312,6 +313,15 @@ cdef Market *take_markets(Cursor cursor, State *made) except NULL:
         for address in market_ladders(&markets[i]):
             forget_memory(<Ladder *><size_t>address)
     return markets
+
+
+cdef int expect_contract(Market *m, Market *made) except -1:
+    """What bounds every product of a market's numbers is that of the engine's parameters."""
+    if (m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.position_max,
+            m.position_most) != (made.tick_value, made.lot_numerator, made.lot_denominator, made.tick_lot_money,
+                                 made.price_max, made.position_max, made.position_most):
+        raise ValueError("a market in the snapshot is not that of the engine's parameters")
+    return 0
 
 
 cdef int take_ladders(Cursor cursor, Market *fresh, Market *made) except -1:
@@ -405,7 +415,8 @@ cdef bint positions_lead(State *s) noexcept nogil:
         if not (leads(p.bucket_next, s.positions_count) and leads(p.bucket_previous, s.positions_count)
                 and leads(p.account_next, s.positions_count) and leads(p.market_next, s.positions_count)
                 and leads(p.orders_head, s.orders_count) and leads(p.orders_tail, s.orders_count)
-                and 0 <= p.wallet < wallets and 0 <= p.account < s.accounts_count and p.market < s.markets_count):
+                and 0 <= p.wallet < wallets and 0 <= p.account < s.accounts_count and p.market < s.markets_count
+                and -s.markets[p.market].position_most <= p.lots <= s.markets[p.market].position_most):
             return False
     for i in range(wallets):
         if not leads(s.wallets[i].positions_head, s.positions_count) or s.wallets[i].account != i / s.assets_count:
@@ -446,5 +457,5 @@ cdef int check_links(State *s) except -1:
     for i in range(s.printed_count):
         holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
     if not holds:
-        raise ValueError("the snapshot is damaged: an index in it leads nowhere")
+        raise ValueError("the snapshot is damaged: an index in it leads nowhere, or a position is too large")
     return 0

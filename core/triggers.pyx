@@ -95,6 +95,8 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
     cdef money_t size = abs64(value)
     cdef money_t target = value - maintenance - budget + SLACK_UNITS       # of V - M
     cdef money_t wanted
+    cdef value_t mark
+    cdef int beyond = 0
     while t < last and size > t.cap:
         t += 1
     if p.lots > 0:
@@ -111,7 +113,8 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
         wanted = mul_div_floor(t.deduction - target, RATE_ONE, RATE_ONE + t.rate, &s.overflow)
     if wanted <= 0:
         return 0
-    return mul_div_floor(wanted, m.lot_denominator, -p.lots * m.lot_numerator, &s.overflow) - 1
+    mark = mul_div_floor(wanted, m.lot_denominator, -p.lots * m.lot_numerator, &beyond)
+    return 0x7FFFFFFFFFFFFFFF if beyond else mark - 1   # much money, little short: beyond all marks
 
 
 cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except? -1 nogil:

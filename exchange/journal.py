@@ -113,9 +113,12 @@ class Header:
         """A new engine with the parameters of the one that was journalled."""
         if self.setup is None:
             raise JournalError("is the journal of a run; it is replayed with its recording, not alone")
-        rules, markets, accounts_max, seed, venue, assets = self.setup
-        markets = [market | {"tiers": tuple(map(tuple, market["tiers"]))} for market in markets]
-        engine = Engine(rules, markets, accounts_max, seed, venue=venue, assets=assets, audit=audit)
+        try:
+            rules, markets, accounts_max, seed, venue, assets = self.setup
+            markets = [market | {"tiers": tuple(map(tuple, market["tiers"]))} for market in markets]
+            engine = Engine(rules, markets, accounts_max, seed, venue=venue, assets=assets, audit=audit)
+        except (AttributeError, LookupError, MemoryError, OverflowError, TypeError, ValueError) as error:
+            raise JournalError(f"no engine can be made with the parameters in its header ({error})") from error
         if rules_fingerprint(engine) != self.rulebook:
             raise JournalError("its rules do not have the fingerprint that it names")
         return engine
@@ -136,6 +139,10 @@ class Header:
         if fields.keys() != known:
             odd = ", ".join(sorted(map(str, fields.keys() ^ known)))
             raise JournalError(f"its header does not have the fields of format {FORMAT}: {odd}")
+        types = {"seed": int, "setup": list | None, "about": dict}
+        wrong = [name for name in sorted(known) if not isinstance(fields[name], types.get(name, str | int))]
+        if wrong:
+            raise JournalError(f"its header holds something else than format {FORMAT} asks for: {', '.join(wrong)}")
         header = cls(**fields)
         if header.unit != UNIT:
             raise JournalError(f"counts time in {header.unit!r}; this release counts in {UNIT!r}")

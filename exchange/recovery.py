@@ -11,7 +11,6 @@ from perpsim.core import COMMAND, Engine
 
 from . import snapshots
 from .disk import SYSTEM, System
-from .frames import DamageError
 from .journal import FILE, Commands, End, Header, Journal, JournalError, Mark, Reader
 from .snapshots import Place
 
@@ -186,14 +185,14 @@ def _recovered(reader: Reader, folder: Path, audit: int) -> Recovery:
 
 
 def _expect_place(journal: Path, path: Path, place: Place) -> None:
-    """Raise JournalError unless the frame before a snapshot is the journal's."""
+    """Raise JournalError unless a snapshot's frames and commands are the first of the journal."""
     reader = Reader(journal)
-    chains = (frame.chain for frame in reader.frames if frame.sequence + 1 == place.frames)
+    entries = iter(reader)
     try:
-        if next(chains, None) == place.chain:
+        while reader.scan.sequence < place.frames and next(entries, None):
+            pass
+        if (reader.scan.sequence, reader.scan.chain, reader.commands) == (place.frames, place.chain, place.commands):
             return
-    except DamageError as error:
-        raise JournalError(str(error), journal, error.offset) from error
     finally:
         reader.close()
     raise JournalError("does not belong to the journal beside it", path)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from importlib import metadata
 from pathlib import Path
+from typing import get_type_hints
 
 import msgpack
 from google_crc32c import value as crc32c
@@ -86,6 +87,8 @@ def read_place(path: Path) -> tuple[Place, int]:
         if isinstance(error, JournalError):
             raise
         raise JournalError("has a header that this release does not know", path, 0) from error
+    if any(type(getattr(place, name)) is not kind for name, kind in get_type_hints(Place).items()):
+        raise JournalError("has a header that this release does not know", path, 0)
     if place.schema != schema():
         raise JournalError(f"its records have another layout (written by perpsim {place.library})", path, 0)
     return place, len(first) + len(rest)

@@ -31,6 +31,12 @@ hypothesis.settings.register_profile("search", deadline=None, max_examples=2_000
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`@pytest.mark.unsanitized("why")` leaves a test out of `make sanitize`."""
+    if (marker := item.get_closest_marker("unsanitized")) and "libasan" in os.environ.get("LD_PRELOAD", ""):
+        pytest.skip(*marker.args)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.option.benchmark_storage = f"file://{ROOT / 'build' / 'benchmarks'}"
 

@@ -4,6 +4,8 @@
 
     commands   records of any content, in batches, a part of them from the random streams; every invariant after each
     snapshots  snapshots of engines with bytes changed, checksum mended; what is restored must pass its own check
+    journals   journals with bytes, fields and commands changed, checksums and chains mended or not
+    saved      a journal beside a snapshot file with bytes and fields changed, checksums mended or not
     captures   raw captures: lines changed, dropped, repeated, files cut off
     store      tape files: bytes changed, cut off
     scenarios  scenario files: lines changed, values exchanged
@@ -146,6 +148,161 @@ class Snapshots(Commands):
         return True
 
 
+def exchanged(rng: random.Random, fields: list | dict) -> None:
+    """Change one value in fields that were packed, as deep as it may lie: by a little, or to anything else."""
+    keys = list(fields) if isinstance(fields, dict) else list(range(len(fields)))
+    if not keys:
+        return
+    key = rng.choice(keys)
+    value = fields[key]
+    if isinstance(value, (list, dict)) and rng.random() < 0.8:
+        exchanged(rng, value)
+    elif isinstance(value, int) and rng.random() < 0.5:
+        fields[key] = max(-(2**63), min(value + rng.choice((-1, 1, 1 << rng.randrange(40))), 2**63 - 1))
+    elif isinstance(value, (str, bytes)) and rng.random() < 0.5:
+        fields[key] = value[: rng.randrange(len(value) + 1)]
+    elif rng.random() < 0.2:
+        del fields[key]
+    else:
+        fields[key] = rng.choice((None, True, 0, -1, 2**32, 2**63 - 1, 2**64 - 1, -(2**63), 0.5, "", b"", "x", [], {}))
+
+
+class Journals:
+    """Journals of a venue that has seen most things."""
+
+    def __init__(self, rng: random.Random) -> None:
+        from journal_stream import batches, journalled, stream
+
+        self.seeds = [journalled(batches(stream(count, seed), 40), 3) for count, seed in ((20, 1), (250, 2), (400, 3))]
+
+    def make(self, rng: random.Random) -> bytes:
+        """Half are changed as bytes, half in what their frames hold, with all that follows made to agree."""
+        data = rng.choice(self.seeds)
+        return mutated(rng, data, self.seeds) if rng.random() < 0.5 else self.reframed(rng, data)
+
+    def reframed(self, rng: random.Random, data: bytes) -> bytes:
+        from perpsim.exchange.frames import START, Scan, Source, encode
+
+        payloads = [frame.payload for frame in Scan(Source(data))]
+        for _ in range(rng.choice((1, 1, 3))):
+            at = rng.choice((0, rng.randrange(len(payloads))))
+            match rng.randrange(6):
+                case 0:
+                    payloads[at] = mutated(rng, payloads[at], payloads) or b"\0"
+                case 1:
+                    payloads.insert(at, rng.choice(payloads))
+                case 2 if len(payloads) > 1:
+                    del payloads[at]
+                case _:
+                    payloads[at] = self.changed(rng, payloads[at])
+        out, chain = [], START
+        for number, payload in enumerate(payloads):
+            frame, chain = encode(number, chain, payload)
+            out.append(frame)
+        return b"".join(out)
+
+    def changed(self, rng: random.Random, payload: bytes) -> bytes:
+        """One field of a frame is another; of commands, mostly some bits of a record."""
+        import msgpack
+        from perpsim.core import COMMAND
+
+        try:
+            fields = msgpack.unpackb(payload)
+        except Exception:  # it was changed before
+            return payload
+        if isinstance(fields, list) and len(fields) == 4 and isinstance(fields[3], bytes) and rng.random() < 0.7:
+            records = bytearray(fields[3])
+            for _ in range(rng.choice((1, 5)) if records else 0):
+                records[rng.randrange(len(records))] ^= 1 << rng.randrange(8)
+            if len(records) % COMMAND.itemsize == 0:
+                rows = np.frombuffer(records, COMMAND)
+                rows["time_ns"][rows["time_ns"] > FAR] = 0
+            fields[3] = bytes(records)
+        elif isinstance(fields, (list, dict)):
+            exchanged(rng, fields)
+            self.keep_small(fields)
+        return msgpack.packb(fields)
+
+    @staticmethod
+    def keep_small(fields: list | dict) -> None:
+        """An engine of a hundred million accounts is in order, but takes its time."""
+        setup = fields.get("setup") if isinstance(fields, dict) else None
+        if isinstance(setup, list) and len(setup) > 2 and isinstance(setup[2], int) and 10**5 < setup[2] < 2**31:
+            setup[2] = 10**5
+
+    def attempt(self, data: bytes, folder: Path) -> bool:
+        from perpsim.exchange.journal import JournalError
+        from perpsim.exchange.recovery import MismatchError, replay
+
+        path = folder / "journal"
+        path.write_bytes(data)
+        digests = []
+        for source in (data, path):
+            try:
+                digests.append(replay(source, audit=1).engine.digest())
+            except (JournalError, MismatchError):
+                digests.append(None)
+        assert digests[0] == digests[1], "a file is read otherwise than its bytes"
+        return digests[0] is not None
+
+
+class Saved(Journals):
+    """Snapshot files of an engine in the middle of its journal."""
+
+    def __init__(self, rng: random.Random) -> None:
+        from journal_stream import batches, new_engine, stream
+        from perpsim.exchange import recovery, snapshots
+
+        home = FOLDER / "seed-saved"
+        shutil.rmtree(home, ignore_errors=True)
+        engine = recovery.JournaledEngine.create(new_engine(), home, durable=False)
+        for piece in batches(stream(200, 2), 40):
+            engine.apply(piece)
+        self.path = engine.save().relative_to(home)
+        for piece in batches(stream(400, 2)[200:], 40):
+            engine.apply(piece)
+        engine.close()
+        self.journal, self.digest = (home / "journal").read_bytes(), engine.engine.digest()
+        self.offset = snapshots.read_place(home / self.path)[1]
+        self.seeds = [(home / self.path).read_bytes()]
+
+    def make(self, rng: random.Random) -> bytes:
+        from perpsim.exchange.frames import crc32c
+        from perpsim.exchange.snapshots import MAGIC
+
+        if rng.random() < 0.3:
+            return mutated(rng, self.seeds[0], self.seeds)
+        header, body = self.seeds[0][12 : self.offset - 4], bytearray(self.seeds[0][self.offset :])
+        if rng.random() < 0.6:
+            for _ in range(rng.choice((1, 4))):
+                body[rng.randrange(Snapshots.HEAD + 4, len(body))] ^= 1 << rng.randrange(8)
+            body[Snapshots.HEAD : Snapshots.HEAD + 4] = zlib.crc32(body[Snapshots.HEAD + 4 :]).to_bytes(4, "little")
+            header = self.mended(header, bytes(body))
+        if rng.random() < 0.5:
+            header = self.changed(rng, header)
+        first = MAGIC + len(header).to_bytes(4, "little") + header
+        return first + crc32c(first).to_bytes(4, "little") + bytes(body)
+
+    def mended(self, header: bytes, body: bytes) -> bytes:
+        import msgpack
+        from perpsim.exchange.frames import crc32c
+
+        return msgpack.packb(msgpack.unpackb(header) | {"crc32c": crc32c(body), "size": len(body)})
+
+    def attempt(self, data: bytes, folder: Path) -> bool:
+        from perpsim.exchange.journal import JournalError
+        from perpsim.exchange.recovery import MismatchError, recover
+
+        (folder / "journal").write_bytes(self.journal)
+        (folder / self.path).write_bytes(data)
+        try:
+            found = recover(folder)
+        except (JournalError, MismatchError):
+            return False
+        assert found.engine.digest() == self.digest
+        return found.snapshot is not None
+
+
 class Captures:
     """Raw Binance captures, as lines of text and as gzip files."""
 
@@ -229,7 +386,8 @@ class Scenarios:
 
 
 TARGETS = {
-    "commands": Commands, "snapshots": Snapshots, "captures": Captures, "store": Store, "scenarios": Scenarios,
+    "commands": Commands, "snapshots": Snapshots, "journals": Journals, "saved": Saved, "captures": Captures,
+    "store": Store, "scenarios": Scenarios,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +34,10 @@ Visits = dict[tuple[str, int], int]  # (file, line) -> visits
 
 
 class Place(NamedTuple):
-    """A line of a source: its number for people; its file, function and text for the list."""
+    """A line of a source by what stands there, so that it is found again when lines above it come or go.
+
+    Where a function has a line twice, the text of the second ends in " (2)".
+    """
 
     file: str
     function: str
@@ -97,7 +100,7 @@ def places(core: Path, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int
     """What stands at each (file, line)."""
     found = {}
     for file in {file for file, _ in wanted}:
-        function, indent = "", 0
+        function, indent, before = "", 0, Counter()
         numbers = {number for each, number in wanted if each == file}
         for number, line in enumerate((core / file).read_text().split("\n"), 1):
             text = line.strip()
@@ -105,8 +108,10 @@ def places(core: Path, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int
                 function, indent = header[1], len(line) - len(line.lstrip())
             elif text and len(line) - len(line.lstrip()) <= indent and not text.startswith((")", "#", "}")):
                 function = ""
+            before[function, text] += 1
             if number in numbers:
-                found[file, number] = Place(file, function, text)
+                times = before[function, text]
+                found[file, number] = Place(file, function, f"{text} ({times})" if times > 1 else text)
     return found
 
 

@@ -25,13 +25,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
 import perpsim.core
 from perpsim.core import COMMAND, Flag, Kind, Stop
 from perpsim.core.engine import market_parameters, venue_parameters
+from perpsim.exchange.recovery import JournaledEngine, replay
 
 BareEngine, BareKernel = perpsim.core.Engine, perpsim.core.Kernel
 COMMANDS_MAX = 3_000
@@ -308,9 +308,7 @@ def meaning(market: int, time_ns: int, code: int, price: int, value: int) -> Row
 def run_again(note: Note) -> list[str]:
     """What the shadows do differently; nothing if all is well."""
     expected, commands = note.expected(), note.commands()
-    made = {"whole": whole, "restored": restored}
-    if find_spec("perpsim.exchange.recovery"):
-        made["journal"] = journal
+    made = {"whole": whole, "restored": restored, "journal": journal}
     lots = max(market["position_max"] for market in note.markets)
     if note.accounts <= TWIN_ACCOUNTS and note.count <= TWIN_COMMANDS and note.venue == 0 and lots <= TWIN_LOTS:
         made["twin"] = twin
@@ -359,8 +357,6 @@ def restored(note: Note, commands: np.ndarray) -> BareEngine:
 
 
 def journal(note: Note, commands: np.ndarray) -> BareEngine:
-    from perpsim.exchange.recovery import JournaledEngine, replay
-
     journaled = JournaledEngine.in_memory(note.new_engine())
     for piece in np.array_split(commands, min(JOURNAL_BATCHES, len(commands))):
         journaled.apply(piece)

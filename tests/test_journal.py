@@ -1,6 +1,7 @@
 """The journal's own rules: whose it is, what it is of, what it refuses, what a replay verifies."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,26 @@ class TestHeader:
         other = framed(header(rulebook="0" * 16))
         with pytest.raises(JournalError, match="do not have the fingerprint"):
             replay(other)
+
+    @pytest.mark.parametrize("name", ["seed", "setup", "about", "library"])
+    def test_fields_of_another_type(self, name):
+        assert f"holds something else than format 1 asks for: {name}" in refused(framed(header(**{name: 0.5})))
+
+    @pytest.mark.parametrize(
+        ("place", "value"),
+        [
+            ((0,), "x"), ((0,), {}), ((1, 0), {}), ((1, 0, "tiers"), 3), ((1, 0), None), ((2,), 2**40), ((2,), "x"),
+            ((), []),
+        ],
+    )  # fmt: skip
+    def test_parameters_that_make_no_engine(self, place, value):
+        setup = fields = json.loads(json.dumps(new_engine().setup))
+        for step in place[:-1]:
+            fields = fields[step]
+        if place:
+            fields[place[-1]] = value
+        with pytest.raises(JournalError, match="no engine can be made with the parameters in its header"):
+            replay(framed(header(setup=setup if place else value)))
 
     def test_the_schema_knows_layouts_and_numbers(self, monkeypatch):
         before = journals.schema()
@@ -311,13 +332,27 @@ class TestSnapshots:
             ({"rulebook": "0" * 16}, "does not have the digest or the rules"),
             ({"size": 10**15}, "bytes of state were saved"),
             ({"size": -1}, "bytes of state were saved"),
+            ({"size": None}, "a header that this release does not know"),
+            ({"commands": [1]}, "a header that this release does not know"),
         ],
     )
     def test_another_header(self, folder, changes, sentence):
+        assert sentence in self.refused(self.with_header(folder, changes))
+
+    @pytest.mark.parametrize("changes", [{"commands": 0}, {"commands": COUNT}, {"frames": 1}, {"frames": 10**9}])
+    def test_at_another_place(self, folder, end, changes):
+        """Its number of commands was believed, and as many were left out of the replay."""
+        path = self.with_header(folder, changes)
+        found = recover(folder)
+        assert found.refused == [f"{path}: does not belong to the journal beside it"]
+        assert found.engine.digest() == end
+
+    def with_header(self, folder: Path, changes: dict) -> Path:
+        """The latest snapshot, its header changed."""
         path = snapshots.find(folder)[0]
         place, start = snapshots.read_place(path)
         body = path.read_bytes()[start:]
         packed = msgpack.packb(dataclasses.asdict(place) | changes)
         first = snapshots.MAGIC + len(packed).to_bytes(4, "little") + packed
         path.write_bytes(first + snapshots.crc32c(first).to_bytes(4, "little") + body)
-        assert sentence in self.refused(path)
+        return path

@@ -91,6 +91,12 @@ def test_an_empty_ladder_finds_nothing():
     assert (ladder.get(PRICE_MAX), ladder.is_marked(PRICE_MAX), len(ladder), ladder.pages) == (NONE, False, 0, 0)
 
 
+def test_nothing_above_in_the_last_pages():
+    ladder = LadderProbe(PRICE_MAX)
+    ladder.put(64**3 - 100, 1)
+    assert ladder.next(64**3 - 99) == NO_PRICE
+
+
 def test_a_hidden_cell_keeps_its_value():
     ladder = LadderProbe(PRICE_MAX)
     ladder.put(1_000, 7)

@@ -178,6 +178,7 @@ class TestImpossible:
             draw(people(**changes), ground(), 0, 0)
 
 
+@pytest.mark.unsanitized("checked code takes several times as long")
 def test_a_hundred_thousand_accounts_take_less_than_two_seconds():
     began = time.perf_counter()
     crowd = draw(people(accounts=100_000, open_interest=50_000), ground(), 0, 0)

@@ -414,6 +414,15 @@ def test_counterparties_that_forced_orders_have_made_are_found():
     assert not len(desk.of(EventKind.TAKEOVER))
 
 
+def test_the_rich_may_be_short_by_little():
+    """The mark at which four thousand millions were lost by one lot left 64 bits, and the venue stopped."""
+    desk = Desk(rich=0)
+    desk.deposit(0, 4 * 10**9)
+    desk.seed(0, -1)
+    desk.mark(2_000)
+    assert desk.lots(0) == -1 and not len(desk.of(EventKind.LIQUIDATION_STARTED))
+
+
 # ---- the tape ------------------------------------------------------------------------------------------------------
 
 

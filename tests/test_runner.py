@@ -140,16 +140,29 @@ class TestOneDigest:
         outcome, _ = run(CRASH.replace('recording = "btcusdt-2023-04-04"', f'store = "{tmp_path}"'))
         assert outcome.engine.digest() == crash[0].engine.digest()
 
-    def test_processes_and_hash_seeds(self, crash, tmp_path):
-        (tmp_path / "crash.toml").write_text(CRASH)
-        command = [sys.executable, "-m", "perpsim.replay", "run", "crash.toml", "--quiet", "-o"]
-        for seed in ("1", "2"):
-            environment = os.environ | {"PYTHONHASHSEED": seed}
-            subprocess.run([*command, seed], cwd=tmp_path, env=environment, check=True, capture_output=True)
-        one, two = (json.loads((tmp_path / seed / "summary.json").read_text()) for seed in ("1", "2"))
-        del one["wall"], two["wall"]
-        assert one == two
-        assert one["digest"] == crash[0].engine.digest()
+    def test_processes_and_their_surroundings(self, tmp_path):
+        """Hash seeds, time zone, language, no asserts."""
+        scenario = CRASH.replace("start = 1", "start = 2023-04-04T23:59:00Z")
+        (tmp_path / "crash.toml").write_text(scenario)
+        far = {"TZ": "Pacific/Kiritimati", "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "PYTHONUTF8": "0"}
+        surroundings = [
+            ({"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C.UTF-8"}, []),
+            ({"PYTHONHASHSEED": "2"} | far, []),
+            ({"PYTHONHASHSEED": "3"}, ["-O"]),
+        ]
+        children = [
+            subprocess.Popen(
+                [sys.executable, *options, "-m", "perpsim.replay", "run", "crash.toml", "--quiet", "-o", str(number)],
+                cwd=tmp_path, env=os.environ | environment, stdout=subprocess.DEVNULL,
+            )
+            for number, (environment, options) in enumerate(surroundings)
+        ]  # fmt: skip
+        assert [child.wait() for child in children] == [0, 0, 0]
+        summaries = [json.loads((tmp_path / str(number) / "summary.json").read_text()) for number in range(3)]
+        for summary in summaries:
+            del summary["wall"]
+        assert summaries[1] == summaries[0] and summaries[2] == summaries[0]
+        assert summaries[0]["digest"] == run(scenario)[0].engine.digest()
 
     def test_another_seed_another_digest(self, crash):
         outcome, _ = run(CRASH.replace("seed = 5", "seed = 6"))

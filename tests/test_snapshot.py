@@ -1,5 +1,6 @@
 """Snapshots of an engine: equal states, equal bytes; sizes and indices that do not fit are refused."""
 
+import json
 import struct
 import zlib
 
@@ -125,6 +126,35 @@ class TestDamage:
                 assert engine.digest() and len(engine.positions()) and engine.statistics()
         assert refusals > 150
 
+    @pytest.mark.parametrize("number", [1, 2, 6, 9, 15], ids=["state", "markets", "wallets", "triggers", "dirty"])
+    def test_any_word_of_a_small_piece(self, number):
+        """Too large, or negative: refused, or a state that can be walked over."""
+        engine = new_engine()
+        engine.apply(stream(900))
+        engine.submit(kind=Kind.DEPOSIT, account=0, value=1)
+        small = engine.snapshot()
+        parts, refusals = pieces(small), 0
+        for at in range(0, min(len(parts[number]), 2_000), 4):
+            for value in (0x7FFFFFF0, 0xFFFFFF00):
+                changed = parts[number][:at] + value.to_bytes(4, "little") + parts[number][at + 4 :]
+                data = joined(small, [*parts[:number], changed, *parts[number + 1 :]])
+                try:
+                    engine = Engine.restore(data)
+                except ValueError:
+                    refusals += 1
+                    continue
+                assert engine.digest() and engine.statistics()
+        assert refusals
+
+    def test_numbers_whose_products_would_leave_64_bits(self, whole):
+        """The value of such a position was computed when it was looked at."""
+        parts = pieces(whole)
+        lots = max(Engine.restore(whole).positions()["lots"].tolist())
+        for number, at_first, then in ((7, lots, 2**62 + 1), (7, lots, -(2**63)), (2, 2_000_000, 2**50)):
+            changed = parts[number].replace(struct.pack("<q", at_first), struct.pack("<q", then), 1)
+            assert changed != parts[number]
+            refused(joined(whole, [*parts[:number], changed, *parts[number + 1 :]]))
+
     def test_another_build(self, whole):
         magic, version, schema, size, checksum = HEAD.unpack_from(whole)
         for head in ((magic, version + 1, schema), (magic, version, schema ^ 1)):
@@ -134,5 +164,7 @@ class TestDamage:
     def test_parameters_that_are_no_parameters(self, whole):
         parts = pieces(whole)
         renamed = parts[0].replace(b'"tiers"', b'"bears"')
-        for setup in (b"", b"{}", b"[]", b"[1,2,3,4,5,6]", b"\xff", parts[0][:-1], renamed):
+        no_rule = parts[0].replace(b'"lot_denominator"', b'"lot_denominatos"')
+        no_rules = json.dumps([None, *json.loads(parts[0])[1:]]).encode()
+        for setup in (b"", b"{}", b"[]", b"[1,2,3,4,5,6]", b"\xff", parts[0][:-1], renamed, no_rule, no_rules):
             refused(joined(whole, [setup, *parts[1:]]))
