@@ -211,10 +211,10 @@ cdef int pay_funding(State *s, Market *m, int32_t slot) except -1 nogil:
     cdef money_t paid = mul_div_ceil(value_at(s, m, p.lots, m.mark), m.funding_rate, RATE_ONE, &s.overflow)
     cdef Wallet *rounding = wallet_of(s, s.rounding, m.asset)
     cdef Event *e
+    s.roundings += 2                    # of the value, and of the payment, also where it comes to nothing
     if paid == 0:
         return 0
     w.funding -= paid
-    s.roundings += 2                    # of the value, and of the payment
     if p.mode == MODE_ISOLATED:
         p.isolated_margin = sub_checked(p.isolated_margin, paid, &s.overflow)
     else:
