@@ -358,7 +358,7 @@ def _describe(path: Path) -> dict:
             schema, rows = file.schema_arrow, file.metadata.num_rows
     except FileNotFoundError as error:
         raise InputError("does not exist; check the path, or import a recording first", path) from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:  # names of columns may be any bytes
         raise InputError(f"cannot be read as Parquet ({error}); import the recording again", path) from error
     text = (schema.metadata or {}).get(METADATA_KEY)
     if text is None:

@@ -337,3 +337,16 @@ def test_damaged_facts_are_refused(tmp_path, damage):
     pq.write_table(table.replace_schema_metadata({key: text}), path)
     with pytest.raises(InputError, match="is damaged in what it says of itself"):
         open_tape(path)
+
+
+def test_a_file_whose_column_has_a_name_of_any_bytes(tmp_path):
+    """Names are read from the foot of the file, which is not UTF-8 any more."""
+    quiet_market(60).store(tmp_path)
+    (path,) = tmp_path.rglob("*.parquet")
+    data = path.read_bytes()
+    name = b"time_ns"
+    foot = int.from_bytes(data[-8:-4], "little")
+    at = data.index(name, len(data) - 8 - foot)
+    path.write_bytes(data[:at] + b"\x9d" + data[at + 1 :])
+    with pytest.raises(InputError, match=path.name):
+        open_tape(path.parent.parent)
