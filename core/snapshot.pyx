@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder, Page
 from .state cimport (
-    BASIS_SAMPLES_MAX, POSITIONS_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account, IdMap, Level, Market, Order, Position,
-    State, Tier, Timer, Trigger, Wallet, WorldLevel, state_free,
+    BASIS_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account, IdMap, Level, Market, Order,
+    Position, State, Tier, Timer, Trigger, Wallet, WorldLevel, state_free,
 )
 from .units cimport large_pages
 
@@ -235,6 +235,10 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
             saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
                                                made.accounts_count, made.tiers_count, made.fund_count, made.venue):
         raise ValueError("the state in the snapshot is not that of an engine with its parameters")
+    if (saved.world, saved.treasury, saved.rounding, saved.deficit, saved.fund_first, saved.clearing_first) != (
+            made.world, made.treasury, made.rounding, made.deficit, made.fund_first, made.clearing_first) \
+            or not NONE <= saved.depth_market < saved.markets_count:
+        raise ValueError("the house accounts in the snapshot are not those of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
               saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
     if min(counts) < 0 or saved.positions_count > POSITIONS_MAX or not 0 <= saved.changed_count <= saved.markets_count:
@@ -319,7 +323,9 @@ cdef int expect_contract(Market *m, Market *made) except -1:
     """What bounds every product of a market's numbers is that of the engine's parameters."""
     if (m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.position_max,
             m.position_most) != (made.tick_value, made.lot_numerator, made.lot_denominator, made.tick_lot_money,
-                                 made.price_max, made.position_max, made.position_most):
+                                 made.price_max, made.position_max, made.position_most) or (
+            m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account) != (
+            made.id, made.asset, made.tier_first, made.tier_count, made.clearing_wallet, made.fund_account):
         raise ValueError("a market in the snapshot is not that of the engine's parameters")
     return 0
 
@@ -394,6 +400,8 @@ cdef bint orders_lead(State *s) noexcept nogil:
         if not leads(s.triggers[i].order, s.orders_count):
             return False
         if s.triggers[i].order == NONE and not leads(s.triggers[i].trigger_ticks, s.triggers_count):
+            return False
+        if s.triggers[i].order != NONE and not 0 <= s.triggers[i].trigger_ticks < <int64_t>1 << PRICE_BITS:
             return False
     for i in range(s.levels_count):
         if not (leads(s.levels[i].next_free, s.levels_count) and leads(s.levels[i].head, s.orders_count)

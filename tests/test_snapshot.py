@@ -1,5 +1,6 @@
 """Snapshots of an engine: equal states, equal bytes; sizes and indices that do not fit are refused."""
 
+import contextlib
 import json
 import struct
 import zlib
@@ -7,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from journal_stream import batches, new_engine, stream
-from perpsim.core import Engine, Kind
+from perpsim.core import Engine, InvariantError, Kind
 
 HEAD = struct.Struct("<8sIIQI")
 PIECES = 17  # setup, state, pools; then five of each ladder
@@ -128,7 +129,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("number", [1, 2, 6, 9, 15], ids=["state", "markets", "wallets", "triggers", "dirty"])
     def test_any_word_of_a_small_piece(self, number):
-        """Too large, or negative: refused, or a state that can be walked over."""
+        """Too large, or negative: refused, or a state that can be walked over and audited."""
         engine = new_engine()
         engine.apply(stream(900))
         engine.submit(kind=Kind.DEPOSIT, account=0, value=1)
@@ -144,6 +145,8 @@ class TestDamage:
                     refusals += 1
                     continue
                 assert engine.digest() and engine.statistics()
+                with contextlib.suppress(InvariantError, OverflowError):
+                    engine.check()
         assert refusals
 
     def test_numbers_whose_products_would_leave_64_bits(self, whole):
