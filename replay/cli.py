@@ -168,7 +168,13 @@ def _bar(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
     from perpsim.replay.progress import Bar
 
     with Bar(quiet) as bar:
-        yield bar
+
+        def report(what: str, done: int, total: int) -> None:
+            if _signals:  # the exception was lost: it came in the midst of an import, or of a destructor
+                raise SystemExit(_signals[0])
+            bar(what, done, total)
+
+        yield report
 
 
 def _tell(summary: dict[str, Any], out: Path, quiet: bool) -> None:
@@ -179,8 +185,12 @@ def _tell(summary: dict[str, Any], out: Path, quiet: bool) -> None:
     typer.echo(f"results in {out}")
 
 
+_signals: list[int] = []  # exit codes of the signals that came
+
+
 def _stopped(number: int, *_: object) -> None:
-    raise SystemExit(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+    _signals.append(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+    raise SystemExit(_signals[0])
 
 
 def main() -> None:

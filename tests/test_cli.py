@@ -1,5 +1,6 @@
 """The command line: answers at once, says what is wrong in one sentence, leaves nothing half-written."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from perpsim.replay import cli
 from tape_commands import PAIR
 
 PERPSIM = [sys.executable, "-m", "perpsim.replay"]
@@ -178,11 +180,25 @@ class TestBadInput:
 def test_stopping_leaves_nothing(folder, number, code):
     (folder / "one.toml").write_text(SCENARIO.replace("end = 20", "interval = 0.001"))
     heeds = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell may have had its jobs ignore it
-    running = subprocess.Popen([*PERPSIM, "run", "one.toml", "-o", "out"], cwd=folder, env=os.environ, preexec_fn=heeds)
-    deadline = time.monotonic() + 20
-    while not list(folder.glob(".out.unfinished-*")):
-        assert time.monotonic() < deadline and running.poll() is None
-        time.sleep(0.02)
-    running.send_signal(number)
-    assert running.wait(60) == code
+    command = [*PERPSIM, "run", "one.toml", "-o", "out"]
+    with subprocess.Popen(command, cwd=folder, env=os.environ, preexec_fn=heeds) as running:
+        try:
+            deadline = time.monotonic() + 20
+            while not list(folder.glob(".out.unfinished-*")):
+                assert time.monotonic() < deadline and running.poll() is None
+                time.sleep(0.02)
+            running.send_signal(number)
+            assert running.wait(60) == code
+        finally:
+            running.kill()
     assert [path.name for path in folder.iterdir()] == ["one.toml"]
+
+
+def test_a_stop_whose_exception_is_lost_is_heeded_at_the_next_progress(monkeypatch):
+    """In the midst of an import or of a destructor an exception is dropped, and the run went on."""
+    monkeypatch.setattr(cli, "_signals", [])
+    with contextlib.suppress(SystemExit):
+        cli._stopped(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stopped, cli._bar(quiet=True) as bar:
+        bar("replaying", 1, 2)
+    assert stopped.value.code == 143
