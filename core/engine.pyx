@@ -375,10 +375,10 @@ cdef class Engine:
                 reason = apply_command(&self.state, &c)
             self.guard()
             if self.audit:
-                self.suspects = np.frombuffer(<bytes>(<char *>&c)[:sizeof(Command)], COMMAND)
                 self.verify(self.audit == AUDIT_EVENT)
-                self.suspects = None
         except BaseException as error:
+            if isinstance(error, AssertionError):
+                self.suspects = np.frombuffer(<bytes>(<char *>&c)[:sizeof(Command)], COMMAND)
             self.failed(isinstance(error, MemoryError))
             raise
         return reason
