@@ -119,12 +119,12 @@ def write_whole(path: Path, pieces: list[bytes], system: System = SYSTEM) -> Non
     finally:
         system.close(handle)
     system.rename(beside, path)
-    sync_folder(path.parent, system)
+    sync(path.parent, system)
 
 
-def sync_folder(folder: Path, system: System = SYSTEM) -> None:
-    """Have the names in a folder on the disk."""
-    handle = system.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync(path: Path, system: System = SYSTEM) -> None:
+    """Have a file's content, or the names in a folder, on the disk."""
+    handle = system.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         system.fsync(handle)
     finally:
@@ -135,4 +135,4 @@ def make_folder(folder: Path, system: System = SYSTEM) -> None:
     """A folder that is still there after a power cut."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent, system)
+        sync(folder.parent, system)

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from perpsim.core import EventKind
+from perpsim.exchange.disk import sync
 from perpsim.exchange.units import VALUE_ONE, decimal_text
 from perpsim.replay import broken, compare, trail
 from perpsim.replay.errors import BrokenError, InputError
@@ -176,7 +177,7 @@ def _folder(out: Path) -> Iterator[Path]:
         yield work
         work.chmod(0o755)
         for path in [*work.iterdir(), work]:
-            _sync(path)
+            sync(path)
         refuse_foreign(out)
         if out.exists():
             out.rename(earlier)
@@ -186,15 +187,6 @@ def _folder(out: Path) -> Iterator[Path]:
             earlier.rename(out)
         for left in (work, earlier):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Force a file or folder to the disk, so that a power cut cannot leave a whole-looking result without content."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _differences(place: str, ours: Any, theirs: Any) -> Iterator[str]:

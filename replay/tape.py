@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from perpsim.exchange.disk import sync
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 
@@ -183,7 +184,7 @@ def write(
                     progress(done_bytes, total_bytes)
         for path, final in zip(unfinished, paths, strict=True):
             os.replace(path, final)
-            _sync_folder(final.parent)
+            sync(final.parent)
     finally:
         for path in unfinished:
             path.unlink(missing_ok=True)
@@ -335,15 +336,6 @@ def _write_part(path: Path, rows: Batch, metadata: dict[bytes, bytes]) -> Iterat
                 yield table.slice(first, last - first).nbytes
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in the folder last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _refuse_other(path: Path, rows_sha256: str) -> None:

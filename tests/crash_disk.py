@@ -103,7 +103,7 @@ class RecordingSystem(System):
 
     def open(self, path: Path, flags: int, mode: int = 0o644) -> int:
         handle = os.open(path, flags, mode)
-        if flags & os.O_DIRECTORY:
+        if Path(path).is_dir():
             self.handles[handle] = None
             return handle
         if flags & os.O_TRUNC or path.name not in self.names:
