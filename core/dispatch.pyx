@@ -4,7 +4,7 @@ At equal times the order is: recorded trades, recorded levels, marks, funding, e
 commands. So rows of a tape see the timers of earlier times only; client commands see those of their own time too.
 """
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
@@ -25,17 +25,14 @@ from .prices cimport (
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .risk cimport liquidation_due, mark_group_end
+from .rules cimport RuleField, market_rule, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
-    BASIS_SAMPLES_MAX, NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
+    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
 from .waterfall cimport unwind_due
-
-
-cdef enum:
-    PERIOD_MAX = 1_000_000_000_000_000_000      # ns, 31 years
 
 
 cdef int fire_all(State *s) except -1 nogil:
@@ -159,48 +156,24 @@ cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
 
 
 cdef int set_rule(State *s, const Command *c) except -1 nogil:
-    """Change one number of the rulebook at a date. Market rules are those below 20."""
-    cdef Market *m = &s.markets[0]
+    """Change one number of the rulebook at a date."""
+    cdef Market *m
+    cdef const RuleField *f = venue_rule(c.aux)
+    cdef void *rules = &s.rules
+    cdef bint of_market = f == NULL and is_market_rule(c.aux)
     cdef Event *e
-    cdef int64_t *field = NULL
-    if c.aux < 20:
+    if of_market:
         if c.market >= s.markets_count:
             return reject(s, c, REJECT_UNKNOWN_MARKET)
-        m = &s.markets[c.market]
-        if c.aux == RULE_MAKER_FEE: field = &m.rules.maker_fee
-        elif c.aux == RULE_TAKER_FEE: field = &m.rules.taker_fee
-        elif c.aux == RULE_LIQUIDATION_FEE: field = &m.rules.liquidation_fee
-        elif c.aux == RULE_BAND_UP: field = &m.rules.band_up
-        elif c.aux == RULE_BAND_DOWN: field = &m.rules.band_down
-        elif c.aux == RULE_MARKET_BOUND: field = &m.rules.market_bound
-        elif c.aux == RULE_MIN_NOTIONAL: field = &m.rules.min_notional
-        elif c.aux == RULE_MAX_ORDERS: field = &m.rules.max_orders
-        elif c.aux == RULE_MAX_CONDITIONAL: field = &m.rules.max_conditional
-        elif c.aux == RULE_FUNDING_INTERVAL: field = &m.rules.funding_interval_ns
-        elif c.aux == RULE_MARK_METHOD: field = &m.rules.mark_method
-        elif c.aux == RULE_MARK_PERIOD: field = &m.rules.mark_period_ns
-        elif c.aux == RULE_BASIS_SAMPLES: field = &m.rules.basis_samples
-    elif c.aux == RULE_LIQUIDATION_PERIOD: field = &s.rules.liquidation_period_ns
-    elif c.aux == RULE_LIQUIDATION_DELAY: field = &s.rules.liquidation_delay_ns
-    elif c.aux == RULE_REDUCE_METHOD: field = &s.rules.reduce_method
-    elif c.aux == RULE_REDUCE_LIMIT: field = &s.rules.reduce_limit
-    elif c.aux == RULE_REDUCE_SLICE: field = &s.rules.reduce_slice
-    elif c.aux == RULE_FUND_NOTIONAL_CAP: field = &s.rules.fund_notional_cap
-    elif c.aux == RULE_FUND_UNWIND: field = &s.rules.fund_unwind
-    elif c.aux == RULE_FUND_UNWIND_PERIOD: field = &s.rules.fund_unwind_period_ns
-    elif c.aux == RULE_FUND_UNWIND_SLICE: field = &s.rules.fund_unwind_slice
-    elif c.aux == RULE_ADL_POLICY: field = &s.rules.adl_policy
-    elif c.aux == RULE_ADL_PRICE: field = &s.rules.adl_price
-    elif c.aux == RULE_SOCIALISE: field = &s.rules.socialise
-    elif c.aux == RULE_CROSS_ORDER: field = &s.rules.cross_order
-    if field == NULL:
+        f = market_rule(c.aux)
+        rules = &s.markets[c.market].rules
+    if f == NULL:
         return reject(s, c, REJECT_UNKNOWN_RULE)
-    if not rule_in_range(c.aux, c.value):
+    if not f.low <= c.value <= f.high or slices_without_period(s, c):
         return reject(s, c, REJECT_BAD_VALUE)
-    if c.aux == RULE_FUND_UNWIND and c.value == UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0:
-        return reject(s, c, REJECT_BAD_VALUE)           # slices need a period
-    field[0] = c.value
-    if c.aux < 20:
+    (<int64_t *>(<char *>rules + f.offset))[0] = c.value
+    if of_market:
+        m = &s.markets[c.market]
         refresh_bands(s, m)
         if c.aux == RULE_MARK_PERIOD:
             start_mark_timer(s, m)
@@ -215,28 +188,15 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
     return 0
 
 
-cdef inline bint rule_in_range(int64_t rule, int64_t value) noexcept nogil:
-    if rule == RULE_MAKER_FEE:
-        return -RATE_ONE < value < RATE_ONE
-    if rule == RULE_TAKER_FEE or rule == RULE_LIQUIDATION_FEE or rule == RULE_MARKET_BOUND:
-        return 0 <= value < RATE_ONE
-    if rule == RULE_BAND_DOWN or rule == RULE_REDUCE_SLICE or rule == RULE_FUND_UNWIND_SLICE:
-        return 0 <= value <= RATE_ONE
-    if rule == RULE_FUND_UNWIND_PERIOD:
-        return value > 0
-    if rule == RULE_MARK_PERIOD or rule == RULE_FUNDING_INTERVAL:
-        return 0 <= value <= <int64_t>PERIOD_MAX
-    if rule == RULE_BASIS_SAMPLES:
-        return 0 <= value <= BASIS_SAMPLES_MAX
-    if rule == RULE_MAX_ORDERS or rule == RULE_MAX_CONDITIONAL:
-        return 0 <= value <= 0xFFFF
-    if rule == RULE_REDUCE_METHOD:
-        return REDUCE_NONE <= value <= REDUCE_SLICE
-    if rule == RULE_REDUCE_LIMIT or rule == RULE_FUND_UNWIND or rule == RULE_ADL_POLICY:
-        return 0 <= value <= 2
-    if rule == RULE_ADL_PRICE or rule == RULE_SOCIALISE or rule == RULE_CROSS_ORDER or rule == RULE_MARK_METHOD:
-        return 0 <= value <= 1
-    return value >= 0
+cdef inline bint is_market_rule(int64_t rule) noexcept nogil:
+    """By its number alone, known or not: these need a market."""
+    return rule < 20 or 100 <= rule < 200
+
+
+cdef inline bint slices_without_period(State *s, const Command *c) noexcept nogil:
+    if c.aux == RULE_FUND_UNWIND_PERIOD:
+        return c.value <= 0
+    return c.aux == RULE_FUND_UNWIND and c.value == UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0
 
 
 cdef int price_command(State *s, const Command *c) except -1 nogil:

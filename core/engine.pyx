@@ -18,8 +18,9 @@ from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
 from .records cimport *
+from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
-from .state cimport BASIS_SAMPLES_MAX, LOTS_BITS, PRICE_BITS, Market, Tier, position_new, state_free, state_init
+from .state cimport LOTS_BITS, PRICE_BITS, Market, Tier, position_new, state_free, state_init
 from .state_hash cimport hashes_forget, hashes_update
 from .units cimport RATE_ONE
 from .views cimport (
@@ -27,6 +28,7 @@ from .views cimport (
 )
 
 from .records import COMMAND, EVENT
+from .rules import rules_of
 
 cdef enum:
     TRIGGER_BUCKETS = 1 << 17        # of one side of a market, at most: few enough to stay in the caches
@@ -57,82 +59,18 @@ cdef class EventBuffer:
         self.exports -= 1
 
 
-def venue_parameters(rulebook):
-    """The venue-wide integers that the core reads from a rulebook, by name."""
-    return {name: int(getattr(rulebook, name)) for name in VENUE_RULES}
-
-
 def market_parameters(market):
     """The integers that the core reads from a market's specification, by name; tiers as tuples."""
-    numbers = {name: int(getattr(market, name)) for name in CONTRACT + MARKET_RULES}
+    numbers = {name: int(getattr(market, name)) for name in CONTRACT} | rules_of(market, venue=False)
     numbers["tiers"] = tuple((int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max)) for t in market.tiers)
     return numbers
 
 
-VENUE_RULES = (
-    "liquidation_period_ns", "liquidation_delay_ns", "reduce_method", "reduce_limit", "reduce_slice",
-    "fund_notional_cap", "fund_unwind", "fund_unwind_period_ns", "fund_unwind_slice", "adl_policy", "adl_price",
-    "socialise", "cross_order",
-)
 CONTRACT = (
     "tick_value", "lot_numerator", "lot_denominator", "price_max", "position_max", "asset", "fund_group",
     "queue_model", "tape_walk",
 )
 STATE_PARTS = ("accounts", "positions", "orders", "recorded", "markets", "timers")
-MARKET_RULES = (
-    "maker_fee", "taker_fee", "liquidation_fee", "band_up", "band_down", "market_bound", "trigger_protect",
-    "min_notional", "size_max", "max_orders", "max_conditional", "leverage_default", "mark_method", "mark_period_ns",
-    "basis_samples", "funding_interval_ns", "premium_period_ns", "interest_rate", "funding_inner", "funding_cap",
-    "impact_notional", "volatility",
-)
-
-
-cdef int set_venue_rules(State *s, dict rules) except -1:
-    s.rules.liquidation_period_ns = rules["liquidation_period_ns"]
-    s.rules.liquidation_delay_ns = rules["liquidation_delay_ns"]
-    s.rules.reduce_method = rules["reduce_method"]
-    s.rules.reduce_limit = rules["reduce_limit"]
-    s.rules.reduce_slice = rules["reduce_slice"]
-    s.rules.fund_notional_cap = rules["fund_notional_cap"]
-    s.rules.fund_unwind = rules["fund_unwind"]
-    s.rules.fund_unwind_period_ns = rules["fund_unwind_period_ns"]
-    s.rules.fund_unwind_slice = rules["fund_unwind_slice"]
-    s.rules.adl_policy = rules["adl_policy"]
-    s.rules.adl_price = rules["adl_price"]
-    s.rules.socialise = rules["socialise"]
-    s.rules.cross_order = rules["cross_order"]
-    if s.rules.fund_unwind == UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0:
-        raise ValueError("fund_unwind_period_ns must be positive where the fund unwinds in slices")
-    return 0
-
-
-cdef int set_market_rules(Market *m, dict r) except -1:
-    m.rules.maker_fee = r["maker_fee"]
-    m.rules.taker_fee = r["taker_fee"]
-    m.rules.liquidation_fee = r["liquidation_fee"]
-    m.rules.band_up = r["band_up"]
-    m.rules.band_down = r["band_down"]
-    m.rules.market_bound = r["market_bound"]
-    m.rules.trigger_protect = r["trigger_protect"]
-    m.rules.min_notional = r["min_notional"]
-    m.rules.size_max = r["size_max"]
-    m.rules.max_orders = min(r["max_orders"], 0xFFFF)
-    m.rules.max_conditional = min(r["max_conditional"], 0xFFFF)
-    m.rules.leverage_default = r["leverage_default"]
-    m.rules.mark_method = r["mark_method"]
-    m.rules.mark_period_ns = r["mark_period_ns"]
-    m.rules.basis_samples = r["basis_samples"]
-    m.rules.funding_interval_ns = r["funding_interval_ns"]
-    m.rules.premium_period_ns = r["premium_period_ns"]
-    m.rules.interest_rate = r["interest_rate"]
-    m.rules.funding_inner = r["funding_inner"]
-    m.rules.funding_cap = r["funding_cap"]
-    m.rules.impact_notional = r["impact_notional"]
-    m.rules.volatility = r["volatility"]
-    if m.rules.basis_samples > BASIS_SAMPLES_MAX:
-        raise ValueError(f"basis_samples {m.rules.basis_samples} is above {BASIS_SAMPLES_MAX}")
-    return 0
-
 
 cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
     """Marginal brackets: caps rise, rates rise, and deductions make maintenance continuous at every edge."""
@@ -187,8 +125,8 @@ cdef int set_contract(State *s, Market *m, int32_t number, dict c) except -1:
         raise ValueError(f"market {number}: price_max or position_max is too large")
     if not 0 <= m.asset < s.assets_count or not 0 <= c["fund_group"] < s.fund_count:
         raise ValueError(f"market {number}: unknown asset or fund group")
-    if not 1 <= c["leverage_default"] <= 0xFFFF or c["size_max"] <= 0 or c["size_max"] > c["position_max"]:
-        raise ValueError(f"market {number}: leverage_default or size_max is out of range")
+    if not 0 < m.rules.size_max <= c["position_max"]:
+        raise ValueError(f"market {number}: size_max is out of range")
     m.position_most = NOTIONAL_LIMIT // c["lot_numerator"]
     m.fund_account = s.fund_first + <int32_t>c["fund_group"]
     m.clearing_wallet = (s.clearing_first + number) * s.assets_count + m.asset
@@ -199,8 +137,8 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     """Set up one market from its parameters; it starts open, without prices."""
     cdef Market *m = &s.markets[number]
     cdef int i
+    set_market_rules(&m.rules, parameters)
     set_contract(s, m, number, parameters)
-    set_market_rules(m, parameters)
     set_tiers(s, m, parameters["tiers"])
     for i in range(2):
         ladder_init(&m.sides[i].accounts, m.price_max)
@@ -225,8 +163,8 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
 cdef class Engine:
     """`Engine(rulebook, markets, accounts_max, seed=0, *, venue=0, assets=1, audit=1)`
 
-    rulebook      object with the venue-wide parameters as integer attributes (see VENUE_RULES)
-    markets       sequence of objects with a market's parameters (see CONTRACT and MARKET_RULES) and `tiers`
+    rulebook      object with the venue-wide parameters as integer attributes (rows `v` of rules.pyx)
+    markets       sequence of objects with a market's parameters (see CONTRACT, and rows `m` of rules.pyx) and `tiers`
     accounts_max  number of customer accounts, ids 0 .. accounts_max - 1; house accounts follow (see `house`)
     seed          reserved for rules that draw lots; part of the snapshot
     audit         when invariants are checked. 0: never; 1: after each batch, those of the accounts that changed, the totals,
@@ -238,7 +176,7 @@ cdef class Engine:
 
     def __cinit__(self, rulebook, markets, int accounts_max, int64_t seed=0, *, int venue=0, int assets=1, int audit=1):
         markets = [m if isinstance(m, dict) else market_parameters(m) for m in markets]
-        rules = rulebook if isinstance(rulebook, dict) else venue_parameters(rulebook)
+        rules = rulebook if isinstance(rulebook, dict) else rules_of(rulebook, venue=True)
         if not 0 <= audit <= AUDIT_EVENT:
             raise ValueError(f"audit is 0, 1 or 2, not {audit}")
         if not 1 <= len(markets) < ALL_MARKETS or not 0 < accounts_max < 1 << 30 or not 1 <= assets <= 255:
@@ -250,7 +188,7 @@ cdef class Engine:
         state_init(&self.state, <int32_t>len(markets), assets, accounts_max, funds)
         self.state.venue = venue
         self.buffer.memory = self.state.events
-        set_venue_rules(&self.state, rules)
+        set_venue_rules(&self.state.rules, rules)
         for number, market in enumerate(markets):
             open_market(&self.state, number, market)
 

@@ -26,7 +26,7 @@ LAYERS = (
     ("units",),
     ("ladder", "records"),
     ("state", "idmap"),
-    ("slot_hash",),
+    ("rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
     ("adl", "book", "risk_unit", "stops", "triggers"),
     ("invariants", "settle", "state_hash"),

@@ -1,0 +1,146 @@
+"""Every number of a rulebook that the engine reads, once: a row here is all that a new rule needs besides its field.
+
+`set_rules` fills the fields of a market or venue from a dict at the start; SET_RULE changes those that have a number.
+"""
+
+from libc.stdint cimport int64_t
+
+from .records cimport *
+from .state cimport BASIS_SAMPLES_MAX
+from .units cimport RATE_ONE
+
+cdef enum:
+    FIELDS_MAX = 128
+
+cdef extern from *:
+    """
+    #define PERPSIM_PERIOD_MAX INT64_C(1000000000000000000)     /* ns, 31 years */
+    #define PERPSIM_ANY INT64_MAX
+    """
+    const int64_t PERIOD_MAX "PERPSIM_PERIOD_MAX"
+    const int64_t ANY "PERPSIM_ANY"
+
+cdef RuleField market_fields[FIELDS_MAX]
+cdef RuleField venue_fields[FIELDS_MAX]
+cdef int market_count = 0
+cdef int venue_count = 0
+cdef MarketRules of_market                      # these two for the places of their fields only
+cdef VenueRules of_venue
+
+
+cdef RuleField row(const char *name, void *base, void *field, int64_t number, int64_t low, int64_t high, int64_t usual):
+    cdef RuleField f
+    f.name = name
+    f.number = number
+    f.offset = <char *>field - <char *>base
+    f.low = low
+    f.high = high
+    f.usual = usual
+    return f
+
+
+cdef void m(const char *name, void *field, int64_t number, int64_t low, int64_t high, int64_t usual=0):
+    """A row of a market's rules."""
+    global market_count
+    market_fields[market_count] = row(name, &of_market, field, number, low, high, usual)
+    market_count += 1
+
+
+cdef void v(const char *name, void *field, int64_t number, int64_t low, int64_t high, int64_t usual=0):
+    """A row of the venue's rules."""
+    global venue_count
+    venue_fields[venue_count] = row(name, &of_venue, field, number, low, high, usual)
+    venue_count += 1
+
+
+m("maker_fee", &of_market.maker_fee, RULE_MAKER_FEE, 1 - RATE_ONE, RATE_ONE - 1)
+m("taker_fee", &of_market.taker_fee, RULE_TAKER_FEE, 0, RATE_ONE - 1)
+m("liquidation_fee", &of_market.liquidation_fee, RULE_LIQUIDATION_FEE, 0, RATE_ONE - 1)
+m("band_up", &of_market.band_up, RULE_BAND_UP, 0, ANY)
+m("band_down", &of_market.band_down, RULE_BAND_DOWN, 0, RATE_ONE)
+m("market_bound", &of_market.market_bound, RULE_MARKET_BOUND, 0, RATE_ONE - 1)
+m("trigger_protect", &of_market.trigger_protect, 0, 0, ANY)
+m("min_notional", &of_market.min_notional, RULE_MIN_NOTIONAL, 0, ANY)
+m("size_max", &of_market.size_max, 0, 1, ANY)
+m("max_orders", &of_market.max_orders, RULE_MAX_ORDERS, 0, 0xFFFF, 200)
+m("max_conditional", &of_market.max_conditional, RULE_MAX_CONDITIONAL, 0, 0xFFFF, 10)
+m("leverage_default", &of_market.leverage_default, 0, 1, 0xFFFF, 20)
+m("mark_method", &of_market.mark_method, RULE_MARK_METHOD, MARK_GIVEN, MARK_MEDIAN3)
+m("mark_period_ns", &of_market.mark_period_ns, RULE_MARK_PERIOD, 0, PERIOD_MAX)
+m("basis_samples", &of_market.basis_samples, RULE_BASIS_SAMPLES, 0, BASIS_SAMPLES_MAX)
+m("funding_interval_ns", &of_market.funding_interval_ns, RULE_FUNDING_INTERVAL, 0, PERIOD_MAX)
+m("premium_period_ns", &of_market.premium_period_ns, 0, 0, PERIOD_MAX)
+m("interest_rate", &of_market.interest_rate, 0, -ANY, ANY)
+m("funding_inner", &of_market.funding_inner, 0, 0, ANY)
+m("funding_cap", &of_market.funding_cap, 0, 0, ANY)
+m("impact_notional", &of_market.impact_notional, 0, 0, ANY)
+m("volatility", &of_market.volatility, 0, 0, ANY, RATE_ONE)
+
+v("liquidation_period_ns", &of_venue.liquidation_period_ns, RULE_LIQUIDATION_PERIOD, 0, ANY)
+v("liquidation_delay_ns", &of_venue.liquidation_delay_ns, RULE_LIQUIDATION_DELAY, 0, ANY)
+v("reduce_method", &of_venue.reduce_method, RULE_REDUCE_METHOD, REDUCE_NONE, REDUCE_SLICE, REDUCE_TO_SAFE)
+v("reduce_limit", &of_venue.reduce_limit, RULE_REDUCE_LIMIT, LIMIT_BANKRUPTCY, LIMIT_NONE)
+v("reduce_slice", &of_venue.reduce_slice, RULE_REDUCE_SLICE, 0, RATE_ONE)
+v("fund_notional_cap", &of_venue.fund_notional_cap, RULE_FUND_NOTIONAL_CAP, 0, ANY)
+v("fund_unwind", &of_venue.fund_unwind, RULE_FUND_UNWIND, UNWIND_HOLD, UNWIND_SLICES)
+v("fund_unwind_period_ns", &of_venue.fund_unwind_period_ns, RULE_FUND_UNWIND_PERIOD, 0, ANY)
+v("fund_unwind_slice", &of_venue.fund_unwind_slice, RULE_FUND_UNWIND_SLICE, 0, RATE_ONE)
+v("adl_policy", &of_venue.adl_policy, RULE_ADL_POLICY, ADL_NONE, ADL_BINANCE)
+v("adl_price", &of_venue.adl_price, RULE_ADL_PRICE, ADL_PRICE_BANKRUPTCY, ADL_PRICE_MARK)
+v("socialise", &of_venue.socialise, RULE_SOCIALISE, SOCIALISE_NONE, SOCIALISE_WINNERS)
+v("cross_order", &of_venue.cross_order, RULE_CROSS_ORDER, FIRST_LARGEST_MAINTENANCE, FIRST_LARGEST_LOSS)
+
+
+cdef const RuleField *market_rule(int64_t number) noexcept nogil:
+    """A market's rule that SET_RULE knows by this number, NULL if there is none."""
+    cdef int i
+    for i in range(market_count):
+        if number > 0 and market_fields[i].number == number:
+            return &market_fields[i]
+    return NULL
+
+
+cdef const RuleField *venue_rule(int64_t number) noexcept nogil:
+    """A rule of the whole venue that SET_RULE knows by this number, NULL if there is none."""
+    cdef int i
+    for i in range(venue_count):
+        if number > 0 and venue_fields[i].number == number:
+            return &venue_fields[i]
+    return NULL
+
+
+cdef tuple names(const RuleField *fields, int count):
+    return tuple(fields[i].name.decode() for i in range(count))
+
+
+cdef int set_rules(const RuleField *fields, int count, void *rules, dict stated) except -1:
+    cdef int i
+    for i in range(count):
+        name = fields[i].name.decode()
+        value = stated.get(name, fields[i].usual)
+        if not fields[i].low <= value <= fields[i].high:
+            raise ValueError(f"{name} {value} is out of range: {fields[i].low} to {fields[i].high}")
+        (<int64_t *>(<char *>rules + fields[i].offset))[0] = value
+    return 0
+
+
+cdef int set_market_rules(MarketRules *rules, dict stated) except -1:
+    """Fill in a market's rules. Raises ValueError, with the rule's name."""
+    return set_rules(market_fields, market_count, rules, stated)
+
+
+cdef int set_venue_rules(VenueRules *rules, dict stated) except -1:
+    """Fill in the venue's rules. Raises ValueError, with the rule's name."""
+    set_rules(venue_fields, venue_count, rules, stated)
+    if rules.fund_unwind == UNWIND_SLICES and rules.fund_unwind_period_ns <= 0:
+        raise ValueError("fund_unwind_period_ns must be positive where the fund unwinds in slices")
+    return 0
+
+
+def rules_of(thing, bint venue):
+    """The rules that an object states as attributes, by name, as integers. Raises ValueError if it states none."""
+    wanted = names(venue_fields, venue_count) if venue else names(market_fields, market_count)
+    stated = {name: int(getattr(thing, name)) for name in wanted if hasattr(thing, name)}
+    if not stated:
+        raise ValueError(f"{thing!r} states no rules")
+    return stated
