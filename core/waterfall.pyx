@@ -9,16 +9,16 @@ fund keeps the position at the mark.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
-from .adl cimport adl_next
 from .bands cimport band_limit
 from .book cimport NONE
+from .deleverage cimport deleverage, portion
 from .events cimport event_new
 from .ledger cimport change_position, transfer
 from .margin cimport cross_equity, pnl_at, value_at
 from .orders cimport match_and_settle
 from .records cimport *
 from .risk_unit cimport next_position, share_of, unit_event
-from .settle cimport cancel_orders_of, trim_reduce_only
+from .settle cimport trim_reduce_only
 from .state cimport ACCOUNT_HOUSE, TIMER_UNWIND, Position, Wallet, mark_dirty, wallet_of
 from .timers cimport timer_add
 from .units cimport RATE_ONE, abs64, add_checked, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, ticks_t
@@ -98,15 +98,6 @@ cdef int absorb(State *s, int32_t wallet, int32_t position, int32_t slot, money_
     return trim_reduce_only(s, slot)
 
 
-cdef inline money_t portion(State *s, money_t whole, lots_t part, lots_t lots) noexcept nogil:
-    """whole * part / lots with lots signed alike, toward zero; all of it for the last part."""
-    if part == lots:
-        return whole
-    if whole < 0:
-        return -mul_div_floor(-whole, abs64(part), abs64(lots), &s.overflow)
-    return mul_div_floor(whole, abs64(part), abs64(lots), &s.overflow)
-
-
 cdef int move_to_fund(State *s, Market *m, int32_t slot, lots_t lots, money_t *value, money_t *share) except -1 nogil:
     """`lots` (signed) of a position go to the fund with their part of `value` and `share`, which are reduced."""
     cdef Position *p = &s.positions[slot]
@@ -131,54 +122,6 @@ cdef int move_to_fund(State *s, Market *m, int32_t slot, lots_t lots, money_t *v
     if s.rules.fund_unwind == UNWIND_SLICES and s.positions[m.fund_position].due_ns <= s.time_ns:
         s.positions[m.fund_position].due_ns = s.time_ns + s.rules.fund_unwind_period_ns
         timer_add(s, s.positions[m.fund_position].due_ns, TIMER_UNWIND, m.id, 0, 0)
-    return 0
-
-
-cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *share) except -1 nogil:
-    """Close a position against the front of the ADL queue; what finds nobody stays.
-
-    At bankruptcy value the counterparties give up the difference to the mark. Where the rulebook says mark, the fund
-    pays that difference as long as it can.
-    """
-    cdef Position *p = &s.positions[slot]
-    cdef bint longs = p.lots < 0
-    cdef int32_t other
-    cdef lots_t lots
-    cdef money_t part_value, part_share, moved, net, at_mark
-    cdef Event *e
-    while p.lots:
-        other = adl_next(s, m, longs)
-        if other == NONE:
-            return 0
-        cancel_orders_of(s, other, REASON_ADL)
-        lots = min64(abs64(p.lots), abs64(s.positions[other].lots))
-        if p.lots < 0:
-            lots = -lots
-        part_value = portion(s, value[0], lots, p.lots)
-        part_share = portion(s, share[0], lots, p.lots)
-        value[0] -= part_value
-        share[0] -= part_share
-        moved = part_value - part_share
-        at_mark = moved
-        if s.rules.adl_price == ADL_PRICE_MARK and (part_share >= 0 or fund_equity(s, m, &net) >= -part_share):
-            at_mark = part_value
-        change_position(s, slot, -lots, -moved)
-        if at_mark != moved:
-            change_position(s, m.fund_position, lots, moved)
-            change_position(s, m.fund_position, -lots, -at_mark)
-        change_position(s, other, lots, at_mark)
-        s.wallets[s.positions[other].wallet].adl_hits += 1
-        e = event_new(s, EVENT_ADL)
-        e.account = s.positions[other].account
-        e.maker_account = p.account
-        e.market = p.market
-        e.asset = <uint8_t>m.asset
-        e.side = SIDE_BUY if lots > 0 else SIDE_SELL
-        e.size_lots = abs64(lots)
-        e.value = at_mark
-        e.aux = part_value - at_mark
-        e.fee = at_mark - moved         # what the fund gains by it; negative: what it pays
-        e.price_ticks = at_mark / lots / m.tick_lot_money
     return 0
 
 

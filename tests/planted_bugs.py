@@ -111,7 +111,7 @@ BUGS = [
         "the whole is sold where a part restores maintenance, the fee being above the rate of the lower brackets",
     ),
     Bug(
-        "portion-down", "waterfall.pyx",
+        "portion-down", "deleverage.pxd",
         "        return -mul_div_floor(-whole, abs64(part), abs64(lots), &s.overflow)",
         "        return mul_div_floor(whole, abs64(part), abs64(lots), &s.overflow)",
         "the part of a short's value that goes with a part of it is rounded away from zero",

@@ -30,7 +30,7 @@ LAYERS = (
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
     ("adl", "book", "risk_unit", "stops", "triggers"),
     ("invariants", "settle", "state_hash"),
-    ("auction", "audit", "orders", "overlay", "prices", "views"),
+    ("auction", "audit", "deleverage", "orders", "overlay", "prices", "views"),
     ("accounts", "plain", "recorded_orders", "waterfall"),
     ("reduction",),
     ("liquidation",),

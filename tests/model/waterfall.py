@@ -4,11 +4,10 @@ Each position leaves with its share of the unit's equity, at the value where tha
 price), so the unit ends with exactly nothing.
 """
 
-from .adl import next_counterparty
+from .deleverage import Remainder, deleverage
 from .ledger import change_position, transfer
 from .margin import Unit, cross_equity, maintenance_of, pnl_of, value_of
-from .matching import cancel_orders_of
-from .numbers import ceil_div, part_of, trunc_div
+from .numbers import ceil_div, trunc_div
 from .state import Market, Position, Venue, Wallet
 from .timers import UNWIND
 from .wire import (
@@ -17,11 +16,9 @@ from .wire import (
     ISOLATED,
     RATE_ONE,
     SELL,
-    AdlPrice,
     CrossOrder,
     EventKind,
     FundUnwind,
-    Reject,
     Socialise,
 )
 
@@ -83,21 +80,6 @@ def fund_capacity(v: Venue, m: Market, lots: int, value: int, share: int) -> int
     return fits
 
 
-class Remainder:
-    """What is still to be moved of one position: its value at mark and its share of the equity."""
-
-    def __init__(self, p: Position, share: int) -> None:
-        self.p, self.value, self.share = p, value_of(p), share
-
-    def cut(self, size: int) -> tuple[int, int]:
-        """The parts of value and share that go with `size` lots, toward zero; the last part takes all."""
-        held = abs(self.p.lots)
-        parts = part_of(self.value, size, held), part_of(self.share, size, held)
-        self.value -= parts[0]
-        self.share -= parts[1]
-        return parts
-
-
 def absorb(v: Venue, unit: Unit, p: Position, share: int) -> None:
     m, lots = p.market, p.lots
     rest = Remainder(p, share)
@@ -133,30 +115,6 @@ def move_to_fund(v: Venue, p: Position, size: int, rest: Remainder) -> None:
     if v.fund_unwind == FundUnwind.SLICES and fund.due_ns <= v.time_ns:
         fund.due_ns = v.time_ns + v.fund_unwind_period_ns
         v.timer(fund.due_ns, UNWIND, m)
-
-
-def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
-    """Close against the front of the queue. At mark the fund pays the difference, as long as it can."""
-    m, fund = p.market, p.market.fund_position
-    while p.lots and (other := next_counterparty(v, m, longs=p.lots < 0)) is not None:
-        cancel_orders_of(v, other, Reject.BY_ADL)
-        size = min(abs(p.lots), abs(other.lots))
-        lots = size if p.lots > 0 else -size
-        value, share = rest.cut(size)
-        moved = paid = value - share
-        if v.adl_price == AdlPrice.MARK and (share >= 0 or fund_equity(v, m) >= -share):
-            paid = value
-        change_position(v, p, -lots, -moved)
-        if paid != moved:
-            change_position(v, fund, lots, moved)
-            change_position(v, fund, -lots, -paid)
-        change_position(v, other, lots, paid)
-        other.wallet.adl_hits += 1
-        v.emit(
-            EventKind.ADL, account=other.account, maker_account=p.account, market=m.number, asset=m.asset,
-            side=BUY if lots > 0 else SELL, size_lots=size, value=paid, aux=value - paid, fee=paid - moved,
-            price_ticks=trunc_div(trunc_div(paid, lots), m.tick_lot_money),
-        )  # fmt: skip
 
 
 def pay(v: Venue, kind: int, payer: Wallet, unit: Unit, amount: int) -> None:

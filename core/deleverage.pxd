@@ -1,0 +1,16 @@
+# Who closes against a bankrupt position, how many contracts, and at what price. See deleverage.pyx.
+
+from libc.stdint cimport int32_t
+
+from .state cimport Market, State
+from .units cimport abs64, lots_t, money_t, mul_div_floor
+
+cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *share) except -1 nogil
+
+cdef inline money_t portion(State *s, money_t whole, lots_t part, lots_t lots) noexcept nogil:
+    """whole * part / lots with lots signed alike, toward zero; all of it for the last part."""
+    if part == lots:
+        return whole
+    if whole < 0:
+        return -mul_div_floor(-whole, abs64(part), abs64(lots), &s.overflow)
+    return mul_div_floor(whole, abs64(part), abs64(lots), &s.overflow)
