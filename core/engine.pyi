@@ -7,13 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NOTIONAL_LIMIT: Final[int]
-VENUE_RULES: Final[tuple[str, ...]]
 CONTRACT: Final[tuple[str, ...]]
-MARKET_RULES: Final[tuple[str, ...]]
 STATE_PARTS: Final[tuple[str, ...]]
-
-def venue_parameters(rulebook: Any) -> dict[str, int]:
-    """The venue-wide integers that the core reads from a rulebook, by name."""
 
 def market_parameters(market: Any) -> dict[str, Any]:
     """The integers that the core reads from a market's specification, by name; tiers as tuples."""
@@ -26,7 +21,7 @@ class Engine:
     """Rules of a venue, its markets, and everybody's orders, positions and money.
 
     `rulebook` and `markets` are objects with integer attributes (perpsim.exchange.Rulebook and MarketSpec), or the
-    dicts that `venue_parameters` and `market_parameters` make of them. Raises ValueError for parameters that do not fit
+    dicts that `rules.rules_of` and `market_parameters` make of them. Raises ValueError for parameters that do not fit
     together, OverflowError when a number leaves 64 bits, InvariantError from `check` or an audit.
     """
 
