@@ -18,6 +18,7 @@ BANNED = re.compile(r"\b(TODO|FIXME|XXX|HACK|breakpoint|pdb|set_trace)\b")
 PRINTING = {
     "replay/cli.py",
     "tests/fuzz.py",
+    "tests/golden/__main__.py",
     "tests/identity.py",
     "tests/lines.py",
     "tests/many_streams.py",

@@ -1,0 +1,1 @@
+"""Published numbers against the product: `python -m tests.golden FILE.json`."""
