@@ -13,6 +13,7 @@ from .auction cimport uncross
 from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
+from .fund cimport unwind_due
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
@@ -32,7 +33,6 @@ from .state cimport (
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
-from .waterfall cimport unwind_due
 
 
 cdef int fire_all(State *s) except -1 nogil:

@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .bands cimport band_limit
 from .book cimport NONE, matches_now
+from .cover cimport cover_shortfall
 from .events cimport event_new
 from .ledger cimport move_isolated, transfer
 from .margin cimport fee_of, maintenance_of, unit_equity, unit_maintenance, value_at
@@ -16,7 +17,6 @@ from .records cimport *
 from .risk_unit cimport next_position, share_of, unit_event
 from .state cimport Market, Position, Tier, Wallet, wallet_of
 from .units cimport RATE_ONE, abs64, div_ceil, div_floor, lots_t, max64, min64, money_t, mul_div_ceil, ticks_t
-from .waterfall cimport cover_shortfall
 
 
 cdef bint reduce_once(State *s, int32_t wallet, int32_t position) except -1 nogil:

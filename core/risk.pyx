@@ -10,6 +10,7 @@ from libc.stdlib cimport qsort
 
 from .adl cimport adl_forget
 from .book cimport NONE
+from .fund cimport unwind
 from .liquidation cimport resume, start
 from .orders cimport fire_conditionals
 from .records cimport *
@@ -17,7 +18,6 @@ from .risk_unit cimport stage_of
 from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_QUEUED, Found, Market, Position, Wallet, pool_grow
 from .triggers cimport clear_unit, collect_crossed, stamp_unit, trigger_clear
 from .units cimport RATE_ONE, i128, max64, money_t, prefetch, wide_mul
-from .waterfall cimport unwind
 
 
 cdef int look(State *s, int32_t wallet, int32_t position) except -1 nogil:

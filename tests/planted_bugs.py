@@ -117,7 +117,7 @@ BUGS = [
         "the part of a short's value that goes with a part of it is rounded away from zero",
     ),
     Bug(
-        "capacity-direction", "waterfall.pyx",
+        "capacity-direction", "fund.pyx",
         "(lots > 0) != (net > 0) else -abs64(net)",
         "(lots > 0) == (net > 0) else -abs64(net)",
         "what the fund carries makes room for more of the same side",
@@ -135,7 +135,7 @@ BUGS = [
         "among losers the most leveraged comes last",
     ),
     Bug(
-        "winners-give-less", "waterfall.pyx",
+        "winners-give-less", "cover.pyx",
         "min64(mul_div_ceil(wanted, give, total, &s.overflow)",
         "min64(mul_div_floor(wanted, give, total, &s.overflow)",
         "shares of a socialised loss are rounded down, so a unit of it is left",
