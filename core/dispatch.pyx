@@ -14,15 +14,15 @@ from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
 from .fund cimport unwind_due
+from .funding cimport change_funding, funding_due
+from .index_price cimport change_index, shocked
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
+from .marks cimport change_mark, forget_basis
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
-from .prices cimport (
-    change_funding, change_index, change_mark, forget_basis, funding_due, mark_due, premium_due, shocked,
-    start_funding_timer, start_mark_timer, start_timers,
-)
+from .prices cimport mark_due, premium_due, start_funding_timer, start_mark_timer, start_timers
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .risk cimport liquidation_due, mark_group_end

@@ -61,13 +61,13 @@ BUGS = [
         "fees are rounded for the account",
     ),
     Bug(
-        "funding-down", "prices.pyx",
+        "funding-down", "funding.pyx",
         "mul_div_ceil(value_at(s, m, p.lots, m.mark), m.funding_rate",
         "mul_div_floor(value_at(s, m, p.lots, m.mark), m.funding_rate",
         "funding is rounded for the account",
     ),
     Bug(
-        "funding-twice", "prices.pyx",
+        "funding-twice", "funding.pyx",
         "        m.funding_next_ns = 0           # paid: another timer of this instant finds nothing to do\n",
         "        pass\n",
         "funding is paid twice at a stamp that was moved away and back",
