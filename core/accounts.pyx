@@ -1,24 +1,20 @@
 """Account commands. Each returns a reject code; a refusal changes nothing and is an event."""
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from .events cimport event_new
-from .idmap cimport find_position
+from .hedge cimport hedged, leg_made, legs_of, refused_leg
+from .idmap cimport find_leg
 from .ladder cimport NONE
 from .ledger cimport change_position, move_isolated
 from .margin cimport available, maintenance_of, tier_of, value_at
 from .orders cimport reject
 from .records cimport *
 from .state cimport (
-    ACCOUNT_HOUSE, STAGE_NONE, Market, Position, Wallet, mark_dirty, position_new, tiers_of_leverage, touch,
+    ACCOUNT_HEDGE, ACCOUNT_HOUSE, STAGE_NONE, WALLET_HEDGE, Market, Position, Wallet, mark_dirty, tiers_of_leverage, touch,
     wallet_of,
 )
 from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t, mul_div_floor
-
-
-cdef int32_t position_of(State *s, const Command *c) except -1 nogil:
-    cdef int32_t slot = find_position(s, c.account, c.market)
-    return position_new(s, c.account, c.market) if slot == NONE else slot
 
 
 cdef Event *account_event(State *s, const Command *c, int kind) except NULL nogil:
@@ -60,66 +56,113 @@ cdef int withdraw(State *s, const Command *c) except -1 nogil:
     return mark_dirty(s, c.account * s.assets_count + c.asset)
 
 
+cdef int refused_leverage(State *s, Market *m, Position *p, int64_t leverage) noexcept nogil:
+    """Why a position, or a leg, cannot have another leverage, whatever margin there is; REJECT_NONE if it can."""
+    if s.wallets[p.wallet].stage != STAGE_NONE or p.stage != STAGE_NONE:
+        return REJECT_IN_LIQUIDATION
+    if p.lots or p.resting_orders:
+        if leverage > tier_of(s, m, abs64(value_at(s, m, p.lots, m.mark))).leverage_max:
+            return REJECT_LEVERAGE_CAP
+        if p.mode == MODE_ISOLATED and p.lots and leverage < p.leverage:
+            return REJECT_POSITION_OPEN     # isolated: add margin instead
+    return REJECT_NONE
+
+
 cdef int set_leverage(State *s, const Command *c) except -1 nogil:
     """Leverage of one account in one market; a lower one needs the margin, a higher one must suit the tier."""
     cdef Market *m = &s.markets[c.market]
-    cdef int32_t slot
+    cdef int32_t slots[2]
+    cdef uint16_t old[2]
+    cdef int32_t i, count
+    cdef int reason
+    cdef bint lower = False
     cdef Position *p
-    cdef Wallet *w
-    cdef money_t value
-    cdef uint16_t old
     if c.value < 1 or c.value > s.tiers[m.tier_first].leverage_max:
         return reject(s, c, REJECT_LEVERAGE_CAP)
-    slot = position_of(s, c)
-    p = &s.positions[slot]
-    w = &s.wallets[p.wallet]
-    if w.stage != STAGE_NONE or p.stage != STAGE_NONE:
-        return reject(s, c, REJECT_IN_LIQUIDATION)
-    if p.lots or p.resting_orders:
-        value = value_at(s, m, p.lots, m.mark)
-        if c.value > tier_of(s, m, abs64(value)).leverage_max:
-            return reject(s, c, REJECT_LEVERAGE_CAP)
-        if p.mode == MODE_ISOLATED and p.lots and c.value < p.leverage:
-            return reject(s, c, REJECT_POSITION_OPEN)   # isolated: add margin instead
-        old = p.leverage
-        p.leverage = <uint16_t>c.value
-        if c.value < old and available(s, w, NONE, True) < 0:
-            p.leverage = old
-            return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
-    p.leverage = <uint16_t>c.value
-    p.cap_tiers = tiers_of_leverage(s, m, p.leverage)
-    touch(s, p.wallet)
+    count = legs_of(s, c, slots)
+    for i in range(count):
+        p = &s.positions[slots[i]]
+        old[i] = p.leverage
+        lower = lower or (c.value < p.leverage and (p.lots or p.resting_orders))
+        reason = refused_leverage(s, m, p, c.value)
+        if reason:
+            return reject(s, c, reason)
+    for i in range(count):
+        s.positions[slots[i]].leverage = <uint16_t>c.value
+    if lower and available(s, wallet_of(s, c.account, m.asset), NONE, True) < 0:
+        for i in range(count):
+            s.positions[slots[i]].leverage = old[i]
+        return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
+    for i in range(count):
+        s.positions[slots[i]].cap_tiers = tiers_of_leverage(s, m, c.value)
+    touch(s, c.account * s.assets_count + m.asset)
     account_event(s, c, EVENT_LEVERAGE)
     return 0
 
 
 cdef int set_margin_mode(State *s, const Command *c) except -1 nogil:
-    """Cross (aux 0) or isolated (1); refused while there is a position or an order."""
-    cdef int32_t slot
+    """Cross (aux 0) or isolated (1), both legs alike; refused while there is a position or an order."""
+    cdef int32_t slots[2]
+    cdef int32_t i, count
     cdef Position *p
     cdef Event *e
     if c.aux != MODE_CROSS and c.aux != MODE_ISOLATED:
         return reject(s, c, REJECT_BAD_ENUM)
-    slot = position_of(s, c)
-    p = &s.positions[slot]
-    if p.stage != STAGE_NONE or s.wallets[p.wallet].stage != STAGE_NONE:
-        return reject(s, c, REJECT_IN_LIQUIDATION)
-    if p.lots:
-        return reject(s, c, REJECT_POSITION_OPEN)
-    if p.orders_head != NONE:
-        return reject(s, c, REJECT_ORDERS_OPEN)
-    p.mode = <uint8_t>c.aux
-    touch(s, p.wallet)
+    count = legs_of(s, c, slots)
+    for i in range(count):
+        p = &s.positions[slots[i]]
+        if p.stage != STAGE_NONE or s.wallets[p.wallet].stage != STAGE_NONE:
+            return reject(s, c, REJECT_IN_LIQUIDATION)
+        if p.lots:
+            return reject(s, c, REJECT_POSITION_OPEN)
+        if p.orders_head != NONE:
+            return reject(s, c, REJECT_ORDERS_OPEN)
+    for i in range(count):
+        s.positions[slots[i]].mode = <uint8_t>c.aux
+    touch(s, s.positions[slots[0]].wallet)
     e = account_event(s, c, EVENT_MARGIN_MODE)
     e.aux = c.aux
     return 0
 
 
+cdef int refused_mode(State *s, int32_t wallet) noexcept nogil:
+    """Why an account's position mode cannot change, as far as one of its wallets says."""
+    cdef int32_t slot = s.wallets[wallet].positions_head
+    cdef bint held = False, ordered = False
+    cdef Position *p
+    if s.wallets[wallet].stage != STAGE_NONE:
+        return REJECT_IN_LIQUIDATION
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.stage != STAGE_NONE:
+            return REJECT_IN_LIQUIDATION
+        held = held or p.lots != 0
+        ordered = ordered or p.orders_head != NONE
+        slot = p.account_next
+    return REJECT_POSITION_OPEN if held else REJECT_ORDERS_OPEN if ordered else REJECT_NONE
+
+
 cdef int set_position_mode(State *s, const Command *c) except -1 nogil:
-    """Only one-way (aux 0)."""
-    if c.aux != 0:
-        return reject(s, c, REJECT_ONE_WAY_ONLY)
-    account_event(s, c, EVENT_POSITION_MODE)
+    """One-way (aux 0) or hedge mode (1), in all markets; refused while there is a position or an order."""
+    cdef int32_t first = c.account * s.assets_count, i
+    cdef int reason
+    cdef Event *e
+    if c.aux != 0 and c.aux != 1:
+        return reject(s, c, REJECT_BAD_ENUM)
+    for i in range(s.assets_count):
+        reason = refused_mode(s, first + i)
+        if reason:
+            return reject(s, c, reason)
+    if c.aux:
+        s.accounts[c.account].flags |= ACCOUNT_HEDGE
+    else:
+        s.accounts[c.account].flags &= ~ACCOUNT_HEDGE
+    for i in range(s.assets_count):
+        s.wallets[first + i].flags &= ~WALLET_HEDGE
+        s.wallets[first + i].flags |= WALLET_HEDGE if c.aux else 0
+        touch(s, first + i)
+    e = account_event(s, c, EVENT_POSITION_MODE)
+    e.aux = c.aux
     return 0
 
 
@@ -129,10 +172,14 @@ cdef int move_margin(State *s, const Command *c) except -1 nogil:
     Removable (Binance): min(margin - maintenance, margin + pnl - value / leverage), never below what keeps it open.
     """
     cdef Market *m = &s.markets[c.market]
-    cdef int32_t slot = find_position(s, c.account, c.market)
+    cdef int32_t slot
     cdef Position *p
     cdef Wallet *w
     cdef money_t value, room
+    cdef int reason = refused_leg(s, m, c)
+    if reason:
+        return reject(s, c, reason)
+    slot = find_leg(s, c.account, c.market, c.position_side)
     if c.value == 0:
         return reject(s, c, REJECT_BAD_VALUE)
     if slot == NONE or s.positions[slot].mode != MODE_ISOLATED or s.positions[slot].lots == 0:
@@ -165,6 +212,7 @@ cdef int seed_position(State *s, const Command *c) except -1 nogil:
     cdef Position *p
     cdef Wallet *w
     cdef lots_t lots = c.size_lots if c.side == SIDE_BUY else -c.size_lots
+    cdef int leg = LEG_BOTH
     cdef money_t cost
     cdef Event *e
     if m.state >= MARKET_SETTLING:
@@ -177,7 +225,9 @@ cdef int seed_position(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_NO_MARK)     # without one it has no value, so its owner would look bankrupt
     if c.value <= 0 or c.value > m.price_max * m.tick_value or c.aux < 0:
         return reject(s, c, REJECT_BAD_VALUE)
-    slot = position_of(s, c)
+    if hedged(s, m, c.account):
+        leg = LEG_LONG if c.side == SIDE_BUY else LEG_SHORT
+    slot = leg_made(s, c.account, c.market, leg)
     p = &s.positions[slot]
     w = &s.wallets[p.wallet]
     if p.lots:

@@ -56,7 +56,7 @@ _SENTENCES = {
     BREACH_SILENT_LOTS: "P1 account {0}, market {1}: lots that changed without being noted",
     BREACH_SILENT_COST: "M2 account {0}, market {1}: a cost that changed without being noted",
     BREACH_FLAT: "account {0}, market {1}: a flat position has cost or margin",
-    BREACH_MODE: "account {0}, market {1}: margin in a position that is not isolated",
+    BREACH_MODE: "account {0}, market {1}: margin in a position that is not isolated, or lots of the wrong side in a leg",
     BREACH_POSITION_INDEX: "O4 position index of account {0}, market {1}",
     BREACH_POSITION_LISTS: "O4 list of positions of account {0}",
     BREACH_COUNTS: "O4 order counts of account {0}, market {1}",

@@ -93,8 +93,12 @@ cdef inline int32_t find_order(State *s, int32_t account, int64_t order_id) noex
     cdef int64_t at
     return find_order_at(s, account, order_id, key_hash(account, order_id), &at)
 
-cdef inline int32_t find_position(State *s, int32_t account, int32_t market) noexcept nogil:
-    cdef uint64_t hashed = key_hash(account, market)
+cdef inline int64_t leg_key(int32_t market, int leg) noexcept nogil:
+    return market | <int64_t>leg << 32
+
+cdef inline int32_t find_leg(State *s, int32_t account, int32_t market, int leg) noexcept nogil:
+    """Slot of an account's position in a market, NONE if it never had one; `leg` is LEG_BOTH in one-way mode."""
+    cdef uint64_t hashed = key_hash(account, leg_key(market, leg))
     cdef int64_t i = <int64_t>(hashed >> 32) & s.position_index.mask
     cdef uint64_t entry
     cdef int32_t slot
@@ -104,6 +108,6 @@ cdef inline int32_t find_position(State *s, int32_t account, int32_t market) noe
             return NONE
         if entry >> 32 == hashed >> 32:
             slot = <int32_t><uint32_t>entry - 1
-            if s.positions[slot].account == account and s.positions[slot].market == market:
+            if s.positions[slot].account == account and s.positions[slot].market == market and s.positions[slot].leg == leg:
                 return slot
         i = (i + 1) & s.position_index.mask

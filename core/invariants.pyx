@@ -7,16 +7,16 @@ They hold between commands; those of risk only while no mark group is open and t
 from libc.stdint cimport uint32_t
 
 from .book cimport NO_PRICE, first_order, world_lots
-from .idmap cimport find_order, find_position, key_hash
+from .idmap cimport find_leg, find_order, key_hash
 from .ladder cimport NONE, ladder_get, ladder_is_marked, ladder_next, ladder_previous
 from .margin cimport maintenance_of, unit_equity, unit_maintenance, value_at
 from .records cimport (
-    FLAG_CLOSE_POSITION, FLAG_REDUCE_ONLY, FLAG_TRAILING, MARKET_OPEN, MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL,
-    TIF_GTD,
+    FLAG_CLOSE_POSITION, FLAG_REDUCE_ONLY, FLAG_TRAILING, LEG_BOTH, LEG_LONG, LEG_SHORT, MARKET_OPEN, MODE_CROSS,
+    MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIF_GTD,
 )
 from .state cimport (
-    ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STATE_RESTING, STATE_WAITING, WALLET_DIRTY, WALLET_QUEUED, Level,
-    Order, Position, Timer, Trigger, Wallet, WorldLevel,
+    ACCOUNT_HEDGE, ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STATE_RESTING, STATE_WAITING, WALLET_DIRTY, WALLET_HEDGE,
+    WALLET_QUEUED, Level, Order, Position, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport abs64, div_ceil, max64, min64, money_t, value_t
 
@@ -34,7 +34,7 @@ cdef int check_wallet(State *s, int32_t wallet, Breach *b) noexcept nogil:
     cdef uint64_t told = <uint64_t>w.deposited + <uint64_t>w.realised - <uint64_t>w.fees
     told += <uint64_t>w.funding + <uint64_t>w.absorbed
     while slot != NONE:
-        if expect(b, 0 <= slot < s.positions_count and s.positions[slot].wallet == wallet and seen <= s.markets_count,
+        if expect(b, 0 <= slot < s.positions_count and s.positions[slot].wallet == wallet and seen <= 3 * s.markets_count,
                   BREACH_POSITION_LISTS, w.account, 0, slot, wallet):
             return 1
         held += <uint64_t>s.positions[slot].isolated_margin
@@ -43,7 +43,8 @@ cdef int check_wallet(State *s, int32_t wallet, Breach *b) noexcept nogil:
     if w.account <= s.world or w.account == s.deficit:
         if equal(b, BREACH_REASONS, w.account, 0, <int64_t>held, <int64_t>told):
             return 1
-    return equal(b, BREACH_FLAGS, w.account, 0, w.flags & WALLET_QUEUED, 0)
+    return equal(b, BREACH_FLAGS, w.account, 0, w.flags & WALLET_QUEUED, 0) or \
+        equal(b, BREACH_FLAGS, w.account, 1, (w.flags & WALLET_HEDGE) != 0, (s.accounts[w.account].flags & ACCOUNT_HEDGE) != 0)
 
 
 cdef int check_position(State *s, int32_t slot, Breach *b) noexcept nogil:
@@ -55,7 +56,10 @@ cdef int check_position(State *s, int32_t slot, Breach *b) noexcept nogil:
     if expect(b, p.mode == MODE_ISOLATED or (p.mode == MODE_CROSS and p.isolated_margin == 0), BREACH_MODE, p.account,
               p.market, p.isolated_margin, 0):
         return 1
-    if equal(b, BREACH_POSITION_INDEX, p.account, p.market, find_position(s, p.account, p.market), slot):
+    if expect(b, p.leg == LEG_BOTH or (p.leg == LEG_LONG and p.lots >= 0) or (p.leg == LEG_SHORT and p.lots <= 0),
+              BREACH_MODE, p.account, p.market, p.leg, 0):
+        return 1
+    if equal(b, BREACH_POSITION_INDEX, p.account, p.market, find_leg(s, p.account, p.market, p.leg), slot):
         return 1
     if equal(b, BREACH_POSITION_INDEX, p.account, p.market, p.wallet, p.account * s.assets_count + m.asset):
         return 1

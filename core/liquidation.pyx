@@ -14,6 +14,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .adl cimport adl_forget
 from .book cimport NONE
+from .hedge cimport net_legs
 from .margin cimport unit_equity, unit_maintenance
 from .records cimport (
     EVENT_LIQUIDATION_ENDED, EVENT_LIQUIDATION_STARTED, MODE_CROSS, REASON_LIQUIDATION, Event,
@@ -71,6 +72,8 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
             if s.positions[slot].mode == MODE_CROSS:
                 cancel_orders_of(s, slot, REASON_LIQUIDATION)
             slot = s.positions[slot].account_next
+        if s.rules.net_hedges:
+            net_legs(s, wallet)
     return step(s, wallet, position)
 
 

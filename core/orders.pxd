@@ -6,12 +6,13 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from .bands cimport band_limit
 from .book cimport NONE, book_add, order_link, order_unlist
 from .events cimport NO_ACCOUNT, event_put, next_event
-from .idmap cimport find_order_at, find_position, idmap_place, idmap_remove_at, idmap_reserve, idmap_set
+from .hedge cimport closes_leg, leg_made
+from .idmap cimport find_order_at, idmap_place, idmap_remove_at, idmap_reserve, idmap_set
 from .margin cimport premium_of
 from .records cimport *
 from .settle cimport hold, leave_book
 from .state cimport (
-    STAGE_NONE, STATE_RESTING, Market, Order, Position, State, Wallet, order_new, order_set, position_new,
+    STAGE_NONE, STATE_RESTING, Market, Order, Position, State, Wallet, order_new, order_set,
 )
 from .units cimport RATE_ONE, by_side, lots_t, ticks_t
 
@@ -50,15 +51,12 @@ cdef inline bint in_liquidation(Wallet *w, Position *p) noexcept nogil:
 cdef inline bint out_of_band(Market *m, int side, ticks_t price) noexcept nogil:
     return by_side(side, price - m.band_edge[side]) > 0
 
-cdef inline int32_t position_for(State *s, Market *m, Wallet *w, int32_t account) except -1 nogil:
+cdef inline int32_t position_for(State *s, Market *m, Wallet *w, int32_t account, int leg) except -1 nogil:
     """The slot of an account's position in a market that settles in the wallet's asset, made on first use."""
     cdef int32_t slot = w.positions_head
-    if slot != NONE and s.positions[slot].market == m.id:
+    if slot != NONE and s.positions[slot].market == m.id and s.positions[slot].leg == leg:
         return slot
-    slot = find_position(s, account, m.id)
-    if slot == NONE:
-        slot = position_new(s, account, m.id)
-    return slot
+    return leg_made(s, account, m.id, leg)
 
 cdef inline void fill_ticket(State *s, Market *m, Ticket *t, int32_t position, int64_t order_id, int side,
                              ticks_t price, lots_t lots, int flags, int tif, int stp_mode, int64_t expire_ns) noexcept nogil:
@@ -69,6 +67,8 @@ cdef inline void fill_ticket(State *s, Market *m, Ticket *t, int32_t position, i
     t.limit = price
     t.position = position
     t.flags = <uint16_t>(flags & FLAGS_KEPT & ~CONDITIONAL)
+    if closes_leg(&s.positions[position], side):
+        t.flags |= FLAG_REDUCE_ONLY
     t.side = <uint8_t>side
     t.tif = <uint8_t>tif
     t.stp_mode = <uint8_t>stp_mode

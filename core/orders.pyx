@@ -12,6 +12,7 @@ from .book cimport (
     matches_now, order_detach, order_link,
 )
 from .events cimport event_new
+from .hedge cimport refused_leg
 from .idmap cimport find_order, idmap_put, key_hash
 from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
@@ -43,14 +44,16 @@ cdef int check_shape(State *s, Market *m, const Command *c) noexcept nogil:
     """What can be refused without looking at the account."""
     cdef int conditional = c.flags & CONDITIONAL
     cdef bint closes = c.flags & FLAG_CLOSE_POSITION
+    cdef int reason
     if m.state == MARKET_HALTED or m.state >= MARKET_SETTLING:
         return REJECT_MARKET_STATE
     if not matches_now(m) and (c.flags & FLAG_MARKET or c.tif == TIF_IOC or c.tif == TIF_FOK):
         return REJECT_MARKET_STATE
     if c.side > SIDE_SELL or c.tif > TIF_LAST or c.stp_mode > STP_LAST or c.trigger_source > SOURCE_MARK:
         return REJECT_BAD_ENUM
-    if c.position_side != 0:
-        return REJECT_ONE_WAY_ONLY
+    reason = refused_leg(s, m, c)
+    if reason:
+        return reason
     if c.order_id < 0:
         return REJECT_BAD_ORDER_ID
     if find_order(s, c.account, c.order_id) != NONE:
@@ -66,6 +69,8 @@ cdef int check_shape(State *s, Market *m, const Command *c) noexcept nogil:
         return REJECT_BAD_FLAGS
     if conditional & (conditional - 1):
         return REJECT_BAD_FLAGS
+    if c.position_side != LEG_BOTH and c.flags & FLAG_REDUCE_ONLY:
+        return REJECT_BAD_FLAGS         # a leg's closing side says it already
     if closes and not (conditional & (FLAG_STOP | FLAG_TAKE_PROFIT) and c.flags & FLAG_MARKET):
         return REJECT_BAD_FLAGS
     if c.tif == TIF_GTD and c.expire_ns <= s.time_ns:
@@ -295,7 +300,7 @@ cdef int place(State *s, const Command *c) except -1 nogil:
     cdef Ticket t
     if reason:
         return reject(s, c, reason)
-    position = position_for(s, m, wallet_of(s, c.account, m.asset), c.account)
+    position = position_for(s, m, wallet_of(s, c.account, m.asset), c.account, c.position_side)
     if in_liquidation(&s.wallets[s.positions[position].wallet], &s.positions[position]):
         return reject(s, c, REJECT_IN_LIQUIDATION)
     if c.flags & CONDITIONAL:

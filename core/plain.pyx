@@ -11,10 +11,10 @@ from .book cimport NONE, best_price, crosses
 from .idmap cimport find_order_at, idmap_reserve, index_home, key_hash, prefetch_order
 from .orders cimport (
     FLAGS_KEPT, Ticket, accepted, cancel_hashed, cancelled, check_margin, fill_ticket, in_liquidation, match_and_settle,
-    out_of_band, position_for, reject, rest,
+    out_of_band, place, position_for, reject, rest,
 )
 from .records cimport *
-from .state cimport Market, Position, Wallet, notional_cap, wallet_of
+from .state cimport WALLET_HEDGE, Market, Position, Wallet, notional_cap, wallet_of
 from .units cimport abs64, add_checked, by_side, lots_t, max64, min64, money_t, mul_checked, ns_t, prefetch, ticks_t
 
 cdef extern from *:
@@ -102,7 +102,9 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
     if price <= 0 or price > m.price_max:
         return reject(s, c, REJECT_BAD_PRICE)
     w = wallet_of(s, account, m.asset)
-    position = position_for(s, m, w, account)
+    if w.flags & WALLET_HEDGE:
+        return place(s, c)
+    position = position_for(s, m, w, account, LEG_BOTH)
     p = &s.positions[position]
     reason = check_ordinary(m, w, p, side, price, size)
     if reason == REJECT_NONE and not plainly_covered(s, m, w, p, position, side, price, size):

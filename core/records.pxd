@@ -56,6 +56,11 @@ cdef enum:
     SIDE_BUY = 0
     SIDE_SELL = 1
 
+cdef enum:                      # Command.position_side
+    LEG_BOTH = 0
+    LEG_LONG = 1
+    LEG_SHORT = 2
+
 cdef enum:
     TIF_GTC = 0
     TIF_IOC = 1
@@ -148,6 +153,7 @@ cdef enum:
     EVENT_SHOCK = 32
     EVENT_TAPE_UNFILLED = 33
     EVENT_ACCOUNT = 34
+    EVENT_LEGS_NETTED = 44
 
 # Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
 cdef enum:
@@ -188,6 +194,7 @@ cdef enum:
     REJECT_NO_DECISION_PENDING = 34
     REJECT_UNKNOWN_RULE = 35
     REJECT_TIME_BACKWARDS = 36
+    REJECT_HEDGE_ONLY = 40
     REASON_USER = 101
     REASON_IOC = 102
     REASON_FOK = 103
@@ -263,6 +270,8 @@ cdef enum:
     RULE_ADL_PRICE = 30
     RULE_SOCIALISE = 31
     RULE_CROSS_ORDER = 32
+    RULE_NET_HEDGES = 33
+    RULE_ORDER_MAINTENANCE = 121
 
 cdef enum:
     MARK_GIVEN = 0              # SET_MARK only

@@ -13,6 +13,11 @@ class Side(IntEnum):
     BUY = 0
     SELL = 1
 
+class PositionSide(IntEnum):
+    BOTH = 0
+    LONG = 1
+    SHORT = 2
+
 class Tif(IntEnum):
     GTC = 0
     IOC = 1
@@ -103,6 +108,7 @@ class EventKind(IntEnum):
     SHOCK = 32
     TAPE_UNFILLED = 33
     ACCOUNT = 34
+    LEGS_NETTED = 44
 
 class MarketState(IntEnum):
     PRE_OPEN = 0
@@ -162,6 +168,8 @@ class Rule(IntEnum):
     ADL_PRICE = 30
     SOCIALISE = 31
     CROSS_ORDER = 32
+    NET_HEDGES = 33
+    ORDER_MAINTENANCE = 121
 
 class MarkMethod(IntEnum):
     GIVEN = 0
@@ -247,6 +255,7 @@ class Reject(IntEnum):
     NO_DECISION_PENDING = 34
     UNKNOWN_RULE = 35
     TIME_BACKWARDS = 36
+    HEDGE_ONLY = 40
     BY_USER = 101
     BY_IOC = 102
     BY_FOK = 103

@@ -74,6 +74,8 @@ m("interest_rate", &of_market.interest_rate, 0, -ANY, ANY)
 m("funding_inner", &of_market.funding_inner, 0, 0, ANY)
 m("funding_cap", &of_market.funding_cap, 0, 0, ANY)
 m("impact_notional", &of_market.impact_notional, 0, 0, ANY)
+m("hedge_allowed", &of_market.hedge_allowed, 0, 0, 1, 1)
+m("order_maintenance", &of_market.order_maintenance, RULE_ORDER_MAINTENANCE, 0, 1)
 m("volatility", &of_market.volatility, 0, 0, ANY, RATE_ONE)
 
 v("liquidation_period_ns", &of_venue.liquidation_period_ns, RULE_LIQUIDATION_PERIOD, 0, ANY)
@@ -89,6 +91,7 @@ v("adl_policy", &of_venue.adl_policy, RULE_ADL_POLICY, ADL_NONE, ADL_BINANCE)
 v("adl_price", &of_venue.adl_price, RULE_ADL_PRICE, ADL_PRICE_BANKRUPTCY, ADL_PRICE_MARK)
 v("socialise", &of_venue.socialise, RULE_SOCIALISE, SOCIALISE_NONE, SOCIALISE_WINNERS)
 v("cross_order", &of_venue.cross_order, RULE_CROSS_ORDER, FIRST_LARGEST_MAINTENANCE, FIRST_LARGEST_LOSS)
+v("net_hedges", &of_venue.net_hedges, RULE_NET_HEDGES, 0, 1)
 
 
 cdef const RuleField *market_rule(int64_t number) noexcept nogil:

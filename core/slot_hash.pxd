@@ -53,7 +53,7 @@ cdef inline uint64_t hash_wallet(State *s, int64_t wallet) noexcept nogil:
 cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
     cdef uint64_t h = fold(OF_POSITION, <int64_t>p.account << 16 | p.market, p.lots)
     h = fold(h, p.cost, p.isolated_margin)
-    return fold(h, <int64_t>p.leverage << 16 | p.mode << 8 | p.stage, p.due_ns)
+    return fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
 
 cdef inline uint64_t fold_order(State *s, uint64_t h, Order *o) noexcept nogil:
     h = fold(h, o.id, <int64_t>s.positions[o.position].account << 32 | o.flags << 8 | o.tif << 4 | o.stp_mode)

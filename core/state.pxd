@@ -4,7 +4,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, Ladder
-from .records cimport Event
+from .records cimport LEG_BOTH, Event
 from .units cimport i128, lots_t, money_t, ns_t, rate_t, ticks_t, value_t
 
 cdef enum:
@@ -15,12 +15,14 @@ cdef enum:                      # Account.flags
     ACCOUNT_HOUSE = 1           # never margined, never ranked by ADL, pays no fee
     ACCOUNT_NO_FUNDING = 2
     ACCOUNT_NOT_IN_OI = 4
+    ACCOUNT_HEDGE = 8           # a long and a short leg in each market that has them
 
 cdef enum:                      # Wallet.flags
     WALLET_DIRTY = 1            # to be stamped at the next mark group
     WALLET_QUEUED = 2           # already among the candidates of this pass
     WALLET_TOUCHED = 4          # already listed in `touched`
     WALLET_STALE = 8            # already listed for the next state hash
+    WALLET_HEDGE = 16           # the account's ACCOUNT_HEDGE, where placing an order looks
     WALLET_NOTED = WALLET_DIRTY | WALLET_TOUCHED
 
 cdef enum:                      # `next_free` of a level that is in use
@@ -177,7 +179,8 @@ cdef struct Position:                   # two cache lines; a look at the account
     int32_t orders_head
     int32_t orders_tail
     uint16_t reduce_only_orders
-    uint16_t cap_tiers                  # tiers that its leverage allows
+    uint8_t cap_tiers                   # tiers that its leverage allows
+    uint8_t leg                         # LEG_BOTH, LEG_LONG or LEG_SHORT, for good
 
 cdef struct Wallet:                     # one account in one asset; its cross positions are one risk unit
     money_t balance                     # without the margin of isolated positions
@@ -229,6 +232,8 @@ cdef struct MarketRules:
     rate_t funding_inner                # dead band around the interest rate
     rate_t funding_cap
     money_t impact_notional
+    int64_t hedge_allowed               # accounts in hedge mode have two legs here
+    int64_t order_maintenance           # open orders ask for maintenance too
     rate_t volatility                   # weight of the market when slack is shared out
 
 cdef struct VenueRules:
@@ -245,6 +250,7 @@ cdef struct VenueRules:
     int64_t adl_price
     int64_t socialise
     int64_t cross_order
+    int64_t net_hedges                  # the legs of one market are closed against each other first
 
 cdef struct Market:
     MarketRules rules
@@ -454,19 +460,22 @@ cdef void trigger_free(State *s, int32_t slot) noexcept nogil
 cdef int levels_grow(State *s) except -1 nogil
 cdef int32_t world_level_new(State *s) except -1 nogil
 cdef void world_level_free(State *s, int32_t slot) noexcept nogil
-cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil
+cdef int32_t leg_new(State *s, int32_t account, int32_t market, int leg) except -1 nogil
 cdef int events_grow(State *s) except -1 nogil
 cdef int note_changed(State *s, int32_t wallet) except -1 nogil
 cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef int fills_grow(State *s) except -1 nogil
 
-cdef inline uint16_t tiers_of_leverage(State *s, Market *m, int64_t leverage) noexcept nogil:
+cdef inline int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
+    return leg_new(s, account, market, LEG_BOTH)
+
+cdef inline uint8_t tiers_of_leverage(State *s, Market *m, int64_t leverage) noexcept nogil:
     """How many of the tiers allow a leverage, from the first on."""
     cdef int32_t i
     for i in range(m.tier_count):
         if s.tiers[m.tier_first + i].leverage_max < leverage:
-            return <uint16_t>i
-    return <uint16_t>m.tier_count
+            return <uint8_t>i
+    return <uint8_t>m.tier_count
 
 cdef inline money_t notional_cap(State *s, Market *m, Position *p) noexcept nogil:
     """Largest notional that the position's leverage allows; 0 if none is."""

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
 
-from .idmap cimport idmap_init, idmap_put, key_hash
+from .idmap cimport idmap_init, idmap_put, key_hash, leg_key
 from .ladder cimport ladder_free
 from .units cimport large_pages
 
@@ -188,8 +188,8 @@ cdef void world_level_free(State *s, int32_t slot) noexcept nogil:
     s.world_levels_free = slot
 
 
-cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
-    """A flat position of an account that has none in this market yet, linked and indexed."""
+cdef int32_t leg_new(State *s, int32_t account, int32_t market, int leg) except -1 nogil:
+    """A flat position, linked and indexed, of an account that does not have this leg in this market yet."""
     cdef int32_t slot = s.positions_count
     cdef Market *m = &s.markets[market]
     cdef Wallet *w = wallet_of(s, account, m.asset)
@@ -201,6 +201,7 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
     memset(p, 0, sizeof(Position))
     p.account = account
     p.market = market
+    p.leg = <uint8_t>leg
     p.wallet = account * s.assets_count + m.asset
     p.leverage = <uint16_t>m.rules.leverage_default
     p.cap_tiers = tiers_of_leverage(s, m, p.leverage)
@@ -211,7 +212,7 @@ cdef int32_t position_new(State *s, int32_t account, int32_t market) except -1 n
     p.market_next = m.positions_head
     m.positions_head = slot
     m.positions_count += 1
-    idmap_put(&s.position_index, key_hash(account, market), slot)
+    idmap_put(&s.position_index, key_hash(account, leg_key(market, leg)), slot)
     touch(s, p.wallet)
     return slot
 

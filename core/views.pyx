@@ -13,7 +13,7 @@ from .units cimport abs64
 
 POSITION = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("mode", "u1"), ("stage", "u1"), ("leverage", "<u2"), ("orders", "<u2"),
-    ("lots", "<i8"), ("cost", "<i8"), ("isolated_margin", "<i8"), ("value", "<i8"), ("pnl", "<i8"),
+    ("position_side", "u1"), ("lots", "<i8"), ("cost", "<i8"), ("isolated_margin", "<i8"), ("value", "<i8"), ("pnl", "<i8"),
     ("maintenance", "<i8"), ("trigger", "<i8"), ("bid_value", "<i8"), ("ask_value", "<i8"), ("open_loss", "<i8"),
 ], align=True)
 ACCOUNT = np.dtype([
@@ -37,7 +37,7 @@ cdef object positions_array(State *s):
     rows = np.zeros(s.positions_count, POSITION)
     cdef int32_t[:] account = rows["account"]
     cdef unsigned short[:] market = rows["market"], leverage = rows["leverage"], orders = rows["orders"]
-    cdef unsigned char[:] mode = rows["mode"], stage = rows["stage"]
+    cdef unsigned char[:] mode = rows["mode"], stage = rows["stage"], leg = rows["position_side"]
     cdef int64_t[:] lots = rows["lots"], cost = rows["cost"], isolated = rows["isolated_margin"]
     cdef int64_t[:] values = rows["value"], pnl = rows["pnl"], maintenance = rows["maintenance"]
     cdef int64_t[:] trigger = rows["trigger"], bids = rows["bid_value"], asks = rows["ask_value"]
@@ -51,6 +51,7 @@ cdef object positions_array(State *s):
             market[i] = p.market
             mode[i] = p.mode
             stage[i] = p.stage
+            leg[i] = p.leg
             leverage[i] = p.leverage
             orders[i] = p.resting_orders + p.waiting_orders
             lots[i] = p.lots

@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from perpsim.core import EventKind, Flag, Kind, Reject, Side, Tif, TriggerSource
+from perpsim.core import EventKind, Flag, Kind, PositionSide, Reject, Side, Tif, TriggerSource
 
 from .reports import Adl, Fill, Funding, Liquidation, Mark, OrderUpdate, Position, Quote, Trade
 from .rules import MarketSpec
@@ -79,6 +79,7 @@ class OpenOrder:
     left_lots: int
     trigger_ticks: int
     flags: int
+    position_side: PositionSide = PositionSide.BOTH
     status: str = "sent"
 
 
@@ -91,6 +92,7 @@ class Terms:
                                    stop_ticks is then the price from which on the extreme is followed, if any
     trigger                        which price is watched
     expire_ns                      good until then
+    position_side                  the leg, which an account in hedge mode must name
     """
 
     tif: Tif = Tif.GTC
@@ -103,6 +105,7 @@ class Terms:
     trigger: TriggerSource = TriggerSource.MARK
     expire_ns: int = 0
     stp_mode: int = 0
+    position_side: PositionSide = PositionSide.BOTH
 
     def fields(self, price_ticks: int | None) -> dict[str, int]:
         """Fields of a PLACE command; a price of None makes a market order."""
@@ -125,6 +128,7 @@ class Terms:
             "trigger_source": self.trigger,
             "expire_ns": self.expire_ns,
             "stp_mode": self.stp_mode,
+            "position_side": self.position_side,
             "aux": self.trail_rate,
         }
 
@@ -141,7 +145,8 @@ class Desk:
     balance: int = 0  # wallet and isolated margin together, 1e-8 of the settlement asset
     markets: list[Market] = field(default_factory=list)
     orders: dict[int, OpenOrder] = field(default_factory=dict)
-    positions: dict[int, list[int]] = field(default_factory=dict)  # market -> [lots, cost]
+    positions: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # (market, leg) -> [lots, cost]
+    hedged: bool = False  # the account has a long and a short leg in each market
     order_id: int = 0
 
     def __post_init__(self):
@@ -154,8 +159,9 @@ class Desk:
         self.order_id += 1
         fields = terms.fields(price_ticks)
         order = OpenOrder(
-            self.order_id, market, side, price_ticks or 0, size_lots, fields["trigger_ticks"], fields["flags"]
-        )
+            self.order_id, market, side, price_ticks or 0, size_lots, fields["trigger_ticks"], fields["flags"],
+            terms.position_side,
+        )  # fmt: skip
         self.orders[self.order_id] = order
         self.send({
             "kind": Kind.PLACE, "market": market, "order_id": self.order_id, "side": side, "size_lots": size_lots,
@@ -194,7 +200,8 @@ class Desk:
         return []
 
     def _seeded(self, e: dict) -> list[Call]:
-        return [self._moved(e, e["size_lots"] if e["side"] == Side.BUY else -e["size_lots"], e["aux"])]
+        lots = e["size_lots"] if e["side"] == Side.BUY else -e["size_lots"]
+        return [self._moved(e, lots, e["aux"], self._leg(opens=lots))]
 
     def _rejected(self, e: dict) -> list[Call]:
         order = self.orders.get(e["order_id"])
@@ -234,12 +241,13 @@ class Desk:
             side = Side(e["side"] ^ maker)
             order_id, fee = (e["maker_order_id"], e["value"]) if maker else (e["order_id"], e["fee"])
             sign = 1 if side == Side.BUY else -1
-            moved = self._moved(e, sign * e["size_lots"], sign * value)
+            order = self.orders.get(order_id)
+            leg = order.position_side if order else self._leg(opens=-sign)
+            moved = self._moved(e, sign * e["size_lots"], sign * value, leg)
             self.balance -= fee
             forced = not maker and order_id < 0
             fill = (e["time_ns"], e["market"], order_id, side, e["price_ticks"], e["size_lots"], fee, maker, forced)
             calls += [("on_fill", Fill(*fill)), moved]
-            order = self.orders.get(order_id)
             if order:
                 order.left_lots -= e["size_lots"]
                 if order.left_lots <= 0:
@@ -259,7 +267,7 @@ class Desk:
 
     def _takeover(self, e: dict) -> list[Call]:
         lots = -e["size_lots"] if e["side"] == Side.SELL else e["size_lots"]
-        moved = self._moved(e, lots, -e["value"])
+        moved = self._moved(e, lots, -e["value"], self._leg(opens=-lots))
         step = Liquidation(e["time_ns"], e["market"], "takeover", e["size_lots"], abs(e["value"]))
         return [("on_liquidation", step), moved]
 
@@ -267,10 +275,10 @@ class Desk:
         """As the counterparty that is cut, or as the account whose position is taken."""
         lots = e["size_lots"] if e["side"] == Side.BUY else -e["size_lots"]
         if e["account"] == self.account:
-            moved = self._moved(e, lots, e["value"])
+            moved = self._moved(e, lots, e["value"], self._leg(opens=-lots))
             cut = Adl(e["time_ns"], e["market"], Side(e["side"]), e["size_lots"], abs(e["value"]))
             return [("on_adl", cut), moved]
-        moved = self._moved(e, -lots, -e["value"])
+        moved = self._moved(e, -lots, -e["value"], self._leg(opens=lots))
         step = Liquidation(e["time_ns"], e["market"], "adl", e["size_lots"], abs(e["value"]))
         return [("on_liquidation", step), moved]
 
@@ -282,13 +290,31 @@ class Desk:
         return [("on_liquidation", Liquidation(e["time_ns"], e["market"], "covered", 0, e["value"]))]
 
     def _settled(self, e: dict) -> list[Call]:
-        return [self._moved(e, -e["size_lots"], -e["value"])]
+        return [self._moved(e, -e["size_lots"], -e["value"], self._leg(opens=e["size_lots"]))]
+
+    def _mode(self, e: dict) -> list[Call]:
+        self.hedged = bool(e["aux"])
+        return []
+
+    def _netted(self, e: dict) -> list[Call]:
+        """Both legs closed against each other, in a liquidation."""
+        lots, value = e["size_lots"], e["value"]
+        return [
+            self._moved(e, -lots, -value, PositionSide.LONG),
+            self._moved(e, lots, value, PositionSide.SHORT),
+        ]
 
     # Ledger
 
-    def _moved(self, e: dict, lots: int, value: int) -> Call:
+    def _leg(self, opens: int) -> PositionSide:
+        """The leg that holds, or would hold, lots of this sign."""
+        if not self.hedged:
+            return PositionSide.BOTH
+        return PositionSide.LONG if opens > 0 else PositionSide.SHORT
+
+    def _moved(self, e: dict, lots: int, value: int, leg: PositionSide) -> Call:
         """Add signed `lots`, worth `value`, to a position and realise what closes, as the venue does."""
-        held = self.positions.setdefault(e["market"], [0, 0])
+        held = self.positions.setdefault((e["market"], leg), [0, 0])
         if held[0] and (held[0] < 0) != (lots < 0):
             closing = min(abs(held[0]), abs(lots))
             closing_value = _part(value, closing, abs(lots))
@@ -300,7 +326,7 @@ class Desk:
             value -= closing_value
         held[0] += lots
         held[1] += value
-        return "on_position", Position(e["time_ns"], e["market"], *held)
+        return "on_position", Position(e["time_ns"], e["market"], *held, leg)
 
     def _change(self, e: dict, status: str, left_lots: int) -> list[Call]:
         order = self.orders.get(e["order_id"])
@@ -339,6 +365,8 @@ HANDLERS = {
     EventKind.TAKEOVER: Desk._takeover,
     EventKind.ADL: Desk._deleveraged,
     EventKind.SETTLEMENT: Desk._settled,
+    EventKind.POSITION_MODE: Desk._mode,
+    EventKind.LEGS_NETTED: Desk._netted,
     **dict.fromkeys(STEPS, Desk._liquidation),
     **dict.fromkeys(COVERS, Desk._covered),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from perpsim.core import Side
+from perpsim.core import PositionSide, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,16 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position: signed lots, and what they cost, signed alike, 1e-8 of the settlement asset."""
+    """A position: signed lots, and what they cost, signed alike, 1e-8 of the settlement asset.
+
+    In hedge mode a leg: `side` says which.
+    """
 
     time_ns: int
     market: int
     lots: int
     cost: int
+    side: PositionSide = PositionSide.BOTH
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perpsim.core import MARKETS_ALL, Kind, Side
+from perpsim.core import MARKETS_ALL, Kind, PositionSide, Side
 
 from .desk import Desk, Market, OpenOrder, Terms
 from .reports import Adl, Fill, Funding, Liquidation, Mark, OrderUpdate, Position, Quote, Trade
@@ -89,6 +89,10 @@ class Strategy:
         """Take all orders back, or those in one market."""
         self._at_desk().send({"kind": Kind.CANCEL_ALL, "market": market})
 
+    def set_position_mode(self, *, hedge: bool) -> None:
+        """One-way or hedge mode, in all markets; the venue refuses it while you have a position or an order."""
+        self._at_desk().send({"kind": Kind.SET_POSITION_MODE, "aux": int(hedge)})
+
     def timer(self, delay: float | str, tag: Any = None) -> None:
         """Have `on_timer(tag)` called in `delay` seconds."""
         self._at_desk().set_timer(nanoseconds(delay, "delay"), tag)
@@ -114,10 +118,10 @@ class Strategy:
         """Quotes, last trade, mark, index and funding rate of a market, and its units."""
         return self._at_desk().markets[market]
 
-    def position(self, market: int = 0) -> Position:
-        """Your position in a market."""
+    def position(self, market: int = 0, side: PositionSide = PositionSide.BOTH) -> Position:
+        """Your position in a market; in hedge mode the leg of a side."""
         desk = self._at_desk()
-        return Position(desk.time_ns, market, *desk.positions.get(market, (0, 0)))
+        return Position(desk.time_ns, market, *desk.positions.get((market, side), (0, 0)), side)
 
     def _at_desk(self) -> Desk:
         if self._desk is None:

@@ -83,6 +83,7 @@ class Setting:
     l3: tuple[int, ...] = ()  # markets whose tape brings single orders
     weights: dict = field(default_factory=dict)
     funds: tuple[int, ...] = (0, 5, 50, 500, 5_000)  # what an insurance fund may start with
+    hedge: float = 0.0  # share of the accounts that start in hedge mode
     scale: int = 1  # prices, and the steps between them, are so many times those of a small venue
     money: int = 1  # amounts of money likewise
     lots: int = 1  # sizes likewise
@@ -137,6 +138,10 @@ SETTINGS = [
         "vast", VENUE | {"fund_notional_cap": RATE_ONE, "reduce_method": ReduceMethod.TIER},
         [VAST, VAST | {"volatility": 2 * RATE_ONE}],
         scale=2_000, money=200_000, lots=1_000, weights={"deposit": 0.2, "rule": 0},
+    ),
+    Setting(
+        "hedge", VENUE | {"net_hedges": 1}, [MARKET, COARSE, MARKET | {"hedge_allowed": 0}], hedge=0.6,
+        weights=NO_TAPE | {"conditional": 1.5, "jump": 3, "edge": 2, "seed": 4, "mode": 2, "margin": 2},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
 ]  # fmt: skip

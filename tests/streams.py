@@ -14,7 +14,7 @@ from model import Command, Twin
 from model.accounts import removable
 from model.margin import available
 from model.orders import band_limit, in_liquidation
-from model.state import Market, Order
+from model.state import Market, Order, Position
 from model.wire import (
     ALL_MARKETS,
     BUY,
@@ -27,6 +27,7 @@ from model.wire import (
     VALUE_ONE,
     Flag,
     Kind,
+    Leg,
 )
 from stream_settings import SECOND, Setting
 from stream_venue import VenueWords
@@ -92,6 +93,8 @@ class Stream(VenueWords):
                 amount = self.rng.choice((30, 100, 400, 400, 3_000)) * self.money + self.rng.randrange(1000)
                 yield Command(Kind.DEPOSIT, account=account, asset=asset, value=amount)
         for account in range(self.venue.accounts_max):
+            if self.rng.random() < setting.hedge:
+                yield Command(Kind.SET_POSITION_MODE, account=account, aux=1)
             for m in self.venue.markets:
                 if self.rng.random() < 0.4:
                     yield Command(Kind.SET_MARGIN_MODE, account=account, market=m.number, aux=1)
@@ -128,7 +131,7 @@ class Stream(VenueWords):
 
     def affordable(self, account: int, m: Market) -> int:
         """About the largest size that the account's free margin allows, and so about as bad an idea as it can have."""
-        held = self.venue.find_position(account, m)
+        held = self.leg(account, m)
         leverage = held.leverage if held else m.leverage_default
         free = max(0, available(self.venue.wallet(account, m.asset), gains=True))
         price = m.mark // m.tick_value or self.reference[m.number]
@@ -147,6 +150,18 @@ class Stream(VenueWords):
             return edge + self.rng.choice((-1, 0, 0, 1))
         return self.rng.choice((1, 1, 2, 0, m.price_max, m.price_max, m.price_max + 1, max(1, around // 2), around * 2))
 
+    def position_side(self, account: int, m: Market) -> int:
+        """A leg where the account has two; rarely one that does not suit."""
+        if not self.setting.hedge:
+            return Leg.BOTH
+        if self.rng.random() < 0.02:
+            return self.rng.randrange(4)
+        return self.rng.choice((Leg.LONG, Leg.SHORT)) if self.venue.hedged(account, m) else Leg.BOTH
+
+    def leg(self, account: int, m: Market) -> Position | None:
+        """Some position of the account in the market."""
+        return self.venue.find_position(account, m, self.rng.choice((1, 2)) if self.venue.hedged(account, m) else 0)
+
     def live(self) -> Order | None:
         orders = [o for o in self.venue.orders.values() if o.account != self.venue.world]
         return self.rng.choice(orders) if orders else None
@@ -163,7 +178,8 @@ class Stream(VenueWords):
     def base_order(self, m: Market) -> Command:
         c = Command(Kind.PLACE, account=self.account_number(), market=m.number, order_id=self.new_id())
         c.side = self.rng.randrange(2)
-        held = self.venue.find_position(c.account, m)
+        c.position_side = self.position_side(c.account, m)
+        held = self.venue.find_position(c.account, m, c.position_side)
         if held and held.lots and self.rng.random() < 0.5:
             c.side = SELL if held.lots > 0 else BUY
         c.size_lots = self.size(m)
@@ -172,7 +188,7 @@ class Stream(VenueWords):
         if self.rng.random() < 0.25:
             c.size_lots = self.affordable(c.account, m) + self.rng.randrange(2)
         c.stp_mode = self.rng.choice((0, 0, 1, 2, 3))
-        if self.rng.random() < 0.12:
+        if self.rng.random() < (0.02 if c.position_side else 0.12):
             c.flags |= Flag.REDUCE_ONLY
         return c
 
@@ -291,7 +307,9 @@ class Stream(VenueWords):
         p = self.rng.choice(held)
         spare, balance = removable(p), p.wallet.balance
         value = self.rng.choice((self.money, -self.money, -spare // 3, -spare, -spare - 1, balance, balance + 1, 0))
-        return [Command(Kind.MOVE_MARGIN, account=p.account, market=p.market.number, value=value)]
+        c = Command(Kind.MOVE_MARGIN, account=p.account, market=p.market.number, value=value)
+        c.position_side = p.position_side
+        return [c]
 
     def crowd(self) -> list[Command]:
         """Several accounts alike: same money, same position, so one mark finds them all and ranks are tied."""

@@ -28,7 +28,7 @@ LAYERS = (
     ("state", "idmap"),
     ("rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
-    ("adl", "book", "risk_unit", "stops", "triggers"),
+    ("adl", "book", "hedge", "risk_unit", "stops", "triggers"),
     ("invariants", "settle", "state_hash"),
     ("auction", "audit", "deleverage", "funding", "index_price", "marks", "orders", "overlay", "views"),
     ("accounts", "cover", "fund", "plain", "prices", "recorded_orders"),

@@ -95,7 +95,7 @@ def books_agree(desk: Desk, outcome) -> None:
     account = outcome.engine.accounts()[desk.account]
     assert desk.balance == account["balance"] + account["isolated"]
     held = {p["market"]: (p["lots"], p["cost"]) for p in outcome.engine.positions() if p["account"] == desk.account}
-    for market, position in desk.positions.items():
+    for (market, _), position in desk.positions.items():
         assert tuple(position) == held[market]
     live = {order["order_id"] for order in outcome.engine.orders() if order["account"] == desk.account}
     assert {number for number, order in desk.orders.items() if order.status != "sent"} == live
@@ -229,7 +229,7 @@ class TestOrders:
         actions = {2: lambda bot: bot.buy(6_000, ASK, tif=Tif.IOC)}
         bot, desk, outcome, _ = play(tmp_path, quiet_market(), actions, extra="leverage = 20")
         assert bot.statuses(2) == ["open", "cancelled"]
-        assert desk.positions[0][0] == 5_000
+        assert desk.positions[0, 0][0] == 5_000
         books_agree(desk, outcome)
 
     def test_a_stop_closes_the_position(self, tmp_path):
@@ -241,7 +241,7 @@ class TestOrders:
         }
         bot, desk, outcome, _ = play(tmp_path, recording, actions)
         assert bot.statuses(3) == ["waiting", "triggered", "filled"]
-        assert desk.positions[0] == [0, 0]
+        assert desk.positions[0, 0] == [0, 0]
         assert bot.told("on_fill")[-1].time_ns == START_NS + int(6.6 * SECOND)
         books_agree(desk, outcome)
 
@@ -254,7 +254,7 @@ class TestTrouble:
         )
         steps = [step.step for step in bot.told("on_liquidation")]
         assert steps[0] == "started" and steps[-1] == "ended"
-        assert desk.positions[0][0] == 0
+        assert desk.positions[0, 0][0] == 0
         books_agree(desk, outcome)
 
     def test_an_error_in_a_bot_names_its_line(self, tmp_path):

@@ -3,9 +3,9 @@
 from .ledger import change_position, move_isolated
 from .margin import available, maintenance_of, orders_lots, tier_of, value_of
 from .numbers import ceil_div
-from .orders import in_liquidation, reject
+from .orders import in_liquidation, refused_leg, reject
 from .state import HEALTHY, Position, Venue
-from .wire import BUY, CROSS, ISOLATED, SELL, Command, EventKind, MarketState, Reject
+from .wire import BUY, CROSS, ISOLATED, SELL, Command, EventKind, Leg, MarketState, Reject
 
 INT32_MAX = 2**31 - 1
 
@@ -41,42 +41,58 @@ def withdraw(v: Venue, c: Command) -> int:
 
 
 def set_leverage(v: Venue, c: Command) -> int:
-    """A lower leverage needs the margin, a higher one must suit the tier of the position."""
+    """A lower leverage needs the margin, a higher one must suit the tier of the position; both legs have the same."""
     m = v.markets[c.market]
     if not 1 <= c.value <= m.tiers[0].leverage_max:
         return reject(v, c, Reject.LEVERAGE_CAP)
-    p = v.position(c.account, m)
-    if in_liquidation(p):
-        return reject(v, c, Reject.IN_LIQUIDATION)
-    if p.lots or p.resting():
-        if c.value > tier_of(m, abs(value_of(p))).leverage_max:
-            return reject(v, c, Reject.LEVERAGE_CAP)
-        if p.mode == ISOLATED and p.lots and c.value < p.leverage:
-            return reject(v, c, Reject.POSITION_OPEN)  # add margin instead
-        old, p.leverage = p.leverage, c.value
-        if c.value < old and available(p.wallet, gains=True) < 0:
+    legs = v.legs(c.account, m)
+    for p in legs:
+        if in_liquidation(p):
+            return reject(v, c, Reject.IN_LIQUIDATION)
+        if p.lots or p.resting():
+            if c.value > tier_of(m, abs(value_of(p))).leverage_max:
+                return reject(v, c, Reject.LEVERAGE_CAP)
+            if p.mode == ISOLATED and p.lots and c.value < p.leverage:
+                return reject(v, c, Reject.POSITION_OPEN)  # add margin instead
+    before = [p.leverage for p in legs]
+    lower = any(c.value < p.leverage and (p.lots or p.resting()) for p in legs)
+    for p in legs:
+        p.leverage = c.value
+    if lower and available(legs[0].wallet, gains=True) < 0:
+        for p, old in zip(legs, before, strict=True):
             p.leverage = old
-            return reject(v, c, Reject.INSUFFICIENT_MARGIN)
-    p.leverage = c.value
+        return reject(v, c, Reject.INSUFFICIENT_MARGIN)
     return report(v, c, EventKind.LEVERAGE)
 
 
 def set_margin_mode(v: Venue, c: Command) -> int:
     if c.aux not in (CROSS, ISOLATED):
         return reject(v, c, Reject.BAD_ENUM)
-    p = v.position(c.account, v.markets[c.market])
-    if in_liquidation(p):
-        return reject(v, c, Reject.IN_LIQUIDATION)
-    if p.lots:
-        return reject(v, c, Reject.POSITION_OPEN)
-    if p.orders:
-        return reject(v, c, Reject.ORDERS_OPEN)
-    p.mode = c.aux
+    legs = v.legs(c.account, v.markets[c.market])
+    for p in legs:
+        if in_liquidation(p):
+            return reject(v, c, Reject.IN_LIQUIDATION)
+        if p.lots:
+            return reject(v, c, Reject.POSITION_OPEN)
+        if p.orders:
+            return reject(v, c, Reject.ORDERS_OPEN)
+    for p in legs:
+        p.mode = c.aux
     return report(v, c, EventKind.MARGIN_MODE, aux=c.aux)
 
 
 def set_position_mode(v: Venue, c: Command) -> int:
-    return reject(v, c, Reject.ONE_WAY_ONLY) if c.aux else report(v, c, EventKind.POSITION_MODE)
+    if c.aux not in (0, 1):
+        return reject(v, c, Reject.BAD_ENUM)
+    for w in v.wallets[c.account]:
+        if w.stage != HEALTHY or any(p.stage != HEALTHY for p in w.positions):
+            return reject(v, c, Reject.IN_LIQUIDATION)
+        if any(p.lots for p in w.positions):
+            return reject(v, c, Reject.POSITION_OPEN)
+        if any(p.orders for p in w.positions):
+            return reject(v, c, Reject.ORDERS_OPEN)
+    v.accounts[c.account].hedge = bool(c.aux)
+    return report(v, c, EventKind.POSITION_MODE, aux=c.aux)
 
 
 def removable(p: Position) -> int:
@@ -89,7 +105,10 @@ def removable(p: Position) -> int:
 
 def move_margin(v: Venue, c: Command) -> int:
     """Into (value > 0) or out of an isolated position; what goes out must leave maintenance and initial margin."""
-    p = v.find_position(c.account, v.markets[c.market])
+    reason = refused_leg(v, v.markets[c.market], c)
+    if reason:
+        return reject(v, c, reason)
+    p = v.find_position(c.account, v.markets[c.market], c.position_side)
     if c.value == 0:
         return reject(v, c, Reject.BAD_VALUE)
     if p is None or p.mode != ISOLATED or p.lots == 0:
@@ -116,7 +135,8 @@ def seed_position(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.NO_MARK)
     if not 0 < c.value <= m.price_max * m.tick_value or c.aux < 0:
         return reject(v, c, Reject.BAD_VALUE)
-    p = v.position(c.account, m)
+    leg = (Leg.LONG if c.side == BUY else Leg.SHORT) if v.hedged(c.account, m) else Leg.BOTH
+    p = v.position(c.account, m, leg)
     if p.lots:
         return reject(v, c, Reject.POSITION_OPEN)
     if c.size_lots + orders_lots(p, c.side) > m.position_max:

@@ -4,8 +4,8 @@ found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take
 """
 
 from .adl import forget_queue
-from .ledger import move_isolated, transfer
-from .margin import Unit, fee_of, maintenance_at, maintenance_of, tier_of, units_of, value_of
+from .ledger import change_position, move_isolated, transfer
+from .margin import Unit, fee_of, maintenance_at, maintenance_of, tier_of, units_of, value_at, value_of
 from .matching import Taker, cancel_orders_of, match
 from .numbers import ceil_div
 from .orders import band_limit
@@ -13,7 +13,19 @@ from .state import DELAYED, HEALTHY, REDUCING, Market, Position, Venue
 from .stops import fire_on_mark
 from .timers import LIQUIDATION, UNWIND
 from .waterfall import cover_shortfall, first_position, share_of, take_over, unit_event
-from .wire import BUY, RATE_ONE, SELL, EventKind, FundUnwind, MarketState, ReduceLimit, ReduceMethod, Reject
+from .wire import (
+    BUY,
+    CROSS,
+    RATE_ONE,
+    SELL,
+    EventKind,
+    FundUnwind,
+    Leg,
+    MarketState,
+    ReduceLimit,
+    ReduceMethod,
+    Reject,
+)
 
 
 def find(v: Venue) -> list[Unit]:
@@ -85,7 +97,26 @@ def begin(v: Venue, unit: Unit) -> None:
     unit.owner.stage = REDUCING
     for p in reversed(unit.positions()):
         cancel_orders_of(v, p, Reject.BY_LIQUIDATION)
+    if v.net_hedges and unit.position is None:
+        net_legs(v, unit)
     step(v, unit)
+
+
+def net_legs(v: Venue, unit: Unit) -> None:
+    """Cross legs of one market are closed against each other at the mark, the newest long leg first."""
+    for p in reversed(unit.positions()):
+        if p.position_side != Leg.LONG or not p.lots:
+            continue
+        other = v.find_position(p.account, p.market, Leg.SHORT)
+        if other is None or other.mode != CROSS or not other.lots:
+            continue
+        m, lots = p.market, min(p.lots, -other.lots)
+        value = value_at(m, lots, m.mark)
+        change_position(v, p, -lots, -value)
+        change_position(v, other, lots, value)
+        v.emit(
+            EventKind.LEGS_NETTED, account=p.account, market=m.number, asset=m.asset, size_lots=lots, value=value
+        )
 
 
 def liquidation_due(v: Venue, unit: Unit) -> None:

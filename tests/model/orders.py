@@ -22,6 +22,7 @@ from .wire import (
     Command,
     EventKind,
     Flag,
+    Leg,
     MarketState,
     Reject,
     StpMode,
@@ -83,6 +84,8 @@ def ticket_of(
         if m.market_bound:
             limit = band_limit(m, side, RATE_ONE + (m.market_bound if side == BUY else -m.market_bound))
     kept = flags & FLAGS_KEPT & ~CONDITIONAL
+    if position.position_side == (Leg.LONG if side == SELL else Leg.SHORT):
+        kept |= Flag.REDUCE_ONLY
     return Ticket(position, order_id, side, price, limit, lots, kept, tif, stp_mode, expire_ns)
 
 
@@ -98,8 +101,9 @@ def check_shape(v: Venue, m: Market, c: Command) -> int:
         return Reject.MARKET_STATE
     if c.side > SELL or c.tif > GTD or c.stp_mode > StpMode.EXPIRE_BOTH or c.trigger_source > MARK:
         return Reject.BAD_ENUM
-    if c.position_side:
-        return Reject.ONE_WAY_ONLY
+    reason = refused_leg(v, m, c)
+    if reason:
+        return reason
     if c.order_id < 0:
         return Reject.BAD_ORDER_ID
     if (c.account, c.order_id) in v.orders:
@@ -110,13 +114,19 @@ def check_shape(v: Venue, m: Market, c: Command) -> int:
         return Reject.BAD_PRICE
     if c.flags & Flag.POST_ONLY and at_once:
         return Reject.BAD_FLAGS
-    if condition.bit_count() > 1:
+    if condition.bit_count() > 1 or (c.position_side and c.flags & Flag.REDUCE_ONLY):
         return Reject.BAD_FLAGS
     if closes and not (condition in (Flag.STOP, Flag.TAKE_PROFIT) and c.flags & Flag.MARKET):
         return Reject.BAD_FLAGS
     if c.tif == GTD and c.expire_ns <= v.time_ns:
         return Reject.BAD_EXPIRY
     return Reject.NONE
+
+
+def refused_leg(v: Venue, m: Market, c: Command) -> int:
+    if not v.hedged(c.account, m):
+        return Reject.ONE_WAY_ONLY if c.position_side else Reject.NONE
+    return Reject.HEDGE_ONLY if not c.position_side else Reject.BAD_ENUM if c.position_side > 2 else Reject.NONE
 
 
 def margin_price(m: Market, t: Ticket) -> int:
@@ -214,7 +224,7 @@ def place(v: Venue, c: Command) -> int:
     reason = check_shape(v, m, c)
     if reason:
         return reject(v, c, reason)
-    p = v.position(c.account, m)
+    p = v.position(c.account, m, c.position_side)
     if in_liquidation(p):
         return reject(v, c, Reject.IN_LIQUIDATION)
     if c.flags & CONDITIONAL:

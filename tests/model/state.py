@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sortedcontainers import SortedDict, SortedList
 
-from .wire import BUY, CROSS, RATE_ONE, SELL, Event, Flag, MarketState
+from .wire import BUY, CROSS, RATE_ONE, SELL, Event, Flag, Leg, MarketState
 
 RESTING, WAITING = 1, 2
 HEALTHY, DELAYED, REDUCING = 0, 1, 2  # stages of a liquidation
@@ -90,6 +90,7 @@ class Position:
     cost: int = 0
     isolated_margin: int = 0
     mode: int = CROSS
+    position_side: int = Leg.BOTH
     stage: int = HEALTHY
     due_ns: int = 0
     seen: bool = False
@@ -130,10 +131,13 @@ class Account:
     funded: bool  # pays and gets funding
     owner: int
     stp_group: int
+    hedge: bool = False
 
 
 class Market:
     """A market: its rules are attributes by the names that a rulebook gives them."""
+
+    hedge_allowed, order_maintenance = 1, 0
 
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
@@ -172,6 +176,8 @@ class Market:
 class Venue:
     """All state. House accounts follow the customers: world, treasury, rounding, deficit, funds, clearing accounts."""
 
+    net_hedges = 0
+
     def __init__(self, rules: dict, markets: list[dict], accounts_max: int, assets: int) -> None:
         for name, value in rules.items():
             setattr(self, name, value)
@@ -187,7 +193,7 @@ class Venue:
         ]
         self.wallets = [[Wallet(n, asset) for asset in range(assets)] for n in range(count)]
         self.positions: list[Position] = []
-        self.by_key: dict[tuple[int, int], Position] = {}  # (account, market)
+        self.by_key: dict[tuple[int, int, int], Position] = {}  # (account, market, leg)
         self.orders: dict[tuple[int, int], Order] = {}  # (account, order id)
         self.time_ns = self.sequence = 0
         self.forced_id = -1
@@ -217,17 +223,25 @@ class Venue:
     def fund(self, m: Market) -> Wallet:
         return self.wallets[self.fund_first + m.fund_group][m.asset]
 
-    def find_position(self, account: int, m: Market) -> Position | None:
-        return self.by_key.get((account, m.number))
+    def hedged(self, account: int, m: Market) -> bool:
+        """Whether the account has a long and a short leg in this market."""
+        return self.accounts[account].hedge and bool(m.hedge_allowed)
 
-    def position(self, account: int, m: Market) -> Position:
+    def find_position(self, account: int, m: Market, leg: int = Leg.BOTH) -> Position | None:
+        return self.by_key.get((account, m.number, leg))
+
+    def legs(self, account: int, m: Market) -> list[Position]:
+        """The account's position in a market, or both legs."""
+        return [self.position(account, m, leg) for leg in ((1, 2) if self.hedged(account, m) else (0,))]
+
+    def position(self, account: int, m: Market, leg: int = Leg.BOTH) -> Position:
         """The account's position in a market, made on first use."""
-        p = self.by_key.get((account, m.number))
+        p = self.by_key.get((account, m.number, leg))
         if p is None:
             wallet = self.wallets[account][m.asset]
-            p = Position(len(self.positions), m, wallet, m.leverage_default)
+            p = Position(len(self.positions), m, wallet, m.leverage_default, position_side=leg)
             self.positions.append(p)
-            self.by_key[account, m.number] = p
+            self.by_key[account, m.number, leg] = p
             wallet.positions.append(p)
             m.positions.append(p)
         return p

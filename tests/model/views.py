@@ -12,8 +12,8 @@ from .state import Order, Position, Venue, Wallet
 from .wire import BUY, ISOLATED, SELL
 
 POSITION_FIELDS = [
-    "account", "market", "mode", "stage", "leverage", "orders", "lots", "cost", "isolated_margin", "value", "pnl",
-    "maintenance", "bid_value", "ask_value", "open_loss",
+    "account", "market", "mode", "stage", "leverage", "orders", "position_side", "lots", "cost", "isolated_margin",
+    "value", "pnl", "maintenance", "bid_value", "ask_value", "open_loss",
 ]  # fmt: skip
 ACCOUNT_FIELDS = [
     "account", "asset", "owner", "stp_group", "balance", "isolated", "equity", "maintenance", "cross_equity",
@@ -33,7 +33,7 @@ STORED_WALLET = [
     "stage",
 ]  # fmt: skip
 wallet_row = attrgetter(*STORED_WALLET)
-STORED_POSITION = ["account", "market", "mode", "stage", "leverage", "lots", "cost", "isolated_margin"]
+STORED_POSITION = ["account", "market", "mode", "stage", "leverage", "position_side", "lots", "cost", "isolated_margin"]
 held_row = attrgetter("account", "market.number", *STORED_POSITION[2:])
 order_row = attrgetter(
     "account", "position.market.number", "side", "state", "order_id", "price", "lots", "filled", "flags", "tif"
@@ -60,7 +60,8 @@ terms_row = attrgetter(
 def position_row(v: Venue, p: Position) -> tuple:
     held = p.account != v.world  # recorded orders hold nothing
     return (
-        p.account, p.market.number, p.mode, p.stage, p.leverage, len(p.orders), p.lots, p.cost, p.isolated_margin,
+        p.account, p.market.number, p.mode, p.stage, p.leverage, len(p.orders), p.position_side, p.lots, p.cost,
+        p.isolated_margin,
         value_of(p), pnl_of(p), maintenance_of(p), held * orders_value(p, BUY), held * orders_value(p, SELL),
         held * open_loss_of(p),
     )  # fmt: skip
