@@ -22,7 +22,7 @@ from .records cimport (
 from .reduction cimport reduce_once
 from .risk_unit cimport forget_seen, healthy, set_stage, stage_of, unit_event
 from .settle cimport cancel_orders_of
-from .state cimport STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, mark_dirty, touch
+from .state cimport STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, mark_dirty, pool_first, pool_next, touch
 from .timers cimport timer_add
 from .units cimport money_t
 from .waterfall cimport take_over
@@ -67,11 +67,11 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
     if position != NONE:
         cancel_orders_of(s, position, REASON_LIQUIDATION)
     else:
-        slot = s.wallets[wallet].positions_head
+        slot = pool_first(s, wallet)
         while slot != NONE:
             if s.positions[slot].mode == MODE_CROSS:
                 cancel_orders_of(s, slot, REASON_LIQUIDATION)
-            slot = s.positions[slot].account_next
+            slot = pool_next(s, slot)
         if s.rules.net_hedges:
             net_legs(s, wallet)
     return step(s, wallet, position)

@@ -25,7 +25,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from .ladder cimport NONE
 from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL
-from .state cimport Market, Position, State, Tier, Wallet
+from .state cimport Market, Position, State, Tier, Wallet, pool_first, pool_next
 from .units cimport (
     RATE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, rate_t,
     sub_checked, ticks_t, value_t,
@@ -127,10 +127,10 @@ cdef inline money_t unit_maintenance(State *s, int32_t wallet, int32_t position)
     if position != NONE:
         p = &s.positions[position]
         return position_maintenance(s, &s.markets[p.market], p) if p.lots else 0
-    slot = s.wallets[wallet].positions_head
+    slot = pool_first(s, wallet)
     while slot != NONE:
         p = &s.positions[slot]
         if p.lots and p.mode == MODE_CROSS:
             total = add_checked(total, position_maintenance(s, &s.markets[p.market], p), &s.overflow)
-        slot = p.account_next
+        slot = pool_next(s, slot)
     return total

@@ -113,7 +113,7 @@ cdef lots_t forced_order(State *s, int32_t wallet, int32_t position, int32_t slo
     """Send an IOC of the liquidation engine for a position, settle it, charge the fee. Returns what was filled."""
     cdef Position *p = &s.positions[slot]
     cdef Market *m = &s.markets[p.market]
-    cdef Wallet *w = &s.wallets[wallet]
+    cdef Wallet *w = &s.wallets[p.wallet]
     cdef int side = SIDE_SELL if p.lots > 0 else SIDE_BUY
     cdef ticks_t limit = forced_limit(s, wallet, position, slot, side)
     cdef lots_t left = lots
@@ -165,7 +165,7 @@ cdef int charge_liquidation_fee(State *s, Market *m, int32_t wallet, int32_t pos
     is a shortfall of the position, not a loss of the wallet.
     """
     cdef Position *p = &s.positions[slot]
-    cdef Wallet *w = &s.wallets[wallet]
+    cdef Wallet *w = &s.wallets[p.wallet]
     cdef bint closed = position != NONE and p.lots == 0
     cdef money_t left = returned if closed else unit_equity(s, wallet, position)
     cdef money_t fee = max64(0, min64(fee_of(s, notional, m.rules.liquidation_fee), left))

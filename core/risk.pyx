@@ -15,7 +15,7 @@ from .liquidation cimport resume, start
 from .orders cimport fire_conditionals
 from .records cimport *
 from .risk_unit cimport stage_of
-from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_QUEUED, Found, Market, Position, Wallet, pool_grow
+from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_QUEUED, Found, Market, Position, Wallet, lead_of, pool_grow
 from .triggers cimport clear_unit, collect_crossed, stamp_unit, trigger_clear
 from .units cimport RATE_ONE, i128, max64, money_t, prefetch, wide_mul
 
@@ -24,6 +24,8 @@ cdef int look(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Stamp one risk unit; if its health is negative, note it as found."""
     cdef money_t maintenance, health
     cdef Found *f
+    if position == NONE:
+        wallet = lead_of(s, wallet)
     if stage_of(s, wallet, position) != STAGE_NONE:
         clear_unit(s, wallet, position)         # a timer is in charge of it
         return 0

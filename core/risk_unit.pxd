@@ -1,4 +1,5 @@
-# A risk unit: an isolated position, or all cross positions of one wallet (position NONE). Header only.
+# A risk unit: an isolated position, or the cross pool of a wallet (position NONE): its cross positions, in multi-asset
+# mode those of all wallets of the account, then named by the first of them. Header only.
 
 from libc.stdint cimport int32_t, uint8_t
 
@@ -6,7 +7,7 @@ from .events cimport event_new
 from .ladder cimport NONE
 from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance
 from .records cimport ALL_MARKETS, FIRST_LARGEST_LOSS, MODE_CROSS, Event
-from .state cimport Market, Position, State, touch
+from .state cimport WALLET_MULTI, Market, Position, State, pool_first, pool_next, touch
 from .units cimport money_t, mul_div_floor
 
 cdef inline uint8_t stage_of(State *s, int32_t wallet, int32_t position) noexcept nogil:
@@ -14,10 +15,15 @@ cdef inline uint8_t stage_of(State *s, int32_t wallet, int32_t position) noexcep
 
 cdef inline int set_stage(State *s, int32_t wallet, int32_t position, uint8_t stage) noexcept nogil:
     touch(s, wallet)
-    if position == NONE:
-        s.wallets[wallet].stage = stage
-    else:
+    if position != NONE:
         s.positions[position].stage = stage
+        return 0
+    s.wallets[wallet].stage = stage
+    if s.wallets[wallet].flags & WALLET_MULTI:      # in every wallet of the account, so that any of them tells it
+        while (wallet + 1) % s.assets_count:
+            wallet += 1
+            touch(s, wallet)
+            s.wallets[wallet].stage = stage
     return 0
 
 cdef inline Event *unit_event(State *s, int kind, int32_t wallet, int32_t position) except NULL nogil:
@@ -38,7 +44,7 @@ cdef inline money_t order_key(State *s, Position *p) noexcept nogil:
 
 cdef inline int32_t next_position(State *s, int32_t wallet, int32_t position) noexcept nogil:
     """The unit's position that goes first by the rulebook among those not `seen` in this step; NONE: nobody."""
-    cdef int32_t slot = s.wallets[wallet].positions_head
+    cdef int32_t slot = pool_first(s, wallet)
     cdef int32_t best = NONE
     cdef money_t key, best_key = 0
     cdef Position *p
@@ -51,15 +57,15 @@ cdef inline int32_t next_position(State *s, int32_t wallet, int32_t position) no
             if best == NONE or key > best_key or (key == best_key and p.market < s.positions[best].market):
                 best = slot
                 best_key = key
-        slot = p.account_next
+        slot = pool_next(s, slot)
     return best
 
 cdef inline void forget_seen(State *s, int32_t wallet, int32_t position) noexcept nogil:
-    cdef int32_t slot = s.wallets[wallet].positions_head
+    cdef int32_t slot = pool_first(s, wallet)
     while slot != NONE:
         if position == NONE or slot == position:
             s.positions[slot].seen = 0
-        slot = s.positions[slot].account_next
+        slot = pool_next(s, slot)
 
 cdef inline money_t share_of(State *s, int32_t wallet, int32_t position, int32_t slot) noexcept nogil:
     """A position's share of the unit's equity, by maintenance weight, rounded down."""

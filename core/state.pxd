@@ -23,6 +23,7 @@ cdef enum:                      # Wallet.flags
     WALLET_TOUCHED = 4          # already listed in `touched`
     WALLET_STALE = 8            # already listed for the next state hash
     WALLET_HEDGE = 16           # the account's ACCOUNT_HEDGE, where placing an order looks
+    WALLET_MULTI = 32           # its account is in multi-asset mode: all its wallets are one risk unit
     WALLET_NOTED = WALLET_DIRTY | WALLET_TOUCHED
 
 cdef enum:                      # `next_free` of a level that is in use
@@ -489,6 +490,31 @@ cdef inline Fill *push_fill(State *s) except NULL nogil:
 
 cdef inline Wallet *wallet_of(State *s, int32_t account, int32_t asset) noexcept nogil:
     return &s.wallets[account * s.assets_count + asset]
+
+cdef inline int32_t lead_of(State *s, int32_t wallet) noexcept nogil:
+    """The wallet that stands for the cross pool a wallet belongs to: in multi-asset mode the account's first."""
+    return wallet - wallet % s.assets_count if s.wallets[wallet].flags & WALLET_MULTI else wallet
+
+cdef inline int32_t head_after(State *s, int32_t wallet) noexcept nogil:
+    """First position in the account's wallets after this one."""
+    wallet += 1
+    while wallet % s.assets_count:
+        if s.wallets[wallet].positions_head != NONE:
+            return s.wallets[wallet].positions_head
+        wallet += 1
+    return NONE
+
+cdef inline int32_t pool_first(State *s, int32_t wallet) noexcept nogil:
+    """First position, of either mode, of a wallet; of all wallets of its account if it is the lead of a multi-asset one."""
+    cdef int32_t slot = s.wallets[wallet].positions_head
+    return head_after(s, wallet) if slot == NONE and s.wallets[wallet].flags & WALLET_MULTI else slot
+
+cdef inline int32_t pool_next(State *s, int32_t slot) noexcept nogil:
+    """The position after `slot`, in the same sense."""
+    cdef int32_t following = s.positions[slot].account_next
+    if following != NONE or not s.wallets[s.positions[slot].wallet].flags & WALLET_MULTI:
+        return following
+    return head_after(s, s.positions[slot].wallet)
 
 cdef inline int mark_dirty(State *s, int32_t wallet) except -1 nogil:
     """Have the wallet's triggers stamped again at the next mark group."""

@@ -13,7 +13,7 @@ crosses nothing cost one comparison.
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
 from .margin cimport maintenance_of, value_at
 from .records cimport MODE_CROSS
-from .state cimport Tier, Wallet, push_crossed
+from .state cimport Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
     RATE_ONE, abs64, add_checked, max64, min64, mul_div_ceil, mul_div_floor, prefetch, value_t,
 )
@@ -196,11 +196,11 @@ cdef void clear_unit(State *s, int32_t wallet, int32_t position) noexcept nogil:
     if position != NONE:
         trigger_clear(s, &s.markets[s.positions[position].market], position)
         return
-    slot = s.wallets[wallet].positions_head
+    slot = pool_first(s, wallet)
     while slot != NONE:
         if s.positions[slot].mode == MODE_CROSS:
             trigger_clear(s, &s.markets[s.positions[slot].market], slot)
-        slot = s.positions[slot].account_next
+        slot = pool_next(s, slot)
 
 
 cdef int pop_bucket(State *s, Ladder *ladder, int64_t bucket) except -1 nogil:

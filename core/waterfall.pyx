@@ -51,7 +51,7 @@ cdef int absorb(State *s, int32_t wallet, int32_t position, int32_t slot, money_
         deleverage(s, m, slot, &value, &share)
     if s.positions[slot].lots:
         if share < 0:
-            cover_shortfall(s, m, wallet, slot if position != NONE else NONE, -share)
+            cover_shortfall(s, m, s.positions[slot].wallet, slot if position != NONE else NONE, -share)
             share = 0
         move_to_fund(s, m, slot, s.positions[slot].lots, &value, &share)
     return trim_reduce_only(s, slot)
