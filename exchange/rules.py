@@ -1,20 +1,17 @@
 """Rulebooks: what a venue is, as data.
 
-`rulebook(name, date)` reads `rulebooks/<name>.toml`, takes the era in force at the date, and returns a frozen
-`Rulebook`; `Rulebook.market(symbol)` gives the `MarketSpec` that the core's Engine reads. All numbers inside are
-integers in the core's units. A changed copy (`dataclasses.replace`, or overrides in a scenario) has its own
-`fingerprint`.
+A `Rulebook` is what one venue does at one date, a `MarketSpec` what the core's Engine reads of one of its markets. All
+numbers inside are integers in the core's units. A changed copy (`dataclasses.replace`, or overrides in a scenario) has
+its own `fingerprint`. `rulebook_files` reads them from TOML, `contracts` builds the markets.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import hashlib
 import json
-import tomllib
+from collections.abc import Callable, Mapping
 from fractions import Fraction
-from importlib import resources
 from typing import Any
 
 from perpsim.core import (
@@ -30,11 +27,7 @@ from perpsim.core import (
     TapeWalk,
 )
 
-from .units import RATE_ONE, VALUE_ONE, exact, money, nanoseconds, rate
-
-POSITION_NOTIONAL_MAX = 1 << 61
-LOTS_MAX = (1 << 38) - 1  # what the core's order record holds
-PRICE_MULTIPLE = 8  # prices up to 8 times the reference price can be represented at least
+from .units import RATE_ONE, VALUE_ONE, money, nanoseconds, rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,8 +90,21 @@ class MarketSpec:
 
 
 @dataclasses.dataclass(frozen=True)
+class Stated:
+    """A value as a file states it, where it is from, how sure that is, and the era that set it."""
+
+    value: Any
+    source: str
+    sure: str
+    era: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Rulebook:
-    """A venue's rules in force at one date, with the markets that its file describes."""
+    """A venue's rules in force at one date, with the markets that its file describes.
+
+    sources  what the file says of each value, by "rule", "*.rule" (of every market) or "SYMBOL.rule"
+    """
 
     name: str
     date: str
@@ -117,6 +123,7 @@ class Rulebook:
     adl_price: int = AdlPrice.BANKRUPTCY
     socialise: int = Socialise.NONE
     cross_order: int = CrossOrder.LARGEST_MAINTENANCE
+    sources: Mapping[str, Stated] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def market(self, symbol: str) -> MarketSpec:
         """The specification of one market. Raises KeyError with the known symbols."""
@@ -129,7 +136,9 @@ class Rulebook:
     @property
     def fingerprint(self) -> str:
         """Hash of every value: two runs with equal fingerprints had equal rules."""
-        values = json.dumps(dataclasses.asdict(self), sort_keys=True, default=int)
+        plain = dataclasses.asdict(dataclasses.replace(self, sources={}))
+        del plain["sources"]
+        values = json.dumps(plain, sort_keys=True, default=int)
         return hashlib.sha256(values.encode()).hexdigest()[:16]
 
     def changed(self, market_changes: dict[str, Any] | None = None, **changes: Any) -> Rulebook:
@@ -138,6 +147,8 @@ class Rulebook:
         return dataclasses.replace(self, markets=markets, **changes)
 
 
+VENUE_FIELDS = frozenset(f.name for f in dataclasses.fields(Rulebook)) - {"name", "date", "era", "markets", "sources"}
+MARKET_FIELDS = frozenset(f.name for f in dataclasses.fields(MarketSpec))
 ENUMS = {
     "reduce_method": ReduceMethod,
     "reduce_limit": ReduceLimit,
@@ -163,15 +174,14 @@ SECONDS = {
 COUNTS = {"max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group"}
 
 
-def parse_value(key: str, value: Any) -> tuple[str, int]:
-    """One rule as a file or a scenario writes it -> (field name, integer). Raises ValueError with the key."""
-    if isinstance(value, dict):
+
+
+def parse_value(key: str, value: Any) -> tuple[str, Any]:
+    """One rule as a file or a scenario writes it -> (field name, value). Raises ValueError with the key."""
+    if isinstance(value, dict) and "value" in value:
         value = value["value"]
     if key in ENUMS:
-        names = {member.name.lower(): member for member in ENUMS[key]}
-        if not isinstance(value, str) or value.replace("-", "_") not in names:
-            raise ValueError(f"{key}: {value!r} is not one of {', '.join(n.replace('_', '-') for n in names)}")
-        return key, int(names[value.replace("-", "_")])
+        return key, parse_member(key, value)
     if key in RATES:
         return key, rate(value, key)
     if key in MONEY:
@@ -182,76 +192,50 @@ def parse_value(key: str, value: Any) -> tuple[str, int]:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ValueError(f"{key}: {value!r} is not a whole number")
         return key, value
-    raise ValueError(f"{key} is not a rule; known: {', '.join(sorted({*ENUMS, *RATES, *MONEY, *SECONDS, *COUNTS}))}")
+    if key in TABLES:
+        return key, TABLES[key](value)
+    known = {*ENUMS, *RATES, *MONEY, *SECONDS, *COUNTS, *TABLES}
+    raise ValueError(f"{key} is not a rule; known: {', '.join(sorted(known))}")
+
+
+def refuse_strangers(found: Mapping[str, Any], fields: frozenset[str], what: str) -> None:
+    """Raise ValueError for a rule that stands where it means nothing: a market's at the venue, or the other way."""
+    strangers = sorted(found.keys() - fields)
+    if strangers:
+        where = "markets" if strangers[0] in MARKET_FIELDS else "the whole venue"
+        raise ValueError(f"{what}: {strangers[0]} is a rule of {where}")
+
+
+def parse_member(key: str, value: Any) -> int:
+    """The number of a method by its name, written in lower case with hyphens."""
+    names = {member.name.lower().replace("_", "-"): member for member in ENUMS[key]}
+    if not isinstance(value, str) or value.replace("_", "-") not in names:
+        raise ValueError(f"{key}: {value!r} is not one of {', '.join(names)}")
+    return int(names[value.replace("_", "-")])
 
 
 def parse_tiers(rows: list[list[Any]]) -> tuple[Tier, ...]:
-    """[cap, maintenance rate, leverage] rows -> tiers.
+    """[cap, maintenance rate, leverage] or [cap, maintenance rate, leverage, deduction] rows -> tiers.
 
-    The deductions are computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1}).
+    The deductions are computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1}). One that is stated must equal that.
     """
     tiers: list[Tier] = []
     floor = deduction = before = 0
-    for number, (cap, maintenance, leverage) in enumerate(rows, 1):
-        now = rate(maintenance, f"tier {number} rate")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list) or len(row) not in (3, 4):
+            raise ValueError(f"tier {number}: {row!r} is not [cap, maintenance rate, leverage], a deduction behind it")
+        now = rate(row[1], f"tier {number} rate")
         step = floor * (now - before)
         if step % RATE_ONE:
             raise ValueError(f"tier {number}: its deduction is not a whole number of 1e-8 units")
         deduction += step // RATE_ONE
-        tiers.append(Tier(money(cap, f"tier {number} cap"), now, deduction, int(leverage)))
+        if len(row) == 4 and money(row[3], f"tier {number} deduction") != deduction:
+            known = f"{deduction / VALUE_ONE:,.8g}"
+            raise ValueError(f"tier {number}: its deduction is {row[3]}, but the tiers before it make it {known}")
+        tiers.append(Tier(money(row[0], f"tier {number} cap"), now, deduction, int(row[2])))
         floor, before = tiers[-1].cap, now
     return tuple(tiers)
 
 
-def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: Any) -> MarketSpec:
-    """A linear market from its tick, its lot and a price of the right magnitude; sizes the numeric limits to fit."""
-    tick_value, lot_size = money(tick, f"{symbol} tick"), exact(lot, f"{symbol} lot")
-    tick_lot_money = tick_value * lot_size
-    if tick_lot_money.denominator != 1:
-        raise ValueError(f"{symbol}: a tick of one lot is not a whole number of 1e-8 units; take a larger lot or tick")
-    price_max = int(exact(price_reference) * VALUE_ONE * PRICE_MULTIPLE) // tick_value
-    position_max = min(POSITION_NOTIONAL_MAX // (price_max * int(tick_lot_money)), LOTS_MAX)
-    fields.setdefault("size_max", position_max)
-    fields["size_max"] = min(fields["size_max"] or position_max, position_max)
-    return MarketSpec(
-        symbol=symbol, tick_value=tick_value, lot_numerator=lot_size.numerator, lot_denominator=lot_size.denominator,
-        price_max=price_max, position_max=position_max, **fields,
-    )  # fmt: skip
-
-
-def names() -> list[str]:
-    """The rulebooks that ship with the package."""
-    folder = resources.files("perpsim.exchange.rulebooks")
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def rulebook(name: str, date: str | datetime.date) -> Rulebook:
-    """The rulebook of a venue as it was on `date` (ISO). Raises KeyError or ValueError with what is known."""
-    if name not in names():
-        raise KeyError(f"no rulebook {name!r}; known: {', '.join(names())}")
-    try:
-        day = datetime.date.fromisoformat(str(date))
-    except ValueError:
-        raise ValueError(f"date {date!r} is not of the form YYYY-MM-DD") from None
-    text = (resources.files("perpsim.exchange.rulebooks") / f"{name}.toml").read_text("utf-8")
-    book = tomllib.loads(text)
-    eras = [era for era in book["era"] if datetime.date.fromisoformat(str(era["from"])) <= day]
-    if not eras:
-        raise ValueError(f"{name} has no rules before {book['era'][0]['from']}")
-    merged: dict[str, Any] = {"venue": {}, "market": {}, "contract": {}}
-    for era in eras:  # later eras change single values
-        merged["venue"] |= era.get("venue", {})
-        merged["market"] |= era.get("market", {})
-        for symbol, fields in era.get("contract", {}).items():
-            merged["contract"].setdefault(symbol, {}).update(fields)
-    venue = dict(parse_value(key, value) for key, value in merged["venue"].items())
-    markets = tuple(parse_market(symbol, merged["market"] | fields) for symbol, fields in merged["contract"].items())
-    return Rulebook(name=name, date=day.isoformat(), era=str(eras[-1]["from"]), markets=markets, **venue)
-
-
-def parse_market(symbol: str, fields: dict[str, Any]) -> MarketSpec:
-    """One market's table of a rulebook file."""
-    rest = dict(fields)
-    tick, lot, reference, rows = (rest.pop(key) for key in ("tick", "lot", "price_reference", "tiers"))
-    parsed = dict(parse_value(key, value) for key, value in rest.items())
-    return contract(symbol, tick, lot, reference, tiers=parse_tiers(rows), **parsed)
+# Rules that are more than one number: key -> parser of what TOML gives.
+TABLES: dict[str, Callable[[Any], Any]] = {"tiers": parse_tiers}

@@ -130,6 +130,21 @@ def demo(out: Out = Path("out/demo"), audit: Level = None, quiet: Quiet = False)
     _tell(summary, out, quiet)
 
 
+@app.command()
+def rules(
+    venue: Annotated[str | None, typer.Argument(help="Rulebook; without one, a list of them.")] = None,
+    date: Annotated[str | None, typer.Option(help="Day (YYYY-MM-DD); without it, the last era.")] = None,
+    diff: Annotated[str | None, typer.Option(help="Only what changes from --date to this day.")] = None,
+    diff_venue: Annotated[str | None, typer.Option(help="Only what is different at this venue.")] = None,
+    market: Annotated[str | None, typer.Option(help="Rules of one market only.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print a venue's rules at a date: each value, its source and how sure it is."""
+    from perpsim.replay import rules_text
+
+    typer.echo(rules_text.answer(venue, date, market, (diff, diff_venue), json))
+
+
 @app.command("import")
 def import_files(
     files: Annotated[list[Path], typer.Argument(help="Raw files of one recording of one market, in their order.")],

@@ -22,7 +22,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from perpsim.core import MarkMethod, QueueModel, TapeWalk
 from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
-from perpsim.exchange.rules import parse_tiers, parse_value
+from perpsim.exchange.contracts import NEEDED
+from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
@@ -31,8 +32,6 @@ from perpsim.replay.scenario import Bot, ScenarioFile, TapeSource
 from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, iter_batches, open_tape
 
 RECORDINGS = {"btcusdt-2023-04-04": ("btcusdt_20230404.dat.gz", "btcusdt_20230405.dat.gz")}
-VENUE_FIELDS = {field.name for field in dataclasses.fields(Rulebook)} - {"name", "date", "era", "markets"}
-MARKET_FIELDS = {field.name for field in dataclasses.fields(MarketSpec)}
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
 
@@ -142,32 +141,33 @@ def _rulebook(file: ScenarioFile) -> tuple[Rulebook, Rulebook, dict[str, Any]]:
         raise file.wrong("venue.rulebook", error.args[0]) from error
     except ValueError as error:
         raise file.wrong("venue.date", str(error)) from error
-    everywhere: dict[str, Any] = {}
-    wide: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for key, value in venue.rules.items():
-        name, parsed = _rule(file, f"venue.rules.{key}", key, value, VENUE_FIELDS | MARKET_FIELDS)
-        (wide if name in VENUE_FIELDS else everywhere)[name] = parsed
-    book = base.changed(everywhere, **wide)
-    changes = {key: value for key, value in venue.rules.items()}
-    specs = {spec.symbol: spec for spec in book.markets}
+        _check_rule(file, f"venue.rules.{key}", key, value, VENUE_FIELDS | MARKET_FIELDS)
+        changes[key] = value
+    known = [spec.symbol for spec in base.markets]
     for symbol, rules in venue.markets.items():
-        if symbol not in specs:
-            raise file.wrong(f"venue.markets.{symbol}", f"{book.name} has no such market; known: {', '.join(specs)}")
+        if symbol not in known:
+            raise file.wrong(f"venue.markets.{symbol}", f"{base.name} has no such market; known: {', '.join(known)}")
         for key, value in rules.items():
-            name, parsed = _rule(file, f"venue.markets.{symbol}.{key}", key, value, MARKET_FIELDS)
-            specs[symbol] = dataclasses.replace(specs[symbol], **{name: parsed})
+            _check_rule(file, f"venue.markets.{symbol}.{key}", key, value, MARKET_FIELDS)
             changes[f"{symbol}.{key}"] = value
-    return base, dataclasses.replace(book, markets=tuple(specs.values())), changes
-
-
-def _rule(file: ScenarioFile, place: str, key: str, value: Any, fields: set[str]) -> tuple[str, Any]:
     try:
-        name, parsed = ("tiers", parse_tiers(value)) if key == "tiers" else parse_value(key, value)
+        return base, rulebook(venue.rulebook, venue.date, changes), changes
+    except ValueError as error:
+        raise file.wrong("venue.rules", str(error)) from error
+
+
+def _check_rule(file: ScenarioFile, place: str, key: str, value: Any, fields: frozenset[str]) -> None:
+    """Refuse a change that is none, or that stands in a wrong place, by the key's full name."""
+    if key in NEEDED[:3]:
+        return  # the contract itself; it is checked with the others when the market is built
+    try:
+        name, _ = parse_value(key, value)
     except (ValueError, TypeError, KeyError) as error:
         raise file.wrong(place, str(error)) from error
     if name not in fields:
         raise file.wrong(place, "is a rule of the whole venue; put it under venue.rules")
-    return name, parsed
 
 
 def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, progress: Progress | None) -> MarketPlan:

@@ -13,7 +13,7 @@ WIDTH = 26
 def tell(summary: dict[str, Any]) -> str:
     """The outcome in lines: what happened to the price, who was closed, who paid."""
     book = summary["rulebook"]
-    changed = f", changed by the scenario: {', '.join(book['changes'])}" if book["modified"] else ""
+    changed = f", modified: {', '.join(book['changes'])}" if book["modified"] else ""
     start, end = summary["start"]["time"], summary["end"]["time"]
     lines = [f"{summary['name']}: {start} to {end}, rules of {book['name']} on {book['date']}{changed}", ""]
     for symbol, market in summary["markets"].items():

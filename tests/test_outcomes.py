@@ -320,7 +320,7 @@ class TestStory:
 
     def test_changed_rules_are_named(self, summary):
         changed = summary | {"rulebook": summary["rulebook"] | {"modified": True, "changes": {"taker_fee": 0}}}
-        assert "changed by the scenario: taker_fee" in tell(changed)
+        assert "modified: taker_fee" in tell(changed)
 
 
 class TestProgress:

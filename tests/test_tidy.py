@@ -26,7 +26,7 @@ PRINTING = {
 }
 CLOCK_AND_CHANCE = {"datetime", "os", "random", "secrets", "socket", "threading", "time"}
 CLOCK_LISTED = {
-    ("exchange/rules.py", "datetime"),  # dates of rulebooks, given by the caller
+    ("exchange/rulebook_files.py", "datetime"),  # dates of rulebooks, given by the caller
     ("exchange/disk.py", "os"),  # the journal's files
 }
 DEFINITION = re.compile(r"^( *)(?:async )?(?:cpdef|cdef|def)\b[^=]*?(\w+)\(")

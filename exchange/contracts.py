@@ -1,0 +1,41 @@
+"""Markets from their rules: the numbers of a contract, sized so that everything the core computes stays in 64 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .rules import MARKET_FIELDS, MarketSpec, parse_value, refuse_strangers
+from .units import VALUE_ONE, exact, money
+
+POSITION_NOTIONAL_MAX = 1 << 61
+LOTS_MAX = (1 << 38) - 1  # what the core's order record holds
+PRICE_MULTIPLE = 8  # prices up to 8 times the reference price can be represented at least
+NEEDED = ("tick", "lot", "price_reference", "tiers")
+
+
+def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: Any) -> MarketSpec:
+    """A linear market from its tick, its lot and a price of the right magnitude; sizes the numeric limits to fit."""
+    tick_value, lot_size = money(tick, f"{symbol} tick"), exact(lot, f"{symbol} lot")
+    tick_lot_money = tick_value * lot_size
+    if tick_lot_money.denominator != 1:
+        raise ValueError(f"{symbol}: a tick of one lot is not a whole number of 1e-8 units; take a larger lot or tick")
+    price_max = int(exact(price_reference) * VALUE_ONE * PRICE_MULTIPLE) // tick_value
+    position_max = min(POSITION_NOTIONAL_MAX // (price_max * int(tick_lot_money)), LOTS_MAX)
+    fields.setdefault("size_max", position_max)
+    fields["size_max"] = min(fields["size_max"] or position_max, position_max)
+    return MarketSpec(
+        symbol=symbol, tick_value=tick_value, lot_numerator=lot_size.numerator, lot_denominator=lot_size.denominator,
+        price_max=price_max, position_max=position_max, **fields,
+    )  # fmt: skip
+
+
+def parse_market(symbol: str, fields: dict[str, Any]) -> MarketSpec:
+    """One market from its rules as a file or a scenario writes them. Raises ValueError with the rule's name."""
+    rest = dict(fields)
+    for key in NEEDED:
+        if key not in rest:
+            raise ValueError(f"{symbol} has no {key}")
+    tick, lot, price_reference = (rest.pop(key) for key in NEEDED[:3])
+    parsed = dict(parse_value(key, value) for key, value in rest.items())
+    refuse_strangers(parsed, MARKET_FIELDS, symbol)
+    return contract(symbol, tick, lot, price_reference, **parsed)
