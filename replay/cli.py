@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from perpsim.replay import calc
 from perpsim.replay.errors import BrokenError, DifferenceError, InputError
 
 DIFFERENCE = 1
@@ -33,6 +34,8 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="A perpetual-futures exchange that you can replay.",
 )  # fmt: skip
+
+app.add_typer(calc.app, name="calc")
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder; an earlier result in it is replaced.")]
 Level = Annotated[

@@ -38,7 +38,7 @@ LAYERS = (
     ("risk",),
     ("dispatch",),
     ("engine",),
-    ("kernel",),
+    ("kernel", "questions"),
     ("testing",),
 )
 TOGETHER = {("state", "idmap"), ("idmap", "state")}

@@ -1,0 +1,6 @@
+"""What a trader asks of an engine's state."""
+
+from .engine import Engine
+
+def unit_at(engine: Engine, account: int, market: int, mark: int) -> tuple[int, int, int]: ...
+def available_of(engine: Engine, account: int, market: int) -> int: ...

@@ -1,0 +1,59 @@
+"""What a trader asks of an engine's state, in the engine's own words; changes nothing.
+
+Doors of `exchange.calculator`: each calls the functions of `margin.pxd` that decide in the engine itself.
+"""
+
+from libc.stdint cimport int32_t, int64_t
+
+from .engine cimport Engine
+from .idmap cimport find_position
+from .ladder cimport NONE
+from .margin cimport available, unit_equity, unit_maintenance, value_at
+from .records cimport MODE_CROSS
+from .state cimport Market, State
+from .units cimport money_t, value_t
+
+
+cdef int32_t position_at(Engine engine, int32_t account, int32_t market) except -1:
+    engine.known(market)
+    if not 0 <= account < engine.state.accounts_count:
+        raise IndexError(f"account {account} is not one of the engine's {engine.state.accounts_count}")
+    cdef int32_t slot = find_position(&engine.state, account, market)
+    if slot == NONE:
+        raise ValueError(f"account {account} has no position in market {market}")
+    return slot
+
+
+def unit_at(Engine engine, int32_t account, int32_t market, int64_t mark) -> tuple:
+    """The account's risk unit in a market as it would be at another mark of that market, 1e-8 of the quote.
+
+    (value of the position, equity of the unit, its maintenance), money in 1e-8: the unit is liquidated where equity is
+    less than maintenance. Raises OverflowError where a number leaves 64 bits.
+    """
+    cdef State *s = &engine.state
+    cdef int32_t slot = position_at(engine, account, market)
+    cdef int32_t wallet = s.positions[slot].wallet
+    cdef Market *m = &s.markets[market]
+    cdef value_t before = m.mark
+    cdef int overflow = s.overflow
+    cdef int32_t position = NONE if s.positions[slot].mode == MODE_CROSS else slot
+    cdef bint wide
+    cdef money_t value, equity, maintenance
+    m.mark = mark
+    s.overflow = 0
+    value = value_at(s, m, s.positions[slot].lots, mark)
+    equity = unit_equity(s, wallet, position)
+    maintenance = unit_maintenance(s, wallet, position)
+    wide = s.overflow
+    s.overflow = overflow
+    m.mark = before
+    if wide:
+        raise OverflowError("a number leaves 64 bits at this mark")
+    return value, equity, maintenance
+
+
+def available_of(Engine engine, int32_t account, int32_t market) -> int:
+    """What the account may use for new orders that are settled as the market is, 1e-8."""
+    cdef State *s = &engine.state
+    cdef int32_t slot = position_at(engine, account, market)
+    return available(s, &s.wallets[s.positions[slot].wallet], NONE, True)
