@@ -6,10 +6,10 @@ Doors of `exchange.calculator`: each calls the functions of `margin.pxd` that de
 from libc.stdint cimport int32_t, int64_t
 
 from .engine cimport Engine
-from .idmap cimport find_position
+from .idmap cimport find_leg
 from .ladder cimport NONE
 from .margin cimport available, unit_equity, unit_maintenance, value_at
-from .records cimport MODE_CROSS
+from .records cimport LEG_BOTH, MODE_CROSS
 from .state cimport Market, State
 from .units cimport money_t, value_t
 
@@ -18,7 +18,7 @@ cdef int32_t position_at(Engine engine, int32_t account, int32_t market) except 
     engine.known(market)
     if not 0 <= account < engine.state.accounts_count:
         raise IndexError(f"account {account} is not one of the engine's {engine.state.accounts_count}")
-    cdef int32_t slot = find_position(&engine.state, account, market)
+    cdef int32_t slot = find_leg(&engine.state, account, market, LEG_BOTH)
     if slot == NONE:
         raise ValueError(f"account {account} has no position in market {market}")
     return slot
