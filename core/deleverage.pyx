@@ -1,62 +1,127 @@
 """Auto-deleveraging: the contracts that the fund does not take are closed against other accounts, at the rule's price."""
 
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t
 
-from .adl cimport adl_next
+from .adl cimport adl_forget, adl_next, adl_skip
+from .adl_scores cimport offset_allowed
 from .events cimport event_new
 from .ladder cimport NONE
-from .ledger cimport change_position
-from .margin cimport cross_equity
-from .records cimport ADL_PRICE_MARK, EVENT_ADL, REASON_ADL, SIDE_BUY, SIDE_SELL, Event
+from .ledger cimport change_position, charge_fee
+from .margin cimport cross_equity, fee_of, position_maintenance, unit_equity, unit_maintenance, value_at
+from .records cimport *
 from .settle cimport cancel_orders_of
-from .state cimport Position, Wallet, wallet_of
-from .units cimport abs64, lots_t, min64
+from .state cimport Position, wallet_of
+from .units cimport RATE_ONE, abs64, lots_t, min64, mul_div_floor
 
 
 cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *share) except -1 nogil:
-    """Close a position against the front of the ADL queue; what finds nobody stays.
+    """Close a position against the accounts that the policy chooses; what finds nobody stays.
 
-    At bankruptcy value the counterparties give up the difference to the mark. Where the rulebook says mark, the fund
-    pays that difference as long as it can.
+    `value` (at the mark) and `share` (of the unit's equity) are those of the whole position; what is closed takes its
+    part of both along.
     """
     cdef Position *p = &s.positions[slot]
-    cdef Wallet *fund = wallet_of(s, m.fund_account, m.asset)
     cdef bint longs = p.lots < 0
     cdef int32_t other
     cdef lots_t lots
-    cdef money_t part_value, part_share, moved, at_mark
-    cdef Event *e
+    if s.rules.adl_policy == ADL_DYDX:
+        adl_forget(s)                   # lots are drawn for each position
     while p.lots:
         other = adl_next(s, m, longs)
         if other == NONE:
             return 0
-        cancel_orders_of(s, other, REASON_ADL)
         lots = min64(abs64(p.lots), abs64(s.positions[other].lots))
-        if p.lots < 0:
-            lots = -lots
-        part_value = portion(s, value[0], lots, p.lots)
-        part_share = portion(s, share[0], lots, p.lots)
-        value[0] -= part_value
-        share[0] -= part_share
-        moved = part_value - part_share
-        at_mark = moved
-        if s.rules.adl_price == ADL_PRICE_MARK and (part_share >= 0 or cross_equity(s, fund) >= -part_share):
-            at_mark = part_value
-        change_position(s, slot, -lots, -moved)
-        if at_mark != moved:
-            change_position(s, m.fund_position, lots, moved)
-            change_position(s, m.fund_position, -lots, -at_mark)
-        change_position(s, other, lots, at_mark)
-        s.wallets[s.positions[other].wallet].adl_hits += 1
-        e = event_new(s, EVENT_ADL)
-        e.account = s.positions[other].account
-        e.maker_account = p.account
-        e.market = p.market
-        e.asset = <uint8_t>m.asset
-        e.side = SIDE_BUY if lots > 0 else SIDE_SELL
-        e.size_lots = abs64(lots)
-        e.value = at_mark
-        e.aux = part_value - at_mark
-        e.fee = at_mark - moved         # what the fund gains by it; negative: what it pays
-        e.price_ticks = at_mark / lots / m.tick_lot_money
+        if s.rules.adl_policy == ADL_DYDX and not match_valid(s, m, slot, other, lots, value[0], share[0]):
+            adl_skip(s)
+        else:
+            close_against(s, m, slot, other, lots, value, share)
+    return 0
+
+
+cdef money_t paid_for(State *s, Market *m, lots_t lots, money_t moved, money_t at_mark) noexcept nogil:
+    """What counterparties pay for signed `lots` by the rulebook: `moved`, at bankruptcy, or the value at a mark.
+
+    At bankruptcy value they give up the difference to the mark. At a mark the fund has that difference, or pays it as
+    long as it can.
+    """
+    cdef money_t wanted = moved
+    if s.rules.adl_price == ADL_PRICE_MARK:
+        wanted = at_mark
+    elif s.rules.adl_price == ADL_PRICE_BANKRUPTCY_NEAR:
+        if abs64(moved - at_mark) > mul_div_floor(abs64(at_mark), s.rules.adl_price_band, RATE_ONE, &s.overflow):
+            wanted = at_mark
+    elif s.rules.adl_price == ADL_PRICE_PREVIOUS_MARK and m.mark_before:
+        wanted = value_at(s, m, lots, m.mark_before)
+    if wanted < moved and cross_equity(s, wallet_of(s, m.fund_account, m.asset)) < moved - wanted:
+        return moved
+    return wanted
+
+
+cdef bint match_valid(
+    State *s, Market *m, int32_t slot, int32_t other, lots_t lots, money_t value, money_t share
+) noexcept nogil:
+    """dYdX: whether the counterparty is left in a valid state by closing `lots` at the rule's price."""
+    cdef Position *p = &s.positions[other]
+    cdef Position after = p[0]
+    cdef lots_t signed_lots = lots if s.positions[slot].lots > 0 else -lots
+    cdef money_t at_mark = portion(s, value, signed_lots, s.positions[slot].lots)
+    cdef money_t moved = at_mark - portion(s, share, signed_lots, s.positions[slot].lots)
+    cdef int32_t unit = other if p.mode == MODE_ISOLATED else NONE
+    cdef money_t equity = unit_equity(s, p.wallet, unit)
+    cdef money_t maintenance = unit_maintenance(s, p.wallet, unit)
+    cdef money_t gained, freed
+    after.lots += signed_lots
+    gained = value_at(s, m, after.lots, m.mark) - value_at(s, m, p.lots, m.mark)
+    gained -= paid_for(s, m, signed_lots, moved, at_mark)
+    freed = position_maintenance(s, m, p) - (position_maintenance(s, m, &after) if after.lots else 0)
+    return offset_allowed(equity, maintenance, equity + gained, maintenance - freed)
+
+
+cdef int close_against(
+    State *s, Market *m, int32_t slot, int32_t other, lots_t size, money_t *value, money_t *share
+) except -1 nogil:
+    """Close `size` lots of a bankrupt position against a counterparty, whose orders are cancelled first."""
+    cdef Position *p = &s.positions[slot]
+    cdef lots_t lots = size if p.lots > 0 else -size
+    cdef money_t at_mark = portion(s, value[0], lots, p.lots)
+    cdef money_t part_share = portion(s, share[0], lots, p.lots)
+    cdef money_t moved = at_mark - part_share
+    cdef money_t paid = paid_for(s, m, lots, moved, at_mark)
+    cdef Event *e
+    cancel_orders_of(s, other, REASON_ADL)
+    value[0] -= at_mark
+    share[0] -= part_share
+    change_position(s, slot, -lots, -moved)
+    if paid != moved:
+        change_position(s, m.fund_position, lots, moved)
+        change_position(s, m.fund_position, -lots, -paid)
+    change_position(s, other, lots, paid)
+    s.wallets[s.positions[other].wallet].adl_hits += 1
+    e = event_new(s, EVENT_ADL)
+    e.account = s.positions[other].account
+    e.maker_account = p.account
+    e.market = p.market
+    e.asset = <uint8_t>m.asset
+    e.side = SIDE_BUY if lots > 0 else SIDE_SELL
+    e.size_lots = size
+    e.value = paid
+    e.aux = at_mark - paid
+    e.fee = paid - moved                # what the fund gains by it; negative: what it pays
+    e.price_ticks = paid / lots / m.tick_lot_money
+    return charge_adl_fee(s, m, other, abs64(paid))
+
+
+cdef int charge_adl_fee(State *s, Market *m, int32_t slot, money_t notional) except -1 nogil:
+    """The maker fee on what was closed, where the rulebook asks for one; a negative fee is a rebate."""
+    cdef money_t fee = fee_of(s, notional, m.rules.maker_fee) if s.rules.adl_fee == ADL_FEE_MAKER else 0
+    cdef Event *e
+    if fee == 0:
+        return 0
+    charge_fee(s, &s.wallets[s.positions[slot].wallet], m.asset, fee)
+    e = event_new(s, EVENT_ADL_FEE)
+    e.account = s.positions[slot].account
+    e.market = <uint16_t>m.id
+    e.asset = <uint8_t>m.asset
+    e.value = fee
+    e.aux = notional
     return 0

@@ -166,7 +166,7 @@ cdef class Engine:
     rulebook      object with the venue-wide parameters as integer attributes (rows `v` of rules.pyx)
     markets       sequence of objects with a market's parameters (see CONTRACT, and rows `m` of rules.pyx) and `tiers`
     accounts_max  number of customer accounts, ids 0 .. accounts_max - 1; house accounts follow (see `house`)
-    seed          reserved for rules that draw lots; part of the snapshot
+    seed          of the rules that draw lots (dYdX's ADL); part of the snapshot
     audit         when invariants are checked. 0: never; 1: after each batch, those of the accounts that changed, the totals,
                   and a part of everything, in rotation; 2: all of them after each command
 
@@ -187,6 +187,7 @@ cdef class Engine:
         self.buffer = EventBuffer.__new__(EventBuffer)
         state_init(&self.state, <int32_t>len(markets), assets, accounts_max, funds)
         self.state.venue = venue
+        self.state.seed = seed
         self.buffer.memory = self.state.events
         set_venue_rules(&self.state.rules, rules)
         for number, market in enumerate(markets):

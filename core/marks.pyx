@@ -20,6 +20,8 @@ cdef int change_mark(State *s, Market *m, value_t mark) except -1 nogil:
     """Set the mark; what depends on it happens at the end of the group."""
     cdef Event *e = event_new(s, EVENT_MARK)
     cdef int64_t gap
+    if not m.mark_changed:
+        m.mark_before = m.mark
     m.mark = mark
     refresh_bands(s, m)
     if not m.mark_changed:

@@ -154,6 +154,7 @@ cdef enum:
     EVENT_TAPE_UNFILLED = 33
     EVENT_ACCOUNT = 34
     EVENT_LEGS_NETTED = 44
+    EVENT_ADL_FEE = 58
 
 # Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
 cdef enum:
@@ -272,6 +273,8 @@ cdef enum:
     RULE_CROSS_ORDER = 32
     RULE_NET_HEDGES = 33
     RULE_ORDER_MAINTENANCE = 121
+    RULE_ADL_PRICE_BAND = 65
+    RULE_ADL_FEE = 66
 
 cdef enum:
     MARK_GIVEN = 0              # SET_MARK only
@@ -297,11 +300,28 @@ cdef enum:
 cdef enum:
     ADL_NONE = 0
     ADL_BITMEX = 1
-    ADL_BINANCE = 2
+    ADL_BINANCE = 2             # 1 to 13 are queues, see adl_scores.pxd
+    ADL_BYBIT = 3
+    ADL_OKX = 4
+    ADL_OKX_ROI = 5
+    ADL_BITGET = 6
+    ADL_BITGET_LEVERAGE = 7
+    ADL_HYPERLIQUID = 8
+    ADL_DYDX = 9                # by lot
+    ADL_CUBE = 10
+    ADL_RESEARCH_RETURN = 11
+    ADL_RESEARCH_BALANCE = 12
+    ADL_RESEARCH_PNL_RATIO = 13
 
 cdef enum:
     ADL_PRICE_BANKRUPTCY = 0
     ADL_PRICE_MARK = 1
+    ADL_PRICE_BANKRUPTCY_NEAR = 2   # bankruptcy if it is near the mark, else the mark
+    ADL_PRICE_PREVIOUS_MARK = 3
+
+cdef enum:
+    ADL_FEE_NONE = 0
+    ADL_FEE_MAKER = 1
 
 cdef enum:
     SOCIALISE_NONE = 0

@@ -109,6 +109,7 @@ class EventKind(IntEnum):
     TAPE_UNFILLED = 33
     ACCOUNT = 34
     LEGS_NETTED = 44
+    ADL_FEE = 58
 
 class MarketState(IntEnum):
     PRE_OPEN = 0
@@ -170,6 +171,8 @@ class Rule(IntEnum):
     CROSS_ORDER = 32
     NET_HEDGES = 33
     ORDER_MAINTENANCE = 121
+    ADL_PRICE_BAND = 65
+    ADL_FEE = 66
 
 class MarkMethod(IntEnum):
     GIVEN = 0
@@ -196,10 +199,27 @@ class AdlPolicy(IntEnum):
     NONE = 0
     BITMEX = 1
     BINANCE = 2
+    BYBIT = 3
+    OKX = 4
+    OKX_ROI = 5
+    BITGET = 6
+    BITGET_LEVERAGE = 7
+    HYPERLIQUID = 8
+    DYDX = 9
+    CUBE = 10
+    RESEARCH_RETURN = 11
+    RESEARCH_BALANCE = 12
+    RESEARCH_PNL_RATIO = 13
 
 class AdlPrice(IntEnum):
     BANKRUPTCY = 0
     MARK = 1
+    BANKRUPTCY_NEAR = 2
+    PREVIOUS_MARK = 3
+
+class AdlFee(IntEnum):
+    NONE = 0
+    MAKER = 1
 
 class Socialise(IntEnum):
     NONE = 0

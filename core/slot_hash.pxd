@@ -112,6 +112,7 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     cdef uint64_t h = fold(OF_MARKET, m.id, m.state)
     h = fold_words(h, <int64_t *>&m.rules, sizeof(MarketRules) / 8)
     h = fold(h, m.mark, m.index)
+    h = fold(h, m.mark_before, 0)
     h = fold(h, m.last, m.funding_rate)
     h = fold(h, m.funding_next_ns, m.mark_next_ns)
     h = fold(h, m.shock, 0)
@@ -128,4 +129,5 @@ cdef inline uint64_t hash_venue(State *s) noexcept nogil:
     cdef uint64_t h = fold(OF_VENUE, s.time_ns, s.started)
     h = fold_words(h, <int64_t *>&s.rules, sizeof(VenueRules) / 8)
     h = fold(h, s.forced_id, s.liquidations)
+    h = fold(h, s.seed, s.draws)
     return fold(h, s.roundings, s.depth_market)

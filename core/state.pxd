@@ -249,6 +249,8 @@ cdef struct VenueRules:
     rate_t fund_unwind_slice
     int64_t adl_policy
     int64_t adl_price
+    rate_t adl_price_band               # how near the mark a bankruptcy price must lie to be taken
+    int64_t adl_fee
     int64_t socialise
     int64_t cross_order
     int64_t net_hedges                  # the legs of one market are closed against each other first
@@ -276,6 +278,7 @@ cdef struct Market:
     int32_t state
     # prices
     value_t mark
+    value_t mark_before                 # of the mark group before the last
     ticks_t mark_ticks                  # the mark in ticks, rounded down
     ticks_t mark_ticks_up               # and up; 0 before the first mark
     ticks_t band_edge[2]                # highest bid, lowest ask that the price band allows
@@ -368,6 +371,8 @@ cdef struct State:
     int64_t rows                        # tape rows absorbed
     int64_t forced_id
     int64_t timer_sequence
+    int64_t seed
+    int64_t draws                       # random numbers drawn so far
     ns_t next_timer_ns                  # when the earliest timer is due; NEVER without one, 1 before the first time
     int64_t waiting_orders              # conditional orders of all markets
     int64_t looks                       # accounts looked at because a trigger was crossed

@@ -282,6 +282,10 @@ class Desk:
         step = Liquidation(e["time_ns"], e["market"], "adl", e["size_lots"], abs(e["value"]))
         return [("on_liquidation", step), moved]
 
+    def _charged(self, e: dict) -> list[Call]:
+        self.balance -= e["value"]
+        return []
+
     def _covered(self, e: dict) -> list[Call]:
         if e["maker_account"] == self.account:
             self.balance -= e["value"]
@@ -364,6 +368,7 @@ HANDLERS = {
     EventKind.FUNDING_PAYMENT: Desk._paid_funding,
     EventKind.TAKEOVER: Desk._takeover,
     EventKind.ADL: Desk._deleveraged,
+    EventKind.ADL_FEE: Desk._charged,
     EventKind.SETTLEMENT: Desk._settled,
     EventKind.POSITION_MODE: Desk._mode,
     EventKind.LEGS_NETTED: Desk._netted,

@@ -15,6 +15,7 @@ from fractions import Fraction
 from typing import Any
 
 from perpsim.core import (
+    AdlFee,
     AdlPolicy,
     AdlPrice,
     CrossOrder,
@@ -121,6 +122,8 @@ class Rulebook:
     fund_unwind_slice: int = 0
     adl_policy: int = AdlPolicy.NONE
     adl_price: int = AdlPrice.BANKRUPTCY
+    adl_price_band: int = RATE_ONE // 20
+    adl_fee: int = AdlFee.NONE
     socialise: int = Socialise.NONE
     cross_order: int = CrossOrder.LARGEST_MAINTENANCE
     sources: Mapping[str, Stated] = dataclasses.field(default_factory=dict, compare=False, repr=False)
@@ -155,6 +158,7 @@ ENUMS = {
     "fund_unwind": FundUnwind,
     "adl_policy": AdlPolicy,
     "adl_price": AdlPrice,
+    "adl_fee": AdlFee,
     "socialise": Socialise,
     "cross_order": CrossOrder,
     "mark_method": MarkMethod,
@@ -164,7 +168,7 @@ ENUMS = {
 RATES = {
     "maker_fee", "taker_fee", "liquidation_fee", "band_up", "band_down", "market_bound", "trigger_protect",
     "interest_rate", "funding_inner", "funding_cap", "volatility", "reduce_slice", "fund_notional_cap",
-    "fund_unwind_slice",
+    "fund_unwind_slice", "adl_price_band",
 }  # fmt: skip
 MONEY = {"min_notional", "impact_notional"}
 SECONDS = {

@@ -129,9 +129,9 @@ BUGS = [
         "equal ranks are deleveraged from the last account on",
     ),
     Bug(
-        "adl-losers", "adl.pyx",
-        "    return wide_mul(gain, RATE_ONE) / leverage * RATE_ONE",
-        "    return wide_mul(gain, leverage)",
+        "adl-losers", "adl_scores.pxd",
+        "    return wide_mul(gain, RATE_ONE) / max64(1, factor) * RATE_ONE",
+        "    return wide_mul(gain, factor)",
         "among losers the most leveraged comes last",
     ),
     Bug(

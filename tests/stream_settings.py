@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from model.wire import (
     RATE_ONE,
     VALUE_ONE,
+    AdlFee,
     AdlPolicy,
     AdlPrice,
     CrossOrder,
@@ -24,7 +25,8 @@ VENUE = {
     "liquidation_period_ns": 0, "liquidation_delay_ns": 0, "reduce_method": ReduceMethod.TO_SAFE,
     "reduce_limit": ReduceLimit.BANKRUPTCY, "reduce_slice": 0, "fund_notional_cap": 0, "fund_unwind": FundUnwind.HOLD,
     "fund_unwind_period_ns": 0, "fund_unwind_slice": 0, "adl_policy": AdlPolicy.BINANCE,
-    "adl_price": AdlPrice.BANKRUPTCY, "socialise": Socialise.NONE, "cross_order": CrossOrder.LARGEST_MAINTENANCE,
+    "adl_price": AdlPrice.BANKRUPTCY,
+    "adl_price_band": RATE_ONE // 20, "adl_fee": AdlFee.NONE, "socialise": Socialise.NONE, "cross_order": CrossOrder.LARGEST_MAINTENANCE,
 }  # fmt: skip
 
 
@@ -142,6 +144,13 @@ SETTINGS = [
     Setting(
         "hedge", VENUE | {"net_hedges": 1}, [MARKET, COARSE, MARKET | {"hedge_allowed": 0}], hedge=0.6,
         weights=NO_TAPE | {"conditional": 1.5, "jump": 3, "edge": 2, "seed": 4, "mode": 2, "margin": 2},
+    ),
+    Setting(  # a rulebook that changes its ADL often; tests/test_adl.py has a crash for each policy
+        "adl", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "adl_policy": AdlPolicy.DYDX, "adl_price": AdlPrice.BANKRUPTCY_NEAR,
+            "adl_fee": AdlFee.MAKER, "adl_price_band": 20_000_000,
+        }, [MARKET, MARKET], accounts=16, weights=NO_TAPE | {"jump": 8, "seed": 30, "deposit": 2, "rule": 6},
+        funds=(0, 0, 5),
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
 ]  # fmt: skip

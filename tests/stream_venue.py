@@ -21,8 +21,10 @@ RULE_VALUES = {
     Rule.REDUCE_SLICE: (100_000_000, 500_000_000, RATE_ONE, RATE_ONE + 1),
     Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE, -1), Rule.FUND_UNWIND: (0, 1, 2, 3),
     Rule.FUND_UNWIND_PERIOD: (0, SECOND), Rule.FUND_UNWIND_SLICE: (0, 500_000_000, RATE_ONE, RATE_ONE + 1),
-    Rule.ADL_POLICY: (0, 1, 2, 3), Rule.ADL_PRICE: (0, 1, 2), Rule.SOCIALISE: (0, 1, 2), Rule.CROSS_ORDER: (0, 1, 2),
     Rule.NET_HEDGES: (0, 1, 1, 2),
+    Rule.ADL_POLICY: (*range(14), 14), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
+    Rule.ADL_PRICE_BAND: (0, 10_000_000, -1, RATE_ONE + 1), Rule.ADL_FEE: (0, 1, 2),
+    Rule.SOCIALISE: (0, 1, 2), Rule.CROSS_ORDER: (0, 1, 2),
     Rule.MARK_PERIOD: (SECOND,), Rule.BASIS_SAMPLES: (5,), 15: (1,), 19: (1,), 33: (1,), 0: (1,), -1: (1,),
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ LAYERS = (
     ("state", "idmap"),
     ("rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
+    ("adl_scores",),
     ("adl", "book", "hedge", "risk_unit", "stops", "triggers"),
     ("invariants", "settle", "state_hash"),
     ("auction", "audit", "deleverage", "funding", "index_price", "marks", "orders", "overlay", "views"),

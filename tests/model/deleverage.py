@@ -1,12 +1,12 @@
 """Auto-deleveraging: what the fund does not take is closed against other accounts, at the rule's price."""
 
-from .adl import next_counterparty
-from .ledger import change_position
-from .margin import cross_equity, value_of
+from .adl import forget_queue, next_counterparty, unit_behind
+from .ledger import change_position, charge_fee
+from .margin import cross_equity, fee_of, value_at, value_of
 from .matching import cancel_orders_of
 from .numbers import part_of, trunc_div
-from .state import Position, Venue
-from .wire import BUY, SELL, AdlPrice, EventKind, Reject
+from .state import Market, Position, Venue
+from .wire import BUY, RATE_ONE, SELL, AdlFee, AdlPolicy, AdlPrice, EventKind, Reject
 
 
 class Remainder:
@@ -25,24 +25,69 @@ class Remainder:
 
 
 def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
-    """Close against the front of the queue. At mark the fund pays the difference, as long as it can."""
-    m, fund = p.market, p.market.fund_position
+    """Close against the accounts that the policy chooses."""
+    m = p.market
+    if v.adl_policy == AdlPolicy.DYDX:
+        forget_queue(v)  # lots are drawn for each position
     while p.lots and (other := next_counterparty(v, m, longs=p.lots < 0)) is not None:
-        cancel_orders_of(v, other, Reject.BY_ADL)
         size = min(abs(p.lots), abs(other.lots))
-        lots = size if p.lots > 0 else -size
-        value, share = rest.cut(size)
-        moved = paid = value - share
-        if v.adl_price == AdlPrice.MARK and (share >= 0 or cross_equity(v.fund(m)) >= -share):
-            paid = value
-        change_position(v, p, -lots, -moved)
-        if paid != moved:
-            change_position(v, fund, lots, moved)
-            change_position(v, fund, -lots, -paid)
-        change_position(v, other, lots, paid)
-        other.wallet.adl_hits += 1
-        v.emit(
-            EventKind.ADL, account=other.account, maker_account=p.account, market=m.number, asset=m.asset,
-            side=BUY if lots > 0 else SELL, size_lots=size, value=paid, aux=value - paid, fee=paid - moved,
-            price_ticks=trunc_div(trunc_div(paid, lots), m.tick_lot_money),
-        )  # fmt: skip
+        if v.adl_policy == AdlPolicy.DYDX and not match_valid(v, p, other, size, rest):
+            v.queue_ranked[2].pop(0)
+        else:
+            close_against(v, p, other, size, rest)
+
+
+def paid_for(v: Venue, m: Market, lots: int, moved: int, at_mark: int) -> int:
+    """What counterparties pay: the bankruptcy value, or that of a mark. The fund pays the difference while it can."""
+    wanted = moved
+    if v.adl_price == AdlPrice.MARK:
+        wanted = at_mark
+    elif v.adl_price == AdlPrice.BANKRUPTCY_NEAR and abs(moved - at_mark) > abs(at_mark) * v.adl_price_band // RATE_ONE:
+        wanted = at_mark
+    elif v.adl_price == AdlPrice.PREVIOUS_MARK and m.mark_before:
+        wanted = value_at(m, lots, m.mark_before)
+    return moved if cross_equity(v.fund(m)) < moved - wanted and wanted < moved else wanted
+
+
+def match_valid(v: Venue, p: Position, other: Position, size: int, rest: Remainder) -> bool:
+    """dYdX: the counterparty must end above maintenance, or with less of it and equity / maintenance no worse."""
+    m, unit, before = p.market, unit_behind(other), other.lots
+    lots = size if p.lots > 0 else -size
+    at_mark, share = part_of(rest.value, size, abs(p.lots)), part_of(rest.share, size, abs(p.lots))
+    paid = paid_for(v, m, lots, at_mark - share, at_mark)
+    equity, maintenance = unit.equity(), unit.maintenance()
+    worth = value_of(other)
+    other.lots += lots
+    worth_after, maintenance_after = value_of(other), unit.maintenance()
+    other.lots = before
+    equity_after = equity + worth_after - worth - paid
+    if maintenance_after == 0:
+        return equity_after >= 0
+    if equity_after >= maintenance_after:
+        return True
+    return maintenance_after < maintenance and equity_after * maintenance >= equity * maintenance_after
+
+
+def close_against(v: Venue, p: Position, other: Position, size: int, rest: Remainder) -> None:
+    """Close `size` lots of a bankrupt position against a counterparty, whose orders go first."""
+    m, fund = p.market, p.market.fund_position
+    lots = size if p.lots > 0 else -size
+    value, share = rest.cut(size)
+    moved = value - share
+    paid = paid_for(v, m, lots, moved, value)
+    cancel_orders_of(v, other, Reject.BY_ADL)
+    change_position(v, p, -lots, -moved)
+    if paid != moved:
+        change_position(v, fund, lots, moved)
+        change_position(v, fund, -lots, -paid)
+    change_position(v, other, lots, paid)
+    other.wallet.adl_hits += 1
+    v.emit(
+        EventKind.ADL, account=other.account, maker_account=p.account, market=m.number, asset=m.asset,
+        side=BUY if lots > 0 else SELL, size_lots=size, value=paid, aux=value - paid, fee=paid - moved,
+        price_ticks=trunc_div(trunc_div(paid, lots), m.tick_lot_money),
+    )  # fmt: skip
+    fee = fee_of(abs(paid), m.maker_fee) if v.adl_fee == AdlFee.MAKER else 0
+    if fee:
+        charge_fee(v, other.wallet, fee)
+        v.emit(EventKind.ADL_FEE, account=other.account, market=m.number, asset=m.asset, value=fee, aux=abs(paid))

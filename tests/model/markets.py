@@ -25,15 +25,15 @@ VENUE_RULES = {
     Rule.FUND_NOTIONAL_CAP: "fund_notional_cap", Rule.FUND_UNWIND: "fund_unwind",
     Rule.FUND_UNWIND_PERIOD: "fund_unwind_period_ns", Rule.FUND_UNWIND_SLICE: "fund_unwind_slice",
     Rule.ADL_POLICY: "adl_policy", Rule.ADL_PRICE: "adl_price", Rule.SOCIALISE: "socialise",
-    Rule.CROSS_ORDER: "cross_order", Rule.NET_HEDGES: "net_hedges",
+    Rule.CROSS_ORDER: "cross_order", Rule.NET_HEDGES: "net_hedges", Rule.ADL_PRICE_BAND: "adl_price_band", Rule.ADL_FEE: "adl_fee",
 }  # fmt: skip
 RANGES = {
     Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
     Rule.LIQUIDATION_FEE: (0, RATE_ONE - 1), Rule.MARKET_BOUND: (0, RATE_ONE - 1), Rule.BAND_DOWN: (0, RATE_ONE),
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
-    Rule.REDUCE_METHOD: (0, 4), Rule.REDUCE_LIMIT: (0, 2), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 2),
-    Rule.ADL_PRICE: (0, 1), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.NET_HEDGES: (0, 1),
-    Rule.MARK_METHOD: (0, 1),
+    Rule.REDUCE_METHOD: (0, 4), Rule.REDUCE_LIMIT: (0, 2), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 13),
+    Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
+    Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 1),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
     Rule.MAX_ORDERS: (0, 0xFFFF), Rule.MAX_CONDITIONAL: (0, 0xFFFF),
 }  # fmt: skip

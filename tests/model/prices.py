@@ -22,9 +22,10 @@ def shocked(m: Market, recorded: int) -> int:
 
 
 def change_mark(v: Venue, m: Market, mark: int) -> None:
-    m.mark = mark
     if m not in v.marked:
         v.marked.append(m)
+        m.mark_before = m.mark
+    m.mark = mark
     m.mark_lowest = min(m.mark_lowest or mark, mark)
     m.mark_highest = max(m.mark_highest, mark)
     if m.index:

@@ -152,7 +152,7 @@ class Market:
             self.tiers.append(Tier(floor, cap, rate, deduction, leverage_max))
             floor = cap
         self.state = MarketState.OPEN
-        self.mark = self.index = self.last = 0
+        self.mark = self.index = self.last = self.mark_before = 0
         self.mark_lowest = self.mark_highest = self.basis_gap_worst = 0
         self.funding_rate = self.funding_next_ns = self.mark_next_ns = 0
         self.shock, self.shift = RATE_ONE, 0
@@ -177,11 +177,13 @@ class Venue:
     """All state. House accounts follow the customers: world, treasury, rounding, deficit, funds, clearing accounts."""
 
     net_hedges = 0
+    adl_price_band, adl_fee = RATE_ONE // 20, 0  # which stored cases may leave out
 
-    def __init__(self, rules: dict, markets: list[dict], accounts_max: int, assets: int) -> None:
+    def __init__(self, rules: dict, markets: list[dict], accounts_max: int, assets: int, seed: int = 0) -> None:
         for name, value in rules.items():
             setattr(self, name, value)
         self.accounts_max, self.assets = accounts_max, assets
+        self.seed, self.draws = seed, 0
         self.world, self.treasury, self.rounding, self.deficit = range(accounts_max, accounts_max + 4)
         self.fund_first = accounts_max + 4
         funds = max(m["fund_group"] for m in markets) + 1

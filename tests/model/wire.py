@@ -45,6 +45,7 @@ class EventKind:
     FUND_COVER, SOCIALISED_LOSS, VENUE_DEFICIT, LIQUIDATION_ENDED, FUND_ORDER, MARKET_STATE = range(24, 30)
     RULE, SETTLEMENT, SHOCK, TAPE_UNFILLED, ACCOUNT = range(30, 35)
     LEGS_NETTED = 44
+    ADL_FEE = 58
 
 
 class Reject:
@@ -75,6 +76,7 @@ class Rule:
     ADL_PRICE, SOCIALISE, CROSS_ORDER = range(30, 33)
     NET_HEDGES = 33
     ORDER_MAINTENANCE = 121
+    ADL_PRICE_BAND, ADL_FEE = range(65, 67)
 
 
 class MarkMethod:
@@ -94,11 +96,16 @@ class FundUnwind:
 
 
 class AdlPolicy:
-    NONE, BITMEX, BINANCE = range(3)
+    NONE, BITMEX, BINANCE, BYBIT, OKX, OKX_ROI, BITGET, BITGET_LEVERAGE, HYPERLIQUID, DYDX, CUBE = range(11)
+    RESEARCH_RETURN, RESEARCH_BALANCE, RESEARCH_PNL_RATIO = range(11, 14)
 
 
 class AdlPrice:
-    BANKRUPTCY, MARK = range(2)
+    BANKRUPTCY, MARK, BANKRUPTCY_NEAR, PREVIOUS_MARK = range(4)
+
+
+class AdlFee:
+    NONE, MAKER = range(2)
 
 
 class Socialise:
