@@ -12,7 +12,7 @@ from .ladder cimport NONE
 from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
 from .records cimport *
 from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Position, Rank
-from .units cimport abs64, high_word, i128, low_word, money_t, mul_div_floor
+from .units cimport abs64, high_word, i128, low_word, mul_div_floor
 
 from libc.stdlib cimport realloc
 

@@ -278,8 +278,9 @@ class Desk:
             moved = self._moved(e, lots, e["value"], self._leg(opens=-lots))
             cut = Adl(e["time_ns"], e["market"], Side(e["side"]), e["size_lots"], abs(e["value"]))
             return [("on_adl", cut), moved]
-        moved = self._moved(e, -lots, -e["value"], self._leg(opens=lots))
-        step = Liquidation(e["time_ns"], e["market"], "adl", e["size_lots"], abs(e["value"]))
+        value = e["value"] - e["fee"]  # it gets the bankruptcy value, whatever the counterparties pay
+        moved = self._moved(e, -lots, -value, self._leg(opens=lots))
+        step = Liquidation(e["time_ns"], e["market"], "adl", e["size_lots"], abs(value))
         return [("on_liquidation", step), moved]
 
     def _charged(self, e: dict) -> list[Call]:

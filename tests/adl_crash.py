@@ -1,4 +1,4 @@
-"""Crashes made for ADL: crowds with positions, no book, no fund to speak of, marks that jump. For core and twin alike."""
+"""Crashes made for ADL: crowds with positions, no book, hardly a fund, marks that jump. For core and twin."""
 
 from __future__ import annotations
 

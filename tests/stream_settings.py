@@ -26,7 +26,8 @@ VENUE = {
     "reduce_limit": ReduceLimit.BANKRUPTCY, "reduce_slice": 0, "fund_notional_cap": 0, "fund_unwind": FundUnwind.HOLD,
     "fund_unwind_period_ns": 0, "fund_unwind_slice": 0, "adl_policy": AdlPolicy.BINANCE,
     "adl_price": AdlPrice.BANKRUPTCY,
-    "adl_price_band": RATE_ONE // 20, "adl_fee": AdlFee.NONE, "socialise": Socialise.NONE, "cross_order": CrossOrder.LARGEST_MAINTENANCE,
+    "adl_price_band": RATE_ONE // 20, "adl_fee": AdlFee.NONE,
+    "socialise": Socialise.NONE, "cross_order": CrossOrder.LARGEST_MAINTENANCE,
 }  # fmt: skip
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from adl_crash import crash, crash_setting
-from differential import Pair, check_doors
-from model.wire import AdlFee, AdlPolicy, AdlPrice, EventKind
+from differential import Pair, as_array, check_doors
+from model import EVENT_FIELDS
+from model.wire import AdlPolicy, AdlPrice, EventKind
+from perpsim.core import Engine
+from perpsim.exchange.desk import Desk
 
 pytestmark = pytest.mark.unshadowed("core against twin, in batches and across a snapshot: check_doors")
 POLICIES = {name: number for name, number in vars(AdlPolicy).items() if not name.startswith("_") and number}
@@ -34,3 +38,22 @@ def test_a_crash_comes_out_alike(name):
         kinds += played(policy + seed, 5 * seed, adl_policy=policy, adl_price=price, adl_fee=seed).kinds
     assert kinds[EventKind.ADL] > 20
     assert kinds[EventKind.ADL_FEE] > 5
+
+
+@pytest.mark.parametrize("price", PRICES)
+def test_a_desk_ends_at_the_venues_balances(price):
+    """Whoever is cut, and whoever is closed, books what the events say and has what the venue says."""
+    setting = crash_setting(adl_policy=AdlPolicy.BITMEX, adl_price=price, adl_fee=1)
+    pair = played(3, 20, **{name: setting.venue[name] for name in ("adl_policy", "adl_price", "adl_fee")})
+    engine = Engine(setting.venue, setting.markets, setting.accounts)
+    specs = [SimpleNamespace(**market, tick=0, lot=0) for market in setting.markets]
+    desks = [Desk(account, specs, send=None, set_timer=None) for account in range(setting.accounts)]
+    kinds = Counter()
+    for event in engine.apply(as_array(pair.log)).tolist():
+        e = dict(zip(EVENT_FIELDS, event, strict=True))
+        kinds[e["kind"]] += 1
+        for account in {e["account"], e["maker_account"]} & set(range(setting.accounts)):
+            desks[account].event(e)
+    assert kinds[EventKind.ADL] > 10
+    rows = engine.accounts()[: setting.accounts]
+    assert [desk.balance for desk in desks] == (rows["balance"] + rows["isolated"]).tolist()

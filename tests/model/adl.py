@@ -12,7 +12,8 @@ Cube            pnl * leverage where pnl > 0, else pnl / leverage
 dYdX            lots are drawn: from a random one of the accounts on, in order of their ids
 research        (pnl / |value|) * leverage of the unit; (pnl / balance) * (|value| / balance); pnl / balance
 
-Ratios are integers in 1e-9 (Hyperliquid's scores in 1e-15). A queue is ranked when it is first needed after a mark group.
+Ratios are integers in 1e-9, Hyperliquid's scores in 1e-15. A queue is ranked when it is first needed after a mark
+group.
 """
 
 from .margin import Unit, maintenance_of, pnl_of, value_of

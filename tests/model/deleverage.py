@@ -40,9 +40,8 @@ def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
 def paid_for(v: Venue, m: Market, lots: int, moved: int, at_mark: int) -> int:
     """What counterparties pay: the bankruptcy value, or that of a mark. The fund pays the difference while it can."""
     wanted = moved
-    if v.adl_price == AdlPrice.MARK:
-        wanted = at_mark
-    elif v.adl_price == AdlPrice.BANKRUPTCY_NEAR and abs(moved - at_mark) > abs(at_mark) * v.adl_price_band // RATE_ONE:
+    far = abs(moved - at_mark) > abs(at_mark) * v.adl_price_band // RATE_ONE
+    if v.adl_price == AdlPrice.MARK or (v.adl_price == AdlPrice.BANKRUPTCY_NEAR and far):
         wanted = at_mark
     elif v.adl_price == AdlPrice.PREVIOUS_MARK and m.mark_before:
         wanted = value_at(m, lots, m.mark_before)

@@ -25,7 +25,8 @@ VENUE_RULES = {
     Rule.FUND_NOTIONAL_CAP: "fund_notional_cap", Rule.FUND_UNWIND: "fund_unwind",
     Rule.FUND_UNWIND_PERIOD: "fund_unwind_period_ns", Rule.FUND_UNWIND_SLICE: "fund_unwind_slice",
     Rule.ADL_POLICY: "adl_policy", Rule.ADL_PRICE: "adl_price", Rule.SOCIALISE: "socialise",
-    Rule.CROSS_ORDER: "cross_order", Rule.NET_HEDGES: "net_hedges", Rule.ADL_PRICE_BAND: "adl_price_band", Rule.ADL_FEE: "adl_fee",
+    Rule.CROSS_ORDER: "cross_order", Rule.NET_HEDGES: "net_hedges",
+    Rule.ADL_PRICE_BAND: "adl_price_band", Rule.ADL_FEE: "adl_fee",
 }  # fmt: skip
 RANGES = {
     Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
