@@ -7,15 +7,19 @@ from .state cimport Market, State
 from .units cimport RATE_ONE, div_ceil, max64, min64, mul_div_ceil, mul_div_floor, ticks_t, value_t
 
 cdef inline ticks_t band_limit(State *s, Market *m, int side, int64_t rate) noexcept nogil:
-    """Last tick price inside mark * rate: rounded down for a buy, up for a sell. A rate of 0 means no limit."""
+    """Last tick price inside mark * rate: rounded down for a buy, up for a sell. A rate of 0 means no limit.
+
+    Outward (Deribit: max_price rounded up, min_price down): the first tick that is not inside.
+    """
     cdef value_t edge
+    cdef bint up = (side == SIDE_SELL) != m.rules.band_outward
     if rate == 0 or m.mark == 0:
         return m.price_max if side == SIDE_BUY else 1
-    if side == SIDE_BUY:
+    if up:
+        edge = div_ceil(mul_div_ceil(m.mark, rate, RATE_ONE, &s.overflow), m.tick_value)
+    else:
         edge = mul_div_floor(m.mark, rate, RATE_ONE, &s.overflow) / m.tick_value
-        return min64(edge, m.price_max)
-    edge = div_ceil(mul_div_ceil(m.mark, rate, RATE_ONE, &s.overflow), m.tick_value)
-    return max64(edge, 1)
+    return min64(edge, m.price_max) if side == SIDE_BUY else max64(edge, 1)
 
 cdef inline void refresh_bands(State *s, Market *m) noexcept nogil:
     """Bring what is derived from the mark in line: its ticks, the highest bid and the lowest ask allowed."""

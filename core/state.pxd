@@ -217,6 +217,7 @@ cdef struct MarketRules:
     rate_t liquidation_fee
     rate_t band_up                      # buy limit price <= mark * band_up; 0: none
     rate_t band_down
+    int64_t band_outward                # edges that are no ticks are rounded away from the mark, not toward it
     rate_t market_bound                 # market orders stop at mark * (1 +- bound); 0: none
     rate_t trigger_protect
     money_t min_notional

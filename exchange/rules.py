@@ -61,6 +61,7 @@ class MarketSpec:
     liquidation_fee: int = 0
     band_up: int = 0
     band_down: int = 0
+    band_outward: int = 0
     market_bound: int = 0
     trigger_protect: int = 0
     min_notional: int = 0
@@ -175,7 +176,9 @@ SECONDS = {
     "liquidation_period", "liquidation_delay", "fund_unwind_period", "mark_period", "funding_interval",
     "premium_period",
 }  # fmt: skip
-COUNTS = {"max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group"}
+COUNTS = {
+    "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "band_outward",
+}  # fmt: skip
 
 
 

@@ -95,7 +95,10 @@ class Setting:
 NO_TAPE = {"depth": 0, "snapshot": 0, "trade": 0, "l3": 0, "shock": 0}
 SETTINGS = [
     Setting("orders", VENUE, [MARKET | {"max_orders": 3}, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
-    Setting("crowd", VENUE, [MARKET], accounts=25, weights=NO_TAPE | {"conditional": 2, "amend": 2}),
+    Setting(
+        "crowd", VENUE, [MARKET | {"band_outward": 1}], accounts=25,
+        weights=NO_TAPE | {"conditional": 2, "amend": 2},
+    ),
     Setting("waterfall", VENUE, [MARKET, COARSE | {"fund_group": 1}, MARKET], weights=NO_TAPE | {"mark": 2, "jump": 3}),
     Setting(
         "dear", VENUE, [DEAR],

@@ -8,7 +8,26 @@ from fractions import Fraction
 
 import pytest
 from golden import registry
+from golden.known import DISAGREEMENTS
 from golden.runner import BadFile, Verdict, compare, read, run
+
+CASES = "tests/golden/cases"
+UNANSWERED = {  # formulas
+    "bitmex_adl", "bitmex_caps", "bitmex_cost", "bitmex_fair", "bitmex_posmargin", "bitmex_risk", "bn_adl",
+    "bn_liq", "bybit_adl_help", "bybit_adl_state", "bybit_inv_bust_cross", "bybit_inv_liq_cross", "bybit_iso",
+    "bybit_mark_margin", "bybit_mark_margin_diff", "coinm_chain", "coinm_liq", "collateral_rates", "cost_inverse",
+    "cost_linear", "cube_close_limit", "cube_rank", "deribit_margin", "deribit_old_mark", "drift_bankruptcy",
+    "drift_cure_size", "drift_fee_ramp", "drift_if_fee", "drift_liquidate", "drift_socialise", "dydx_bankruptcy",
+    "dydx_deleverage", "dydx_fillable", "dydx_funding_clamp", "dydx_funding_index", "dydx_insurance_delta",
+    "dydx_oi_margin", "flox_adl_retained", "flox_insurance", "flox_nonconserving", "flox_rank_pnl_vs_lev",
+    "funding_bn", "funding_deribit", "funding_interest", "haircut", "hl_adl_index", "hl_ema", "hl_funding",
+    "hl_liq_price", "hl_margin_tier", "hl_mark", "imn", "index_clamp", "index_weighted", "insurance_flow",
+    "inv_bust_iso_long", "lookup", "mark_funding_basis", "median", "mm_linear", "oct10_policy", "oct10_statistic",
+    "oi_limit", "okx_iso", "okx_partial", "okx_threshold", "percolator_drain", "tier_cum", "upnl_inverse",
+    "upnl_linear", "vega_disposal", "vega_liq_price", "vega_loss_sharing", "vega_margin_levels", "vega_mark_book",
+    "vega_mark_median", "vega_mark_trades", "vega_mark_twap", "vega_mark_weights",
+}  # fmt: skip
+COUNTS = {"centralised.json": 92, "open-engines.json": 125}
 
 
 def judged(case, answer):
@@ -131,3 +150,23 @@ def test_a_formula_has_one_adapter():
             registry.formula("a formula of this test")(judged)
     finally:
         del registry._formulas["a formula of this test"]
+
+
+@pytest.mark.unshadowed("the engines of some adapters are as small as a formula")
+@pytest.mark.parametrize("name", COUNTS)
+def test_every_case(root, name):
+    cases, formulas = read(root / CASES / name), registry.load()
+    assert len(cases) == COUNTS[name]
+    results = [run(case, number, formulas) for number, case in enumerate(cases, 1)]
+    assert [f"{result.id}: {result.text}" for result in results if result.verdict is Verdict.FAILED] == []
+    open_ones = {case["formula"] for case, result in zip(cases, results, strict=True)
+                 if result.verdict is Verdict.NOT_APPLICABLE and result.id not in DISAGREEMENTS}  # fmt: skip
+    assert open_ones <= UNANSWERED
+
+
+def test_known_disagreements_disagree(root):
+    cases = {case["id"]: case for name in COUNTS for case in read(root / CASES / name)}
+    formulas = registry.load()
+    for name, reason in DISAGREEMENTS.items():
+        assert reason
+        assert run(cases[name], 1, formulas).verdict is Verdict.NOT_APPLICABLE, f"{name} agrees: take it off the list"

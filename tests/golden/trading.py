@@ -152,6 +152,29 @@ def liq_check(inputs: Inputs) -> dict[str, Any]:
     return {"margin_balance": equity, "liquidate": bool(started)}
 
 
+@formula("deribit_band")
+def deribit_band(inputs: Inputs) -> dict[str, Any]:
+    """The highest bid and the lowest ask that a book takes: one tick further is refused."""
+    scale = Scale(inputs["tk"], inputs["mark"])
+    mark, tick, width = scale.units(inputs["mark"]), scale.units(inputs["tk"]), rate(inputs["band"])
+    bands = {"band_up": RATE_ONE + width, "band_down": RATE_ONE - width, "band_outward": 1}
+    made = engine(market(2 * (mark + mark * width // RATE_ONE), tick, **bands), mark)
+    must(made, kind=Kind.DEPOSIT, value=1 << 61)
+    ends = {}
+    for side, last in ((Side.BUY, made.setup[1][0]["price_max"]), (Side.SELL, 1)):
+        taken, refused = mark // tick, last
+        while abs(refused - taken) > 1:
+            middle = (taken + refused) // 2
+            place = {"kind": Kind.PLACE, "side": side, "order_id": 1, "size_lots": 1, "price_ticks": middle}
+            if made.submit(**place) == Reject.PRICE_BAND:
+                refused = middle
+            else:
+                must(made, kind=Kind.CANCEL, order_id=1)
+                taken = middle
+        ends[side] = scale.number(taken * tick)
+    return {"max_price": ends[Side.BUY], "min_price": ends[Side.SELL]}
+
+
 @formula("exchange_core_partial")
 def exchange_core_partial(inputs: Inputs) -> dict[str, Any]:
     """Sell a part of a position. The other engine keeps realised profit in its sum of prices until the position is

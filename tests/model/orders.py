@@ -62,12 +62,11 @@ def reject(v: Venue, c: Command, reason: int) -> int:
 
 
 def band_limit(m: Market, side: int, rate: int) -> int:
-    """Last tick inside mark * rate; a rate of 0, or no mark yet, means no limit."""
+    """Last tick inside mark * rate, or the first outside; a rate of 0, or no mark yet, means no limit."""
     if rate == 0 or m.mark == 0:
         return m.price_max if side == BUY else 1
-    if side == BUY:
-        return min(m.mark * rate // RATE_ONE // m.tick_value, m.price_max)
-    return max(ceil_div(ceil_div(m.mark * rate, RATE_ONE), m.tick_value), 1)
+    last = m.mark * rate // RATE_ONE // m.tick_value, ceil_div(ceil_div(m.mark * rate, RATE_ONE), m.tick_value)
+    return min(last[m.band_outward], m.price_max) if side == BUY else max(last[1 - m.band_outward], 1)
 
 
 def in_liquidation(p: Position) -> bool:

@@ -137,7 +137,7 @@ class Account:
 class Market:
     """A market: its rules are attributes by the names that a rulebook gives them."""
 
-    hedge_allowed, order_maintenance = 1, 0
+    hedge_allowed, order_maintenance, band_outward = 1, 0, 0
 
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
