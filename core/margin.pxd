@@ -111,6 +111,15 @@ cdef inline money_t cross_equity(State *s, Wallet *w) noexcept nogil:
 cdef inline money_t position_maintenance(State *s, Market *m, Position *p) noexcept nogil:
     return maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
 
+cdef inline money_t orders_maintenance(State *s, Market *m, Position *p) noexcept nogil:
+    """Maintenance of a cross position's open orders where the rulebook asks for it (OKX): as of a position of their value.
+
+    They count at their own prices, so no mark moves it, and it is there without a position too.
+    """
+    if not m.rules.order_maintenance or p.mode != MODE_CROSS:
+        return 0
+    return maintenance_of(s, m, p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL])
+
 cdef inline money_t unit_equity(State *s, int32_t wallet, int32_t position) noexcept nogil:
     """Equity of a risk unit: of an isolated position, or of the wallet's cross pool if `position` is NONE."""
     cdef Position *p
@@ -132,5 +141,7 @@ cdef inline money_t unit_maintenance(State *s, int32_t wallet, int32_t position)
         p = &s.positions[slot]
         if p.lots and p.mode == MODE_CROSS:
             total = add_checked(total, position_maintenance(s, &s.markets[p.market], p), &s.overflow)
+        if p.resting_orders:
+            total = add_checked(total, orders_maintenance(s, &s.markets[p.market], p), &s.overflow)
         slot = pool_next(s, slot)
     return total

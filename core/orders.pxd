@@ -12,7 +12,7 @@ from .margin cimport premium_of
 from .records cimport *
 from .settle cimport hold, leave_book
 from .state cimport (
-    STAGE_NONE, STATE_RESTING, Market, Order, Position, State, Wallet, order_new, order_set,
+    STAGE_NONE, STATE_RESTING, Market, Order, Position, State, Wallet, mark_dirty, order_new, order_set,
 )
 from .units cimport RATE_ONE, by_side, lots_t, ticks_t
 
@@ -100,6 +100,8 @@ cdef inline int32_t rest(
               STATE_RESTING)
     order_link(s, slot)
     hold(s, m, o)
+    if m.rules.order_maintenance:
+        mark_dirty(s, s.positions[position].wallet)
     book_add(s, m, slot)
     return slot
 

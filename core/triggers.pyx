@@ -11,11 +11,11 @@ crosses nothing cost one comparison.
 """
 
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
-from .margin cimport maintenance_of, value_at
+from .margin cimport maintenance_of, orders_maintenance, value_at
 from .records cimport MODE_CROSS
 from .state cimport Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
-    RATE_ONE, abs64, add_checked, max64, min64, mul_div_ceil, mul_div_floor, prefetch, value_t,
+    RATE_ONE, abs64, add_checked, max64, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
 )
 
 cdef enum:
@@ -158,6 +158,10 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
             only = slot
         elif p.triggered_side and p.mode == MODE_CROSS:
             trigger_clear(s, &s.markets[p.market], slot)
+        if p.resting_orders:
+            part = orders_maintenance(s, &s.markets[p.market], p)
+            needed += part
+            health = sub_checked(health, part, &s.overflow)
         slot = p.account_next
     maintenance[0] = needed
     if count == 0:
@@ -169,7 +173,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         p = &s.positions[only]
         m = &s.markets[p.market]
         value = value_at(s, m, p.lots, m.mark)
-        trigger_set(s, m, only, trigger_mark(s, m, p, value, needed, health))
+        trigger_set(s, m, only, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), health))
         return health
     slot = w.positions_head
     while slot != NONE:

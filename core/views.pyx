@@ -6,7 +6,7 @@ import numpy as np
 
 from .book cimport NO_PRICE, best_price, world_lots, worse
 from .ladder cimport NONE, Ladder, ladder_get
-from .margin cimport maintenance_of, pnl_at, value_at
+from .margin cimport maintenance_of, orders_maintenance, pnl_at, value_at
 from .records cimport MODE_CROSS, SIDE_BUY, SIDE_SELL
 from .state cimport Market, Order, Position, Wallet
 from .units cimport abs64
@@ -101,6 +101,8 @@ cdef object accounts_array(State *s):
                     else:
                         pnl_isolated += pnl_at(s, m, p, m.mark)
                         needed_isolated += maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
+                if p.resting_orders:
+                    needed += orders_maintenance(s, &s.markets[p.market], p)
                 margin += p.isolated_margin
                 slot = p.account_next
             owner[i] = s.accounts[w.account].owner

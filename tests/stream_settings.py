@@ -156,6 +156,11 @@ SETTINGS = [
         }, [MARKET, MARKET], accounts=16, weights=NO_TAPE | {"jump": 8, "seed": 30, "deposit": 2, "rule": 6},
         funds=(0, 0, 5),
     ),
+    Setting(
+        "held", VENUE | {"reduce_method": ReduceMethod.TIER},
+        [MARKET | {"order_maintenance": 1}, COARSE | {"order_maintenance": 1}, MARKET],
+        weights=NO_TAPE | {"limit": 2, "withdraw": 5, "edge": 3, "jump": 2},
+    ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
 ]  # fmt: skip
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -34,6 +34,13 @@ def maintenance_of(p: Position) -> int:
     return maintenance_at(p.market, abs(value_of(p))) if p.lots else 0
 
 
+def orders_maintenance(p: Position) -> int:
+    """Of a cross position's open orders, where the rulebook asks for it: as of a position of their value."""
+    if not p.market.order_maintenance or p.mode != CROSS:
+        return 0
+    return maintenance_at(p.market, orders_value(p, BUY) + orders_value(p, SELL))
+
+
 def fee_of(notional: int, rate: int) -> int:
     """Rounded up, so the treasury gains the remainder; a rebate is rounded toward zero."""
     return ceil_div(notional * rate, RATE_ONE)
@@ -108,7 +115,7 @@ class Unit:
         return self.position.isolated_margin + pnl_of(self.position)
 
     def maintenance(self) -> int:
-        return sum(maintenance_of(p) for p in self.positions())
+        return sum(maintenance_of(p) + orders_maintenance(p) for p in self.positions())
 
     def health(self) -> int:
         return self.equity() - self.maintenance()

@@ -17,7 +17,7 @@ MARKET_RULES = {
     Rule.BAND_UP: "band_up", Rule.BAND_DOWN: "band_down", Rule.MARKET_BOUND: "market_bound",
     Rule.MIN_NOTIONAL: "min_notional", Rule.MAX_ORDERS: "max_orders", Rule.MAX_CONDITIONAL: "max_conditional",
     Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method", Rule.MARK_PERIOD: "mark_period_ns",
-    Rule.BASIS_SAMPLES: "basis_samples",
+    Rule.BASIS_SAMPLES: "basis_samples", Rule.ORDER_MAINTENANCE: "order_maintenance",
 }  # fmt: skip
 VENUE_RULES = {
     Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
@@ -35,6 +35,7 @@ RANGES = {
     Rule.REDUCE_METHOD: (0, 4), Rule.REDUCE_LIMIT: (0, 2), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 13),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
     Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 1),
+    Rule.ORDER_MAINTENANCE: (0, 1),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
     Rule.MAX_ORDERS: (0, 0xFFFF), Rule.MAX_CONDITIONAL: (0, 0xFFFF),
 }  # fmt: skip

@@ -7,7 +7,7 @@ The others add what follows from it at the marks of now.
 from operator import attrgetter
 
 from .book import best_price, better_first, check_queues
-from .margin import cross_equity, cross_positions, maintenance_of, open_loss_of, orders_value, pnl_of, value_of
+from .margin import cross_equity, cross_positions, maintenance_of, open_loss_of, orders_maintenance, orders_value, pnl_of, value_of
 from .state import Order, Position, Venue, Wallet
 from .wire import BUY, ISOLATED, SELL
 
@@ -69,11 +69,12 @@ def position_row(v: Venue, p: Position) -> tuple:
 
 def account_row(v: Venue, w: Wallet) -> tuple:
     account = v.accounts[w.account]
+    held = w.account != v.world  # recorded orders hold nothing
     isolated = [p for p in w.positions if p.mode == ISOLATED]
     margin = sum(p.isolated_margin for p in w.positions)
     pnl_isolated = sum(pnl_of(p) for p in isolated)
     cross = cross_equity(w)
-    needed = sum(maintenance_of(p) for p in cross_positions(w))
+    needed = sum(maintenance_of(p) + held * orders_maintenance(p) for p in cross_positions(w))
     return (
         w.account, w.asset, account.owner, account.stp_group, w.balance, margin, cross + margin + pnl_isolated,
         needed + sum(maintenance_of(p) for p in isolated), cross, needed, w.deposited, w.realised,
