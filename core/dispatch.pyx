@@ -29,7 +29,7 @@ from .risk cimport liquidation_due, mark_group_end
 from .rules cimport RuleField, market_rule, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, wallet_of,
+    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
@@ -181,10 +181,21 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
             start_funding_timer(s, m)
         elif c.aux == RULE_BASIS_SAMPLES:
             forget_basis(m)
+        elif c.aux == RULE_ORDER_MAINTENANCE:
+            look_at_holders(s, m)
     e = event_new(s, EVENT_RULE)
     e.market = c.market
     e.aux = c.aux
     e.value = c.value
+    return 0
+
+
+cdef int look_at_holders(State *s, Market *m) except -1 nogil:
+    """What maintenance is in this market has changed: everybody in it is looked at after the next mark group."""
+    cdef int32_t slot = m.positions_head
+    while slot != NONE:
+        mark_dirty(s, s.positions[slot].wallet)
+        slot = s.positions[slot].market_next
     return 0
 
 

@@ -92,6 +92,9 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
     cdef bint expired = False
     cdef int64_t at
     cdef Ticket t
+    w = wallet_of(s, account, m.asset)
+    if w.flags & WALLET_HEDGE:
+        return place(s, c)
     if order_id < 0:
         return reject(s, c, REJECT_BAD_ORDER_ID)
     idmap_reserve(&s.order_index)
@@ -101,9 +104,6 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
         return reject(s, c, REJECT_BAD_SIZE)
     if price <= 0 or price > m.price_max:
         return reject(s, c, REJECT_BAD_PRICE)
-    w = wallet_of(s, account, m.asset)
-    if w.flags & WALLET_HEDGE:
-        return place(s, c)
     position = position_for(s, m, w, account, LEG_BOTH)
     p = &s.positions[position]
     reason = check_ordinary(m, w, p, side, price, size)

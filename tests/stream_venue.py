@@ -25,7 +25,8 @@ RULE_VALUES = {
     Rule.ADL_POLICY: (*range(14), 14), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
     Rule.ADL_PRICE_BAND: (0, 10_000_000, -1, RATE_ONE + 1), Rule.ADL_FEE: (0, 1, 2),
     Rule.SOCIALISE: (0, 1, 2), Rule.CROSS_ORDER: (0, 1, 2),
-    Rule.MARK_PERIOD: (SECOND,), Rule.BASIS_SAMPLES: (5,), 15: (1,), 19: (1,), 33: (1,), 0: (1,), -1: (1,),
+    Rule.ORDER_MAINTENANCE: (0, 0, 1, 2),
+    Rule.MARK_PERIOD: (SECOND,), Rule.BASIS_SAMPLES: (5,), 15: (1,), 19: (1,), 99: (1,), 199: (1,), 0: (1,), -1: (1,),
 }  # fmt: skip
 
 

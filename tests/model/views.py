@@ -7,7 +7,16 @@ The others add what follows from it at the marks of now.
 from operator import attrgetter
 
 from .book import best_price, better_first, check_queues
-from .margin import cross_equity, cross_positions, maintenance_of, open_loss_of, orders_maintenance, orders_value, pnl_of, value_of
+from .margin import (
+    cross_equity,
+    cross_positions,
+    maintenance_of,
+    open_loss_of,
+    orders_maintenance,
+    orders_value,
+    pnl_of,
+    value_of,
+)
 from .state import Order, Position, Venue, Wallet
 from .wire import BUY, ISOLATED, SELL
 
