@@ -8,9 +8,9 @@ from libc.stdint cimport int32_t, int64_t
 from .engine cimport Engine
 from .idmap cimport find_leg
 from .ladder cimport NONE
-from .margin cimport available, unit_equity, unit_maintenance, value_at
+from .margin cimport available, tier_of, unit_equity, unit_maintenance, value_at
 from .records cimport LEG_BOTH, MODE_CROSS
-from .state cimport Market, State
+from .state cimport Market, State, Tier
 from .units cimport money_t, value_t
 
 
@@ -57,3 +57,11 @@ def available_of(Engine engine, int32_t account, int32_t market) -> int:
     cdef State *s = &engine.state
     cdef int32_t slot = position_at(engine, account, market)
     return available(s, &s.wallets[s.positions[slot].wallet], NONE, True)
+
+
+def tier_at(Engine engine, int32_t market, int64_t notional) -> int:
+    """Number of the tier, from 0, in which a notional in 1e-8 lies: the one whose rate and deduction it has."""
+    engine.known(market)
+    cdef Market *m = &engine.state.markets[market]
+    cdef Tier *t = tier_of(&engine.state, m, notional)
+    return t - &engine.state.tiers[m.tier_first]

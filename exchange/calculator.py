@@ -194,8 +194,8 @@ class Account:
     def tier(self, market: str, mark: Number | None = None) -> Tier:
         """The tier in which the position's value lies, at its mark or another."""
         at = self._held(market).mark if mark is None else _price(self.book.market(market), mark, "mark")
-        value, tiers = abs(self.at(market, at)[0]), self.book.market(market).tiers
-        return next((tier for tier in tiers if value <= tier.cap), tiers[-1])
+        value, number = abs(self.at(market, at)[0]), self.number(market)
+        return self.book.market(market).tiers[questions.tier_at(self.engine(), number, value)]
 
     def at(self, market: str, mark: int) -> tuple[int, int, int]:
         """Value of the position, equity and maintenance of its unit at a mark; integers in 1e-8."""

@@ -19,6 +19,7 @@ Adapter = Callable[[dict[str, Any]], dict[str, Any]]
 NO_ADAPTERS = {"__main__", "registry", "runner", "known"}
 
 _formulas: dict[str, Adapter] = {}
+_spare: dict[str, Adapter] = {}
 
 
 class NotApplicable(Exception):
@@ -32,11 +33,14 @@ class Inputs(dict):
         raise NotApplicable(f"the case has no input {key!r}")
 
 
-def formula(*names: str) -> Callable[[Adapter], Adapter]:
-    """Registers an adapter for formulas. Raises ValueError for one that has an adapter."""
+def formula(*names: str, spare: bool = False) -> Callable[[Adapter], Adapter]:
+    """Registers an adapter for formulas; a spare one where there is no other. Raises ValueError for a second one."""
 
     def register(adapter: Adapter) -> Adapter:
         for name in names:
+            if spare:
+                _spare[name] = adapter
+                continue
             if name in _formulas and _formulas[name].__qualname__ != adapter.__qualname__:
                 raise ValueError(f"{name} has two adapters: in {_formulas[name].__module__} and {adapter.__module__}")
             _formulas[name] = adapter
@@ -51,7 +55,7 @@ def load() -> dict[str, Adapter]:
     for module in sorted(entry.name for entry in pkgutil.iter_modules(package.__path__)):
         if module not in NO_ADAPTERS:
             importlib.import_module(f"{__package__}.{module}")
-    return dict(_formulas)
+    return _spare | _formulas
 
 
 def units(number: Any, one: int, what: str = "number") -> int:

@@ -1,0 +1,197 @@
+"""Tiers, margins, profit and liquidation prices: adapters that ask the calculator about an account."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from perpsim.exchange.calculator import Account
+from perpsim.exchange.rules import MarketSpec, Rulebook, Tier, parse_tiers
+from perpsim.exchange.units import RATE_ONE, VALUE_ONE, exact, rate
+
+from .registry import Inputs, NotApplicable, formula
+
+LARGEST = 10**17  # units of the largest amount of a case
+PRICE_BITS = 30
+SIZE_DIGITS = 9
+TOP = 1 << 61
+
+
+class Fine:
+    """The finest power of ten in which the amounts of a case fit the engine; what has no end is rounded to it."""
+
+    def __init__(self, *amounts: Any) -> None:
+        largest = max(abs(exact(amount)) for amount in amounts)
+        self.shift = 0
+        while largest * VALUE_ONE * 10 ** (self.shift + 1) <= LARGEST and self.shift < 8:
+            self.shift += 1
+        while largest * VALUE_ONE * Fraction(10) ** self.shift > LARGEST:
+            self.shift -= 1
+
+    def amount(self, number: Any) -> Decimal:
+        """Money or a price as the calculator is told it."""
+        return Decimal(self.units(number)).scaleb(-8)
+
+    def units(self, number: Any) -> int:
+        return round(exact(number) * VALUE_ONE * Fraction(10) ** self.shift)
+
+    def number(self, amount: Decimal) -> Fraction:
+        """What the calculator answers, as the case counts it."""
+        return Fraction(amount) / Fraction(10) ** self.shift
+
+
+def size_of(number: Any) -> tuple[int, int]:
+    """A size as (lots, lots of one unit)."""
+    digits = Decimal(str(number)).normalize().as_tuple().exponent
+    one = 10 ** min(max(0, -digits), SIZE_DIGITS)
+    return round(exact(number) * one), one
+
+
+def market(symbol: str, price_max: int, lots: int, one: int, tiers: tuple[Tier, ...], **fields: Any) -> MarketSpec:
+    """A market for a position of so many lots at prices up to `price_max` units."""
+    tick = one
+    while price_max // tick >= 1 << PRICE_BITS:
+        tick *= 2
+    most = min(max(lots, 1), (1 << 38) - 1)
+    return MarketSpec(
+        symbol, tick, 1, one, -(-price_max // tick), most, tiers, size_max=most, leverage_default=1, **fields
+    )
+
+
+def rulebook(*markets: MarketSpec) -> Rulebook:
+    return Rulebook("golden", "2025-01-01", "2025-01-01", markets)
+
+
+def tiers_with(maintenance: int, deduction: int) -> tuple[Tier, ...]:
+    """Tiers of which the last has this rate and, exactly, this deduction; the one before ends as low as it can."""
+    if not deduction:
+        return (Tier(TOP, maintenance, 0, 1),)
+    steps = [maintenance] + [digit * 10**power for power in range(9, -1, -1) for digit in (5, 2, 1)]
+    for step in steps:
+        if step <= maintenance and deduction * RATE_ONE % step == 0:
+            return Tier(deduction * RATE_ONE // step, maintenance - step, 0, 1), Tier(TOP, maintenance, deduction, 1)
+    raise NotApplicable("no tiers of the engine end in this deduction")
+
+
+def side_of(inputs: Inputs) -> str:
+    return "long" if inputs["side"] > 0 else "short"
+
+
+@formula("bn_liq", spare=True)
+def bn_liq(inputs: Inputs) -> dict[str, Any]:
+    """A position and, in one market, whatever the other contracts add: the mark at which the account goes."""
+    lots, one = size_of(inputs["q"])
+    worth = exact(inputs["q"]) * exact(inputs["EP"])
+    needed, profit = exact(inputs.get("TMM", 0)), exact(inputs.get("UPNL", 0))
+    fine = Fine(inputs["WB"], worth * 4, exact(inputs["EP"]) * 4, needed * 10, abs(profit) * 3)
+    entry = fine.units(inputs["EP"])
+    tiers = tiers_with(rate(inputs["MMR"]), fine.units(inputs.get("cum", 0)))
+    markets = [market("X", 4 * entry, lots, one, tiers)]
+    if needed or profit:
+        mark = max(10 * fine.units(needed), 2 * abs(fine.units(profit)))
+        share = Fraction(fine.units(needed), mark)
+        if (share * RATE_ONE).denominator != 1:
+            mark = 10 * fine.units(needed) * 10 ** max(0, len(str(abs(fine.units(profit)) // fine.units(needed))))
+        held = Tier(TOP, fine.units(needed) * RATE_ONE // mark, 0, 1)
+        markets.append(market("others", 4 * mark, 1, 1, (held,)))
+    account = Account(rulebook(*markets), balance=fine.amount(inputs["WB"]))
+    account.hold("X", side_of(inputs), exact(inputs["q"]), fine.amount(inputs["EP"]))
+    if needed or profit:
+        at = Decimal(mark).scaleb(-8)
+        account.hold("others", "long", 1, at - Decimal(fine.units(profit)).scaleb(-8), mark=at)
+    price = account.liquidation_price("X")
+    in_last_tier(account, price)
+    return {"liq_price": None if price is None else fine.number(price)}
+
+
+@formula("mm_linear", spare=True)
+def mm_linear(inputs: Inputs) -> dict[str, Any]:
+    """Maintenance of a position by its notional, its tier's rate and deduction."""
+    fine = Fine(inputs["notional"])
+    tiers = tiers_with(rate(inputs["MMR"]), fine.units(inputs["cum"]))
+    worth = fine.units(inputs["notional"])
+    account = holding(worth, tiers)
+    in_last_tier(account, None)
+    return {"maintenance_margin": fine.number(account.maintenance_margin("X"))}
+
+
+def in_last_tier(account: Account, price: Decimal | None) -> None:
+    """The tier before the one of the case must be left by then."""
+    if account.tier("X", price) != account.book.market("X").tiers[-1]:
+        raise NotApplicable("no tiers of the engine come to this deduction so early")
+
+
+def holding(worth: int, tiers: tuple[Tier, ...]) -> Account:
+    """An account with one lot that is worth so many units."""
+    amount = Decimal(worth).scaleb(-8)
+    return Account(rulebook(market("X", 2 * worth, 1, 1, tiers)), balance=amount).hold("X", "long", 1, amount)
+
+
+@formula("tier_cum", spare=True)
+def tier_cum(inputs: Inputs) -> dict[str, Any]:
+    """The deductions that continue the tiers."""
+    return {"cum": [Fraction(tier.deduction, VALUE_ONE) for tier in tiers_of(inputs["floors"], inputs["mmrs"])]}
+
+
+def tiers_of(floors: list[Any], rates: list[Any]) -> tuple[Tier, ...]:
+    return parse_tiers([[cap, m, 1] for cap, m in zip([*floors[1:], 10**10], rates, strict=True)])
+
+
+@formula("lookup", spare=True)
+def lookup(inputs: Inputs) -> dict[str, Any]:
+    """The tier in which a notional lies."""
+    tiers = parse_tiers([[cap, m, 1] for cap, m in zip(inputs["caps"], inputs["mmrs"], strict=True)])
+    account = holding(int(exact(inputs["notional"]) * VALUE_ONE), tiers)
+    tier = account.tier("X")
+    return {"MMR": Fraction(tier.rate, RATE_ONE), "cum": Fraction(tier.deduction, VALUE_ONE)}
+
+
+@formula("coinm_chain", spare=True)
+def coinm_chain(inputs: Inputs) -> dict[str, Any]:
+    """Deductions from the fourth level on, whose own is given."""
+    before = tiers_with(rate(inputs["mmrs"][0]), int(exact(inputs["c4"]) * VALUE_ONE))
+    floors = [0, *([Fraction(before[0].cap, VALUE_ONE)] if len(before) > 1 else []), *inputs["floors"]]
+    rates = [*([Fraction(before[0].rate, RATE_ONE)] if len(before) > 1 else []), *inputs["mmrs"]]
+    tiers = tiers_of(floors, rates)[len(before) - 1 :]
+    return {f"L{number}": Fraction(tier.deduction, VALUE_ONE) for number, tier in enumerate(tiers, 4)}
+
+
+@formula("upnl_linear", spare=True)
+def upnl_linear(inputs: Inputs) -> dict[str, Any]:
+    """Unrealised profit of a linear position at a mark."""
+    lots, one = size_of(inputs["q"])
+    fine = Fine(*(exact(inputs[key]) * max(1, exact(inputs["q"])) for key in ("EP", "mark")))
+    highest = max(fine.units(inputs["EP"]), fine.units(inputs["mark"]))
+    book = rulebook(market("X", 2 * highest, lots, one, (Tier(TOP, 0, 0, 1),)))
+    prices = {"entry": fine.amount(inputs["EP"]), "mark": fine.amount(inputs["mark"])}
+    account = Account(book).hold("X", side_of(inputs), exact(inputs["q"]), **prices)
+    return {"upnl": fine.number(account.unrealised("X"))}
+
+
+@formula("hl_margin_tier", spare=True)
+def hl_margin_tier(inputs: Inputs) -> dict[str, Any]:
+    """Maintenance where each tier's rate is half of one over its leverage."""
+    rows = inputs["tiers_lower_bound_maxlev"]
+    rates = [Fraction(round(Fraction(RATE_ONE, 2 * gear)), RATE_ONE) for _, gear in rows]
+    tiers = tiers_of([floor for floor, _ in rows], rates)
+    account = holding(int(exact(inputs["notional"]) * VALUE_ONE), tiers)
+    return {"maintenance_margin": Fraction(account.maintenance_margin("X"))}
+
+
+@formula("hl_liq_price", spare=True)
+def hl_liq_price(inputs: Inputs) -> dict[str, Any]:
+    """Liquidation price of a cross position whose maintenance is half of its initial margin at the top leverage."""
+    lots, one = size_of(inputs["size"])
+    worth = exact(inputs["size"]) * exact(inputs["price"])
+    fine = Fine(worth * 4, exact(inputs["price"]) * 4, inputs["account_value"])
+    tiers = (Tier(TOP, round(Fraction(RATE_ONE, 2 * inputs["max_leverage"])), 0, 1),)
+    book = rulebook(market("X", 4 * fine.units(inputs["price"]), lots, one, tiers))
+    account = Account(book, balance=fine.amount(inputs["account_value"]))
+    account.hold("X", side_of(inputs), exact(inputs["size"]), fine.amount(inputs["price"]))
+    price = account.liquidation_price("X")
+    if price is None:
+        return {"liq_price": None, "equity_equals_mm": False}
+    units = int(price * VALUE_ONE)
+    over = [equity - needed for _, equity, needed in (account.at("X", units + away) for away in (-1, 0, 1))]
+    return {"liq_price": fine.number(price), "equity_equals_mm": min(over) < 0 <= over[1] <= max(over)}
