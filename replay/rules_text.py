@@ -179,8 +179,8 @@ def table_lines(key: str, rows: list[Any]) -> Iterator[str]:
         yield from (", ".join(map(str, each)) if isinstance(each, list) else str(each) for each in rows)
         return
     for cap, maintenance, leverage, *deduction in rows:
-        known = f", deduction {grouped(exact(deduction[0]))}" if deduction else ""
-        yield f"to {grouped(exact(cap)):>15}: {decimal_text(exact(maintenance) * 100):>6} %, {leverage}x{known}"
+        published = f", deduction {grouped(exact(deduction[0]))}" if deduction else ""
+        yield f"to {grouped(exact(cap)):>15}: {decimal_text(exact(maintenance) * 100):>6} %, {leverage}x{published}"
 
 
 # What differs

@@ -64,8 +64,8 @@ NO_SUCH_RUN = {
         "key venue.markets.BTCUSDT.adl_policy: is a rule of the whole venue",
     ),
     "unknown market changed": (
-        BASE + "[venue.markets.DOGEUSDT]\ntaker_fee = 0\n",
-        "key venue.markets.DOGEUSDT: binance-usdm has no such market; known: BTCUSDT",
+        BASE + "[venue.markets.ADAUSDT]\ntaker_fee = 0\n",
+        "key venue.markets.ADAUSDT: binance-usdm has no such market; known: BTCUSDT",
     ),
     "bad tiers": (
         BASE + "[venue.markets.BTCUSDT]\ntiers = [[100, 0.5, 2], [50, 0.6, 1]]\n",
@@ -78,7 +78,7 @@ NO_SUCH_RUN = {
     ),
     "missing file": (VENUE + '[tape]\nfiles = ["nowhere.gz"]\n', "nowhere.gz: cannot be opened"),
     "missing store": (VENUE + '[tape]\nstore = "nowhere"\n', "nowhere: does not exist"),
-    "unknown market": (BASE + 'market = "DOGEUSDT"\n', "key tape[0].market: binance-usdm has no market 'DOGEUSDT'"),
+    "unknown market": (BASE + 'market = "ADAUSDT"\n', "key tape[0].market: binance-usdm has no market 'ADAUSDT'"),
     "another grid": (
         BASE + 'market = "ETHUSDT"\n',
         "key tape[0]: the recording's tick is 0.1, that of ETHUSDT is 0.01",

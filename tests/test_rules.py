@@ -1,0 +1,299 @@
+"""Rulebooks: every value has a source, every era makes an engine, deductions are recomputed, every rule is used."""
+
+import datetime
+import json
+from enum import IntEnum
+from fractions import Fraction
+
+import pytest
+from perpsim.core import Engine
+from perpsim.exchange import rulebook
+from perpsim.exchange import rulebook_files as files
+from perpsim.exchange import rules as kinds
+from perpsim.exchange.contracts import parse_market
+from perpsim.replay import rules_text
+from perpsim.replay.cli import app
+from perpsim.replay.errors import InputError
+from typer.testing import CliRunner
+
+VENUES = ("binance-usdm", "bitget", "bybit", "dydx-v4", "hyperliquid", "okx")
+ERAS = [(name, era) for name in VENUES for era in files.eras(files.read(name))]
+NOT_RULES = {"price_reference"}  # only sizes the numbers
+LATEST = "2026-11-01"
+
+
+def stated(name: str) -> dict[str, kinds.Stated]:
+    return dict(rulebook(name, LATEST).sources)
+
+
+class TestFiles:
+    def test_the_venues(self):
+        assert tuple(files.names()) == VENUES
+
+    @pytest.mark.parametrize("name", VENUES)
+    def test_every_value_has_its_source_and_how_sure_it_is(self, name):
+        book = files.read(name)
+        assert book["title"]
+        for era in book["era"]:
+            for scope, table in files.tables(era):
+                for key, value in table.items():
+                    where = f"{name} {era['from']} {scope} {key}"
+                    if key in NOT_RULES:
+                        continue
+                    assert isinstance(value, dict) and set(value) <= {"value", "source", "sure"}, where
+                    assert value["source"].strip() and value["sure"] in files.SURE, where
+
+    @pytest.mark.parametrize("name", VENUES)
+    def test_eras_are_in_order(self, name):
+        days = [datetime.date.fromisoformat(day) for day in files.eras(files.read(name))]
+        assert days == sorted(set(days))
+
+    @pytest.mark.parametrize(("name", "era"), ERAS)
+    def test_every_era_makes_an_engine(self, name, era):
+        book = rulebook(name, era)
+        assert (book.era, book.date) == (era, era)
+        assets = 1 + max(market.asset for market in book.markets)
+        engine = Engine(book, book.markets, 4, 1, assets=assets)
+        assert len(book.markets) >= 2
+        assert engine.statistics()["events"] == 0
+
+    def test_the_day_before_an_era_belongs_to_the_one_before(self):
+        last = rulebook("binance-usdm", "2026-04-30")
+        assert last.era == "2026-01-02"
+        assert last.market("BTCUSDT").tiers[0].leverage_max == 125
+        assert rulebook("binance-usdm", "2026-05-01").market("BTCUSDT").tiers[0].leverage_max == 150
+
+    def test_eras_of_binance(self):
+        def at(day):
+            return rulebook("binance-usdm", day).market("BTCUSDT")
+
+        assert [at(day).basis_samples for day in ("2025-09-17", "2025-09-18")] == [150, 30]
+        assert [at(day).tiers[0].cap // 10**8 for day in ("2024-10-24", "2026-05-01")] == [50_000, 300_000]
+        fees = [at(day).liquidation_fee for day in ("2020-01-01", "2023-01-01", "2025-10-10")]
+        assert fees == [3_000_000, 7_500_000, 12_500_000]
+
+    def test_what_the_files_can_get_wrong_is_said(self):
+        with pytest.raises(ValueError, match="BTC has no tick"):
+            parse_market("BTC", {"lot": 1})
+        good = {"tick": 1, "lot": 1, "price_reference": 100, "tiers": [[100, 0.01, 10]]}
+        with pytest.raises(ValueError, match="BTC: adl_policy is a rule of the whole venue"):
+            parse_market("BTC", good | {"adl_policy": "bitmex"})
+        with pytest.raises(ValueError, match="fee is not a rule; known: "):
+            parse_market("BTC", good | {"fee": 1})
+        with pytest.raises(ValueError, match="says nothing of its value"):
+            files.merge([{"from": "2020-01-01", "venue": {"adl_policy": {"sure": "stated"}}}])
+
+
+class TestTiers:
+    def test_deductions_are_those_of_the_venues(self):
+        """Recomputed for every tier shipped: maintenance is continuous at each edge, and as published where it is."""
+        seen = published = 0
+        for name, era in ERAS:
+            rules = files.merge([e for e in files.read(name)["era"] if str(e["from"]) <= era])
+            for market in rulebook(name, era).markets:
+                if not marginal(market):
+                    continue
+                rows = files.of_market(rules, market.symbol)["tiers"]
+                cum = floor = before = Fraction(0)
+                for tier, row in zip(market.tiers, rows, strict=True):
+                    rate = Fraction(str(row[1]))
+                    cum += floor * (rate - before)
+                    assert Fraction(tier.deduction, 10**8) == cum, (name, era, market.symbol, row)
+                    assert Fraction(tier.rate, 10**9) == rate
+                    if len(row) == 4:
+                        assert Fraction(str(row[3])) == cum, (name, era, market.symbol, row)
+                        published += 1
+                    floor, before = Fraction(str(row[0])), rate
+                    seen += 1
+        assert seen > 400
+        assert published > 150
+
+    def test_a_deduction_that_does_not_fit_is_refused(self):
+        with pytest.raises(ValueError, match="tier 2: its deduction is 49, but the tiers before it make it 50"):
+            kinds.parse_tiers([[50_000, 0.004, 125, 0], [600_000, 0.005, 100, 49]])
+        with pytest.raises(ValueError, match=r"tier 1: .* is not .cap, maintenance rate, leverage"):
+            kinds.parse_tiers([[50_000, 0.004]])
+
+
+def marginal(market) -> bool:
+    return not getattr(market, "tier_method", 0)
+
+
+class TestUse:
+    """A rule that no venue has and nobody can name is a rule too many."""
+
+    @pytest.mark.parametrize("key", sorted(kinds.ENUMS))
+    def test_every_method_is_some_venues_or_a_building_block(self, key):
+        used = set()
+        for name, era in ERAS:
+            book = rulebook(name, era)
+            for thing in (book, *book.markets):
+                if hasattr(thing, key):
+                    used.add(int(getattr(thing, key)))
+        blocks = BLOCKS.get(key, {})
+        for member in kinds.ENUMS[key]:
+            word = member.name.lower().replace("_", "-")
+            assert int(member) in used or blocks.get(word), f"{key} = {word}: no venue has it, no reason is given"
+        assert set(blocks) <= {member.name.lower().replace("_", "-") for member in kinds.ENUMS[key]}
+
+
+# Methods that no rulebook chooses: what they are there for.
+BLOCKS = {
+    "queue_model": {"proportional": "set by a scenario's tape", "behind-first": "set by a scenario's tape"},
+    "tape_walk": {"drop": "set by a scenario's tape", "deeper": "set by a scenario's tape"},
+    "mark_method": {"given": "marks on the tape"},
+    "reduce_method": {
+        "none": "research: straight to takeover", "tier": "building block: IOC down to the next tier",
+        "whole": "building block: the whole position at once", "slice": "building block: a share a step",
+    },
+    "reduce_limit": {"band": "building block: the market's price band"},
+    "adl_fee": {"maker": "the older rule of Bybit"},
+    "adl_policy": {
+        "bitmex": "the rank of the published example", "bitget-leverage": "the other version of Bitget's page",
+        "cube": "building block: a rank that knows the sign", "research-return": "research: profit / value",
+        "research-balance": "research: wealth", "research-pnl-ratio": "research: profit / balance",
+    },
+    "fund_unwind": {"slices": "building block: in parts", "at-once": "building block: sold as it is taken over"},
+    "socialise": {"winners": "building block: pro rata over open profits"},
+    "cross_order": {"largest-loss": "research: the position with the largest loss first"},
+}  # fmt: skip
+
+
+class TestOverrides:
+    @pytest.mark.parametrize("name", VENUES)
+    def test_every_value_can_be_put_in_again_and_changes_nothing(self, name):
+        """As a scenario would write it: the rules are the same, so is their fingerprint."""
+        book = rulebook(name, LATEST)
+        again = {key.removeprefix("*."): each.value for key, each in book.sources.items() if not key.startswith("*.")}
+        assert rulebook(name, LATEST, again).fingerprint == book.fingerprint
+
+    @pytest.mark.parametrize("name", VENUES)
+    def test_every_rule_of_the_venue_can_be_changed(self, name):
+        book = rulebook(name, LATEST)
+        for key in [key for key in book.sources if "." not in key]:
+            other = rulebook(name, LATEST, {key: another(key, book.sources[key].value)})
+            assert other.fingerprint != book.fingerprint, key
+            assert other.sources[key].sure == files.CHANGED
+
+    @pytest.mark.parametrize("name", VENUES)
+    def test_every_rule_of_the_markets_can_be_changed(self, name):
+        book = rulebook(name, LATEST)
+        for key in [key.removeprefix("*.") for key in book.sources if key.startswith("*.")]:
+            value = another(key, book.sources[f"*.{key}"].value)
+            every = rulebook(name, LATEST, {key: value})
+            one = rulebook(name, LATEST, {f"{book.markets[0].symbol}.{key}": value})
+            assert len({book.fingerprint, every.fingerprint, one.fingerprint}) == 3, key
+
+    def test_the_contract_itself(self):
+        book = rulebook("binance-usdm", LATEST, {"BTCUSDT.tick": 0.5, "BTCUSDT.tiers": [[1000, 0.01, 10]]})
+        assert book.market("BTCUSDT").tick == Fraction(1, 2)
+        assert len(book.market("BTCUSDT").tiers) == 1
+
+    def test_what_there_is_not(self):
+        with pytest.raises(ValueError, match="there is no market 'DOGE'"):
+            rulebook("binance-usdm", LATEST, {"DOGE.taker_fee": 0})
+        with pytest.raises(ValueError, match="fee is not a rule"):
+            rulebook("binance-usdm", LATEST, {"fee": 0})
+        with pytest.raises(ValueError, match="is a rule of the whole venue"):
+            rulebook("binance-usdm", LATEST, {"BTCUSDT.adl_policy": "bitmex"})
+
+    def test_sources_are_no_rules(self):
+        """What a file says of a value is not in the fingerprint."""
+        book = rulebook("binance-usdm", LATEST)
+        assert book.changed().fingerprint == book.fingerprint
+        assert book.sources["BTCUSDT.tiers"].sure == "live"
+        assert book.sources["*.taker_fee"].era == "2019-09-13"
+
+
+def another(key: str, value):
+    """A value of a rule that is not this one."""
+    if isinstance(value, str):
+        members: type[IntEnum] = kinds.ENUMS[key]
+        words = [member.name.lower().replace("_", "-") for member in members]
+        return next(word for word in words if word != value)
+    if isinstance(value, dict):
+        return {name: number + 1 for name, number in value.items()}
+    if isinstance(value, list):
+        return value[:-1] or value * 2
+    return value + 1 if key in kinds.COUNTS else value / 2 or 0.25
+
+
+class TestText:
+    @pytest.mark.parametrize("name", VENUES)
+    def test_a_venue_is_told_whole(self, name):
+        text = rules_text.tell(name, LATEST)
+        for key in stated(name):
+            scope, _, rule = key.rpartition(".")
+            assert rule in text and (scope in text or scope == "*")
+
+    def test_units_sources_and_signs(self):
+        text = rules_text.tell("binance-usdm", "2025-10-10")
+        lines = {line[2:].split()[0]: line for line in text.splitlines() if line[2:].split()}
+        assert lines["funding_interval"].split()[1:4] == ["8", "h", "stated"]
+        assert "0.02 %" in lines["maker_fee"] and lines["maker_fee"].startswith("~ ")
+        assert lines["fund_unwind"].startswith("? ") and "unknown" in lines["fund_unwind"]
+        assert "support FAQ 360033525471" in lines["adl_policy"] and lines["adl_policy"].endswith("[2019-09-13]")
+
+    def test_one_market_has_its_own_rules_and_those_of_all(self):
+        text = rules_text.tell("binance-usdm", "2026-06-01", "BTCUSDT")
+        lines = {line[2:].split()[0]: line for line in text.splitlines() if line[2:].split()}
+        assert "1.25 %" in lines["liquidation_fee"]
+        assert "BTCUSDT" in text.splitlines() and "ETHUSDT" not in text.splitlines()
+        assert "premium_period" in lines and "adl_policy" not in lines
+
+    def test_a_difference_is_only_what_changes(self):
+        _, found = rules_text.compare("binance-usdm", "2025-10-10", "BTCUSDT", "2025-12-01", None)
+        assert found == []
+        _, found = rules_text.compare("binance-usdm", "2026-04-30", "BTCUSDT", "2026-05-01", None)
+        assert [each["rule"] for each in found] == ["tiers"]
+        text = rules_text.tell_difference(("a", "b"), found)
+        assert "- to          50,000:    0.4 %, 125x, deduction 0" in text
+        assert "+ to         300,000:    0.4 %, 150x, deduction 0" in text
+
+    def test_a_difference_between_venues(self):
+        _, found = rules_text.compare("bybit", LATEST, None, None, "bitget")
+        changed = {each["rule"]: each for each in found if each["scope"] == "*"}
+        assert (changed["taker_fee"]["before"], changed["taker_fee"]["after"]) == (0.00055, 0.0006)
+        assert "maker_fee" not in changed
+
+    def test_json_has_every_value(self):
+        data = rules_text.as_json("okx", LATEST)
+        assert data["fingerprint"] == rulebook("okx", LATEST).fingerprint
+        rows = {(row["scope"], row["rule"]): row for row in data["rules"]}
+        assert len(rows) == len(stated("okx"))
+        assert rows["*", "taker_fee"]["value"] == 0.0005
+        assert rows["*", "taker_fee"]["sure"] == "third-party"
+
+
+class TestCommand:
+    def run(self, *arguments):
+        return CliRunner().invoke(app, ["rules", *arguments])
+
+    def test_the_list(self):
+        lines = self.run().stdout
+        assert all(name in lines for name in VENUES)
+        assert [book["name"] for book in json.loads(self.run("--json").stdout)] == list(VENUES)
+
+    def test_a_venue_a_difference_and_json(self):
+        assert "era of 2025-09-18" in self.run("binance-usdm", "--date", "2025-10-10").stdout
+        arguments = ("binance-usdm", "--date", "2025-10-10", "--diff", "2026-06-01", "--market", "BTCUSDT")
+        assert "tiers" in self.run(*arguments).stdout
+        changes = json.loads(self.run(*arguments, "--json").stdout)["changes"]
+        assert "tiers" in [each["rule"] for each in changes]
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (("binance",), "no rulebook 'binance'; known: binance-usdm, "),
+            (("binance-usdm", "--date", "2019-01-01"), "binance-usdm has no rules before 2019-09-13"),
+            (("binance-usdm", "--date", "yesterday"), "date 'yesterday' is not of the form YYYY-MM-DD"),
+            (("binance-usdm", "--market", "XBTUSD"), "binance-usdm has no market 'XBTUSD' on 2026-05-01; known: BTC"),
+            (("binance-usdm", "--diff", "2018-01-01"), "binance-usdm has no rules before 2019-09-13"),
+            (("okx", "--diff-venue", "okex"), "no rulebook 'okex'"),
+            (("--date", "2025-10-10"), "name a venue; known: binance-usdm"),
+        ],
+    )
+    def test_one_sentence_and_exit_code_2(self, arguments, sentence):
+        done = self.run(*arguments)
+        assert isinstance(done.exception, InputError)  # main() prints it and exits with 2
+        assert sentence in str(done.exception)
