@@ -127,7 +127,7 @@ def largest_size(
 
 
 def _book(venue: str, date: str) -> Rulebook:
-    from perpsim.exchange.rules import rulebook
+    from perpsim.exchange import rulebook
 
     return rulebook(venue, date)
 

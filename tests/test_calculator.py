@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import pytest
 from perpsim.core import Engine, EventKind, Kind, MarginMode, Reject, Side
-from perpsim.exchange import calculator
+from perpsim.exchange import calculator, contract, rulebook
 from perpsim.exchange.calculator import Account
-from perpsim.exchange.rules import Rulebook, contract, parse_tiers, rulebook
+from perpsim.exchange.rules import Rulebook, parse_tiers
 
 ONE = 100_000_000
 BINANCE = "binance-usdm", "2025-10-10"
