@@ -5,13 +5,14 @@ Doors of `exchange.calculator`: each calls the functions of `margin.pxd` that de
 
 from libc.stdint cimport int32_t, int64_t
 
+from .adl cimport Face, eligible, is_queue, look_at_face, score_of
 from .engine cimport Engine
 from .idmap cimport find_leg
 from .ladder cimport NONE
 from .margin cimport available, tier_of, unit_equity, unit_maintenance, value_at
 from .records cimport LEG_BOTH, MODE_CROSS
 from .state cimport Market, State, Tier
-from .units cimport money_t, value_t
+from .units cimport high_word, i128, low_word, money_t, value_t
 
 
 cdef int32_t position_at(Engine engine, int32_t account, int32_t market) except -1:
@@ -65,3 +66,31 @@ def tier_at(Engine engine, int32_t market, int64_t notional) -> int:
     cdef Market *m = &engine.state.markets[market]
     cdef Tier *t = tier_of(&engine.state, m, notional)
     return t - &engine.state.tiers[m.tier_first]
+
+
+def adl_queue(Engine engine, int32_t market, bint longs) -> list:
+    """(account, leg, score) of everybody whom ADL may take among the longs, or shorts, of a market; first in front.
+
+    Scores are those of the venue's policy, units as in adl_scores.pxd; a policy that is no queue has none: ValueError.
+    """
+    engine.known(market)
+    cdef State *s = &engine.state
+    cdef Market *m = &s.markets[market]
+    cdef int32_t slot = m.positions_head
+    cdef Face face
+    cdef i128 score
+    cdef int overflow = s.overflow
+    if not is_queue(s.rules.adl_policy):
+        raise ValueError("the venue's ADL policy has no queue")
+    found = []
+    while slot != NONE:
+        if eligible(s, &s.positions[slot], longs):
+            look_at_face(s, slot, m, &face)
+            score = score_of(s.rules.adl_policy, &face)
+            number = int(high_word(score)) << 64 | int(low_word(score))
+            found.append((s.positions[slot].account, s.positions[slot].leg, number))
+        slot = s.positions[slot].market_next
+    if s.overflow != overflow:
+        s.overflow = overflow
+        raise OverflowError("a score leaves 64 bits")
+    return sorted(found, key=lambda entry: (-entry[2], entry[0], entry[1]))

@@ -197,6 +197,11 @@ class Account:
         value, number = abs(self.at(market, at)[0]), self.number(market)
         return self.book.market(market).tiers[questions.tier_at(self.engine(), number, value)]
 
+    def adl_score(self, market: str) -> int:
+        """Score of the position in the venue's ADL queue; the higher, the sooner it is taken. Units: adl_scores.pxd."""
+        longs = self._held(market).side == Side.BUY
+        return questions.adl_queue(self.engine(), self.number(market), longs)[0][2]
+
     def at(self, market: str, mark: int) -> tuple[int, int, int]:
         """Value of the position, equity and maintenance of its unit at a mark; integers in 1e-8."""
         return questions.unit_at(self.engine(), ACCOUNT, self.number(market), mark)

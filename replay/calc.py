@@ -42,6 +42,7 @@ QUESTIONS: dict[str, tuple[str, str, str, str]] = {  # command: method, words, f
     "maintenance-margin": ("maintenance_margin", "Maintenance of the position, or of all cross positions.",
                            "sum of (|value| * rate - deduction)", "money"),
     "initial-margin": ("initial_margin", "Initial margin of the position.", "|value| / leverage", "money"),
+    "adl-score": ("adl_score", "Score in the venue's ADL queue: the higher, the sooner.", "the policy's", "money"),
     "unrealised-pnl": ("unrealised", "Unrealised profit at the mark.", "value - cost", "money"),
 }  # fmt: skip
 

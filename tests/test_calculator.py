@@ -8,7 +8,7 @@ import sys
 from decimal import Decimal
 
 import pytest
-from perpsim.core import Engine, EventKind, Kind, MarginMode, Reject, Side
+from perpsim.core import AdlPolicy, Engine, EventKind, Kind, MarginMode, Reject, Side, questions
 from perpsim.exchange import calculator, contract, rulebook
 from perpsim.exchange.calculator import Account
 from perpsim.exchange.rules import Rulebook, parse_tiers
@@ -113,6 +113,39 @@ def test_margins_and_profit():
     assert account.tier("BTCUSDT").leverage_max == 125
     assert account.funding_payment("BTCUSDT", "0.0001") == Decimal("0.61")
     assert account.funding_payment("ETHUSDT", "0.0001") == Decimal("-0.4")
+
+
+@pytest.mark.parametrize("policy", [AdlPolicy.BINANCE, AdlPolicy.BITMEX, AdlPolicy.BYBIT, AdlPolicy.HYPERLIQUID])
+def test_adl_takes_the_queue_from_its_front(policy):
+    chance, spec = random.Random(int(policy)), rulebook(*BINANCE).market("BTCUSDT")
+    engine = Engine(book(spec, adl_policy=policy), [spec], 9)
+    engine.submit(kind=Kind.SET_MARK, value=60_000 * ONE)
+    for account in range(9):  # the first is long and will be bankrupt; the others are short
+        leverage, lots = (20, 3_000) if account == 0 else (chance.randint(1, 100), 400)
+        short = {"side": Side.SELL if account else Side.BUY, "value": chance.randint(59_000, 61_000) * ONE}
+        modes = {"account": account, "kind": Kind.SET_MARGIN_MODE, "aux": int(MarginMode.ISOLATED)}
+        for command in (
+            {"kind": Kind.DEPOSIT, "value": 200_000 * ONE}, modes, {"kind": Kind.SET_LEVERAGE, "value": leverage},
+            {"kind": Kind.SEED_POSITION, "size_lots": lots, **short},
+        ):  # fmt: skip
+            assert engine.submit(**{"account": account, **command}) == 0
+    before = Engine.restore(engine.snapshot(), audit=0)
+    engine.drain()
+    engine.submit(kind=Kind.SET_MARK, value=50_000 * ONE)
+    events = engine.drain()
+    hit = list(events[events["kind"] == EventKind.ADL]["account"])
+    queue = questions.adl_queue(at_mark(before, 50_000), 0, False)
+    assert len(hit) == 8
+    assert hit == [account for account, leg, score in queue]
+    assert [score for *_, score in queue] == sorted((score for *_, score in queue), reverse=True)
+
+
+def at_mark(engine, mark):
+    """An engine whose long has so much margin that a mark liquidates nobody."""
+    engine.submit(kind=Kind.DEPOSIT, account=0, value=10_000_000 * ONE)
+    assert engine.submit(kind=Kind.MOVE_MARGIN, account=0, value=5_000_000 * ONE) == 0
+    assert engine.submit(kind=Kind.SET_MARK, value=mark * ONE) == 0
+    return engine
 
 
 @pytest.mark.parametrize("seed", range(20))
