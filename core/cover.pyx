@@ -12,12 +12,9 @@ from .units cimport add_checked, max64, min64, money_t, mul_div_ceil
 
 
 cdef int cover_shortfall(State *s, Market *m, int32_t wallet, int32_t position, long long amount) except -1 nogil:
-    """Make good what a unit owes beyond its equity: the fund's money, then the winners', then the venue's deficit.
-
-    The fund gives no money that it needs for losses it carries already.
-    """
+    """Make good what a unit owes beyond its equity: the fund's money, then the winners', then the venue's deficit."""
     cdef Wallet *fund = wallet_of(s, m.fund_account, m.asset)
-    cdef money_t part = min64(amount, max64(min64(fund.balance, cross_equity(s, fund)), 0))
+    cdef money_t part = min64(amount, fund_means(s, m))
     if part:
         pay(s, EVENT_FUND_COVER, fund, wallet, position, part)
         amount -= part
@@ -26,6 +23,12 @@ cdef int cover_shortfall(State *s, Market *m, int32_t wallet, int32_t position, 
     if amount:
         pay(s, EVENT_VENUE_DEFICIT, wallet_of(s, s.deficit, m.asset), wallet, position, amount)
     return 0
+
+
+cdef money_t fund_means(State *s, Market *m) noexcept nogil:
+    """Money that the market's fund may give: not what it needs for losses it carries already."""
+    cdef Wallet *fund = wallet_of(s, m.fund_account, m.asset)
+    return max64(min64(fund.balance, cross_equity(s, fund)), 0)
 
 
 cdef int pay(State *s, int kind, Wallet *payer, int32_t wallet, int32_t position, money_t amount) except -1 nogil:

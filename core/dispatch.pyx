@@ -336,7 +336,8 @@ cdef inline int refused_at_once(State *s, const Command *c) noexcept nogil:
     if kind_in(c.kind, OF_ACCOUNT) and <uint32_t>c.account >= <uint32_t>s.accounts_max:
         if c.account < 0 or c.account >= s.accounts_count:
             return REJECT_UNKNOWN_ACCOUNT
-        if not kind_in(c.kind, OF_HOUSE_TOO) or c.account >= s.clearing_first:     # clearing is nobody's to pay into
+        # clearing is nobody's to pay into
+        if not kind_in(c.kind, OF_HOUSE_TOO) or s.clearing_first <= c.account < s.backstop:
             return REJECT_HOUSE_ACCOUNT
     return REJECT_NONE
 

@@ -396,12 +396,13 @@ cdef class Engine:
 
     @property
     def house(self) -> dict:
-        """Ids of the house accounts: world, treasury, rounding, deficit, funds (list), clearing (list by market)."""
+        """Ids of the house accounts: world, treasury, rounding, deficit, funds (list), clearing (list by market),
+        backstop."""
         cdef State *s = &self.state
         return {
             "world": s.world, "treasury": s.treasury, "rounding": s.rounding, "deficit": s.deficit,
             "funds": list(range(s.fund_first, s.fund_first + s.fund_count)),
-            "clearing": list(range(s.clearing_first, s.clearing_first + s.markets_count)),
+            "clearing": list(range(s.clearing_first, s.clearing_first + s.markets_count)), "backstop": s.backstop,
         }
 
     @property

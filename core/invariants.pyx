@@ -40,7 +40,7 @@ cdef int check_wallet(State *s, int32_t wallet, Breach *b) noexcept nogil:
         held += <uint64_t>s.positions[slot].isolated_margin
         slot = s.positions[slot].account_next
         seen += 1
-    if w.account <= s.world or w.account == s.deficit:
+    if w.account <= s.world or w.account == s.deficit or w.account == s.backstop:
         if equal(b, BREACH_REASONS, w.account, 0, <int64_t>held, <int64_t>told):
             return 1
     return equal(b, BREACH_FLAGS, w.account, 0, w.flags & WALLET_QUEUED, 0) or \

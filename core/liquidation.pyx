@@ -1,11 +1,11 @@
 """What happens to a risk unit under maintenance, step by step; each step is a parameter of the rulebook.
 
-    found -> (delay) -> cancel orders -> reduce in the book -> take over by the fund -> ADL -> cover what is left
+    found -> (delay) -> cancel orders -> reduce in the book -> takeover -> ADL -> cover what is left
 
     NONE       health is not negative
     DELAYED    found; the rulebook's delay runs, then it is checked again
     REDUCING   orders are cancelled, own orders refused; one reducing order a period until health is restored, or
-               nothing fills: then the rest is taken over
+               nothing fills: then the rest is taken over, at once or when the rulebook's takeover says
 
 No later step is taken while an earlier one has capacity.
 """
@@ -15,16 +15,18 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from .adl cimport adl_forget
 from .book cimport NONE
 from .hedge cimport net_legs
+from .forced_size cimport throttled
 from .margin cimport unit_equity, unit_maintenance
 from .records cimport (
-    EVENT_LIQUIDATION_ENDED, EVENT_LIQUIDATION_STARTED, MODE_CROSS, REASON_LIQUIDATION, Event,
+    EVENT_LIQUIDATION_ENDED, EVENT_LIQUIDATION_STARTED, MODE_CROSS, REASON_LIQUIDATION, REDUCE_CURE, TAKEOVER_ADL,
+    TAKEOVER_BACKSTOP, TAKEOVER_NONE, Event,
 )
 from .reduction cimport reduce_once
-from .risk_unit cimport forget_seen, healthy, set_stage, stage_of, unit_event
+from .risk_unit cimport forget_seen, healthy, next_position, set_stage, stage_of, unit_event, unit_shortage
 from .settle cimport cancel_orders_of
 from .state cimport STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, mark_dirty, pool_first, pool_next, touch
 from .timers cimport timer_add
-from .units cimport money_t
+from .units cimport RATE_ONE, money_t, mul_div_ceil, ns_t
 from .waterfall cimport take_over
 
 
@@ -64,6 +66,9 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Cancel the scope's orders and take the first step."""
     cdef int32_t slot
     set_stage(s, wallet, position, STAGE_REDUCING)
+    if s.rules.reduce_method == REDUCE_CURE:
+        s.wallets[wallet].work_ns = s.time_ns
+        s.wallets[wallet].work = 0
     if position != NONE:
         cancel_orders_of(s, position, REASON_LIQUIDATION)
     else:
@@ -84,7 +89,7 @@ cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil:
     if stage == STAGE_NONE or due != s.time_ns:
         return 0
     adl_forget(s)
-    if healthy(s, wallet, position):
+    if healthy(s, wallet, position) if stage == STAGE_DELAYED else unit_shortage(s, wallet, position) <= 0:
         finish(s, wallet, position)
     elif stage == STAGE_DELAYED:
         begin(s, wallet, position)
@@ -100,15 +105,38 @@ cdef int finish(State *s, int32_t wallet, int32_t position) except -1 nogil:
     return mark_dirty(s, wallet)
 
 
+cdef inline bint below_backstop(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Whether the backstop vault takes over whatever the book could still do."""
+    cdef money_t equity = unit_equity(s, wallet, position)
+    return s.rules.takeover == TAKEOVER_BACKSTOP and (equity < 0 or equity < mul_div_ceil(
+        unit_maintenance(s, wallet, position), s.rules.backstop_at, RATE_ONE, &s.overflow))
+
+
+cdef bint keeps_trying(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Whether a unit that the book could not save waits for the next round instead of being taken over."""
+    if unit_shortage(s, wallet, position) <= 0 or next_position(s, wallet, position) == NONE:
+        return False
+    if s.rules.takeover == TAKEOVER_NONE or throttled(s, wallet, position) or healthy(s, wallet, position):
+        return True
+    if s.rules.takeover == TAKEOVER_ADL:
+        return unit_equity(s, wallet, position) >= 0
+    return s.rules.takeover == TAKEOVER_BACKSTOP and not below_backstop(s, wallet, position)
+
+
 cdef int step(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Reduce in the book as the rulebook says; when that is over without success, take the rest over."""
     cdef bint progress = True
+    cdef ns_t period = s.rules.liquidation_period_ns
     forget_seen(s, wallet, position)
-    while progress and not healthy(s, wallet, position):
+    while progress and unit_shortage(s, wallet, position) > 0:
         progress = reduce_once(s, wallet, position)
-        if progress and s.rules.liquidation_period_ns > 0 and not healthy(s, wallet, position):
-            return schedule(s, wallet, position, s.time_ns + s.rules.liquidation_period_ns)
+        if progress and period > 0 and unit_shortage(s, wallet, position) > 0:
+            if below_backstop(s, wallet, position):
+                break
+            return schedule(s, wallet, position, s.time_ns + period)
+    forget_seen(s, wallet, position)
+    if period > 0 and keeps_trying(s, wallet, position):
+        return schedule(s, wallet, position, s.time_ns + period)
     if not healthy(s, wallet, position):
-        forget_seen(s, wallet, position)
         take_over(s, wallet, position)
     return finish(s, wallet, position)

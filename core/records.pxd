@@ -275,6 +275,22 @@ cdef enum:
     RULE_ORDER_MAINTENANCE = 121
     RULE_ADL_PRICE_BAND = 65
     RULE_ADL_FEE = 66
+    RULE_TAKEOVER = 35
+    RULE_BACKSTOP_AT = 36
+    RULE_SLICE_ABOVE = 37
+    RULE_SLICE_COOLDOWN = 38
+    RULE_HAND_OVER_TIER = 39
+    RULE_CLOSE_REST = 40
+    RULE_LIQUIDATION_BUFFER = 41
+    RULE_REDUCE_LEAVE = 42
+    RULE_LIQUIDATION_FEE_BASE = 43
+    RULE_POSITION_BLOCK_RATE = 44
+    RULE_POSITION_BLOCK_MIN = 45
+    RULE_ACCOUNT_BLOCK_NOTIONAL = 46
+    RULE_CURE_PERIOD = 47
+    RULE_CURE_START = 48
+    RULE_LIQUIDATOR_FEE = 49
+    RULE_CLIP_LOTS = 110
 
 cdef enum:
     MARK_GIVEN = 0              # SET_MARK only
@@ -286,11 +302,34 @@ cdef enum:
     REDUCE_TIER = 2             # down to the cap of the next lower tier, again and again
     REDUCE_WHOLE = 3            # one IOC of the whole position
     REDUCE_SLICE = 4            # a fraction of the position a step
+    REDUCE_TIER_FOK = 5         # fill-or-kill down to the highest tier that restores maintenance, again and again
+    REDUCE_TWO_TIERS = 6        # down by two tiers, until `hand_over_tier`
+    REDUCE_LOWEST_TIER = 7      # straight to the lowest tier, until `hand_over_tier`
+    REDUCE_CLIPS = 8            # `clip_lots` a step
+    REDUCE_SLICE_COOLDOWN = 9   # the whole; of a large position first a slice
+    REDUCE_BLOCK = 10           # limits of a position and of an account in one block
+    REDUCE_CURE = 11            # what makes the shortage good, in parts that grow with time
 
 cdef enum:
     LIMIT_BANKRUPTCY = 0
     LIMIT_BAND = 1
     LIMIT_NONE = 2
+    LIMIT_FILLABLE = 3          # off the mark by a part of maintenance that grows toward bankruptcy
+    LIMIT_LEAVE = 4             # leaves a rate of maintenance
+    LIMIT_LIQUIDATOR = 5        # off the mark by the liquidator's fee
+
+cdef enum:
+    TAKEOVER_FUND = 0           # at bankruptcy value, as far as it can; ADL the rest
+    TAKEOVER_BACKSTOP = 1       # the backstop vault with the margin, below a rate of maintenance; ADL below zero
+    TAKEOVER_NONE = 2           # nobody: what is left is sold in later rounds
+    TAKEOVER_NETWORK = 3        # the fund at the mark; what is left of the equity goes to it
+    TAKEOVER_ADL = 4            # nobody while there is equity; then ADL
+
+cdef enum:
+    FEE_NOTIONAL = 0            # a rate of what was liquidated
+    FEE_RESIDUE = 1             # what is left of a unit that forced orders have closed
+    FEE_BANKRUPTCY = 2          # what was paid above bankruptcy value, up to a rate of it; the fund pays what is below
+    FEE_COLLATERAL = 3          # a rate of what was liquidated, up to what the sale leaves over
 
 cdef enum:
     UNWIND_HOLD = 0

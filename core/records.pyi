@@ -173,6 +173,22 @@ class Rule(IntEnum):
     ORDER_MAINTENANCE = 121
     ADL_PRICE_BAND = 65
     ADL_FEE = 66
+    TAKEOVER = 35
+    BACKSTOP_AT = 36
+    SLICE_ABOVE = 37
+    SLICE_COOLDOWN = 38
+    HAND_OVER_TIER = 39
+    CLOSE_REST = 40
+    LIQUIDATION_BUFFER = 41
+    REDUCE_LEAVE = 42
+    LIQUIDATION_FEE_BASE = 43
+    POSITION_BLOCK_RATE = 44
+    POSITION_BLOCK_MIN = 45
+    ACCOUNT_BLOCK_NOTIONAL = 46
+    CURE_PERIOD = 47
+    CURE_START = 48
+    LIQUIDATOR_FEE = 49
+    CLIP_LOTS = 110
 
 class MarkMethod(IntEnum):
     GIVEN = 0
@@ -184,11 +200,34 @@ class ReduceMethod(IntEnum):
     TIER = 2
     WHOLE = 3
     SLICE = 4
+    TIER_FOK = 5
+    TWO_TIERS = 6
+    LOWEST_TIER = 7
+    CLIPS = 8
+    SLICE_COOLDOWN = 9
+    BLOCK = 10
+    CURE = 11
 
 class ReduceLimit(IntEnum):
     BANKRUPTCY = 0
     BAND = 1
     NONE = 2
+    FILLABLE = 3
+    LEAVE = 4
+    LIQUIDATOR = 5
+
+class Takeover(IntEnum):
+    FUND = 0
+    BACKSTOP = 1
+    NONE = 2
+    NETWORK = 3
+    ADL = 4
+
+class LiquidationFee(IntEnum):
+    NOTIONAL = 0
+    RESIDUE = 1
+    BANKRUPTCY = 2
+    COLLATERAL = 3
 
 class FundUnwind(IntEnum):
     HOLD = 0

@@ -18,6 +18,7 @@ from .risk_unit cimport stage_of
 from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_QUEUED, Found, Market, Position, Wallet, lead_of, pool_grow
 from .triggers cimport clear_unit, collect_crossed, stamp_unit, trigger_clear
 from .units cimport RATE_ONE, i128, max64, money_t, prefetch, wide_mul
+from .waterfall cimport check_backstop
 
 
 cdef int look(State *s, int32_t wallet, int32_t position) except -1 nogil:
@@ -141,6 +142,7 @@ cdef int mark_group_end(State *s) except -1 nogil:
     while s.found_count:
         work_off(s)
         look_at_dirty(s)                        # hurt meanwhile by fills or ADL: a further pass
+    check_backstop(s)
     return 0
 
 

@@ -5,10 +5,11 @@ from libc.stdint cimport int32_t, uint8_t
 
 from .events cimport event_new
 from .ladder cimport NONE
-from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance
+from .liquidation_size cimport buffer_of
+from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
 from .records cimport ALL_MARKETS, FIRST_LARGEST_LOSS, MODE_CROSS, Event
 from .state cimport WALLET_MULTI, Market, Position, State, pool_first, pool_next, touch
-from .units cimport money_t, mul_div_floor
+from .units cimport abs64, add_checked, money_t, mul_div_floor
 
 cdef inline uint8_t stage_of(State *s, int32_t wallet, int32_t position) noexcept nogil:
     return s.wallets[wallet].stage if position == NONE else s.positions[position].stage
@@ -35,6 +36,24 @@ cdef inline Event *unit_event(State *s, int kind, int32_t wallet, int32_t positi
 
 cdef inline bint healthy(State *s, int32_t wallet, int32_t position) noexcept nogil:
     return unit_equity(s, wallet, position) - unit_maintenance(s, wallet, position) >= 0
+
+cdef inline money_t unit_shortage(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """What is missing of maintenance and the rulebook's buffer; not positive: the liquidation may end."""
+    cdef money_t missing = unit_maintenance(s, wallet, position) - unit_equity(s, wallet, position)
+    cdef int32_t slot = position if position != NONE else pool_first(s, wallet)
+    cdef Market *m
+    cdef Position *p
+    if s.rules.liquidation_buffer == 0:
+        return missing
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and (position != NONE or p.mode == MODE_CROSS):
+            m = &s.markets[p.market]
+            missing = add_checked(missing, buffer_of(
+                abs64(value_at(s, m, p.lots, m.mark)), pnl_at(s, m, p, m.mark), s.rules.liquidation_buffer,
+                &s.overflow), &s.overflow)
+        slot = NONE if position != NONE else pool_next(s, slot)
+    return missing
 
 cdef inline money_t order_key(State *s, Position *p) noexcept nogil:
     cdef Market *m = &s.markets[p.market]

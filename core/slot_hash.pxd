@@ -44,6 +44,7 @@ cdef inline uint64_t hash_wallet(State *s, int64_t wallet) noexcept nogil:
     h = fold(h, w.deposited, w.realised)
     h = fold(h, w.fees, w.funding)
     h = fold(h, w.absorbed, w.due_ns)
+    h = fold(h, w.work_ns, w.work)
     h = fold(h, w.stage | <int64_t>w.liquidations << 8, w.adl_hits)
     if wallet % s.assets_count == 0:
         h = fold(h, s.accounts[w.account].owner, s.accounts[w.account].stp_group)

@@ -235,8 +235,10 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
             saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
                                                made.accounts_count, made.tiers_count, made.fund_count, made.venue):
         raise ValueError("the state in the snapshot is not that of an engine with its parameters")
-    if (saved.world, saved.treasury, saved.rounding, saved.deficit, saved.fund_first, saved.clearing_first) != (
-            made.world, made.treasury, made.rounding, made.deficit, made.fund_first, made.clearing_first) \
+    if (saved.world, saved.treasury, saved.rounding, saved.deficit, saved.fund_first, saved.clearing_first,
+            saved.backstop) != (
+            made.world, made.treasury, made.rounding, made.deficit, made.fund_first, made.clearing_first,
+            made.backstop) \
             or not NONE <= saved.depth_market < saved.markets_count:
         raise ValueError("the house accounts in the snapshot are not those of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,

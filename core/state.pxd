@@ -197,6 +197,8 @@ cdef struct Wallet:                     # one account in one asset; its cross po
     money_t funding                     # received, payments negative
     money_t absorbed                    # received from (or left to) the waterfall: covers positive
     int64_t due_ns                      # when its liquidation steps next
+    int64_t work_ns                     # what the reduction method counts from, and
+    money_t work                        # what it has done since; see reduction.pyx
 
 cdef struct Account:
     int32_t owner
@@ -236,6 +238,7 @@ cdef struct MarketRules:
     money_t impact_notional
     int64_t hedge_allowed               # accounts in hedge mode have two legs here
     int64_t order_maintenance           # open orders ask for maintenance too
+    lots_t clip_lots                    # of one forced order; 0: any
     rate_t volatility                   # weight of the market when slack is shared out
 
 cdef struct VenueRules:
@@ -255,6 +258,27 @@ cdef struct VenueRules:
     int64_t socialise
     int64_t cross_order
     int64_t net_hedges                  # the legs of one market are closed against each other first
+    int64_t takeover                    # who gets what the book could not save
+    rate_t backstop_at                  # rate of maintenance below which the backstop takes over; 0: never
+    money_t slice_above                 # notional above which a first order is a slice
+    ns_t slice_cooldown_ns              # after a slice, so long orders are for the whole
+    int64_t hand_over_tier              # at or below it no order is sent any more, counted from 1
+    int64_t close_rest                  # it is sent whole instead
+    rate_t liquidation_buffer           # rate asked beyond maintenance until a liquidation ends
+    rate_t reduce_leave                 # rate of maintenance that a sale leaves
+    int64_t liquidation_fee_base
+    rate_t position_block_rate          # of a position's notional in one block; 0: all
+    money_t position_block_min
+    money_t account_block_notional      # 0: any
+    ns_t cure_period_ns                 # in which all of a shortage may be made good; 0: at once
+    rate_t cure_start                   # of it, from the first moment
+    rate_t liquidator_fee               # by which a forced order may be off the mark
+    rate_t liquidator_fee_max
+    rate_t liquidator_fee_step          # by which it grows a second, after the grace
+    ns_t liquidator_fee_grace_ns
+    money_t cure_small                  # a shortage or a position below it is dealt with whole
+    rate_t fillable_spread              # of maintenance, at bankruptcy
+    rate_t bankruptcy_adjustment
 
 cdef struct Market:
     MarketRules rules
@@ -393,6 +417,7 @@ cdef struct State:
     int32_t fund_first
     int32_t fund_count
     int32_t clearing_first
+    int32_t backstop                    # vault that takes over positions with their margin
     int32_t depth_market                # market whose depth message is being read, NONE: none
     uint8_t started                     # the first time was seen: timers run
     uint8_t forced                      # the taker at hand is an order of the liquidation engine

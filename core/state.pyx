@@ -48,7 +48,8 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
     s.fund_first = accounts_max + 4
     s.fund_count = funds
     s.clearing_first = s.fund_first + funds
-    s.accounts_count = s.clearing_first + markets
+    s.backstop = s.clearing_first + markets
+    s.accounts_count = s.backstop + 1
     s.forced_id = -1
     s.next_timer_ns = 1
     s.depth_market = NONE
@@ -66,8 +67,8 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
         s.accounts[i].owner = i
         s.accounts[i].stp_group = i
         if i >= accounts_max:
-            s.accounts[i].flags = ACCOUNT_HOUSE | ACCOUNT_NOT_IN_OI
-            if i != s.world and not s.fund_first <= i < s.clearing_first:
+            s.accounts[i].flags = ACCOUNT_HOUSE if i == s.backstop else ACCOUNT_HOUSE | ACCOUNT_NOT_IN_OI
+            if i != s.world and i != s.backstop and not s.fund_first <= i < s.clearing_first:
                 s.accounts[i].flags |= ACCOUNT_NO_FUNDING
     for i in range(s.accounts_count * assets):
         s.wallets[i].account = i / assets

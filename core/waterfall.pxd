@@ -1,7 +1,8 @@
-# What is left of a risk unit that the book could not save: takeover by the fund, ADL, cover. See waterfall.pyx.
+# What is left of a risk unit that the book could not save: who takes it over. See waterfall.pyx.
 
 from libc.stdint cimport int32_t
 
 from .state cimport State
 
 cdef int take_over(State *s, int32_t wallet, int32_t position) except -1 nogil
+cdef int check_backstop(State *s) except -1 nogil

@@ -1,32 +1,48 @@
-"""The later steps of the waterfall: the fund takes over at bankruptcy value, ADL takes the rest, cover pays what is missing.
+"""Takeover: what is left of a unit that the book could not save leaves it, to whom the rulebook says.
 
-Takeover gives each position its share of the unit's equity (by maintenance weight, the last the remainder) and moves
-it at the value where that share is used up, so the unit ends with exactly nothing. The fund takes what its capacity
-allows, ADL the rest, both at that value (the bankruptcy price). Where no counterparty is left, the missing money is
-drawn from the fund, then from the winners if the rulebook socialises, then recorded as the venue's deficit, and the
-fund keeps the position at the mark.
+Each position gets its share of the unit's equity (by maintenance weight, the last the remainder) and moves at the value
+where that share is used up (the bankruptcy price), so the unit ends with exactly nothing.
+
+    FUND       the fund as far as its capacity goes, ADL the rest
+    BACKSTOP   the backstop vault, and the margin with it, as long as there is equity; ADL where it is negative
+    ADL        ADL at once
+    NETWORK    the fund at the mark, without limit; the share goes to it as money, or is covered where it is negative
+
+Where no counterparty is left, what is missing is covered and the fund keeps the position at the mark. NONE does not come
+here while rounds are to be had: see liquidation.pyx.
 """
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint8_t
 
 from .book cimport NONE
 from .cover cimport cover_shortfall
 from .deleverage cimport deleverage
+from .events cimport event_new
 from .fund cimport fund_capacity, move_to_fund
-from .margin cimport value_at
+from .ledger cimport change_position, transfer
+from .margin cimport unit_equity, value_at
+from .orders cimport position_for
 from .records cimport *
-from .risk_unit cimport next_position, share_of
+from .risk_unit cimport next_position, share_of, unit_event
 from .settle cimport trim_reduce_only
-from .state cimport Market
-from .units cimport lots_t, money_t
+from .state cimport Market, Wallet, wallet_of
+from .units cimport abs64, lots_t, money_t
 
 
 cdef int take_over(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Move every position of the unit away, each with its share of the equity; the unit ends with nothing."""
     cdef int32_t slot = next_position(s, wallet, position)
+    cdef bint solvent = unit_equity(s, wallet, position) >= 0
     cdef int32_t i
     while slot != NONE:
-        absorb(s, wallet, position, slot, share_of(s, wallet, position, slot))
+        note_liquidated(s, slot)
+        if s.rules.takeover == TAKEOVER_NETWORK:
+            absorb_at_mark(s, wallet, position, slot, share_of(s, wallet, position, slot))
+        elif s.rules.takeover == TAKEOVER_BACKSTOP and solvent:
+            move_to_backstop(s, slot, share_of(s, wallet, position, slot))
+        else:
+            absorb(s, wallet, position, slot, share_of(s, wallet, position, slot))
+        trim_reduce_only(s, slot)
         slot = next_position(s, wallet, position)
     if position == NONE and s.wallets[wallet].balance < 0:
         for i in range(s.markets_count):        # nothing but a debt: the asset's first fund
@@ -35,16 +51,22 @@ cdef int take_over(State *s, int32_t wallet, int32_t position) except -1 nogil:
     return 0
 
 
-cdef int absorb(State *s, int32_t wallet, int32_t position, int32_t slot, money_t share) except -1 nogil:
-    """Takeover of one position: fund, then ADL, then cover. Each part moves at bankruptcy value."""
+cdef int note_liquidated(State *s, int32_t slot) noexcept nogil:
     cdef Market *m = &s.markets[s.positions[slot].market]
-    cdef lots_t lots = s.positions[slot].lots, part
-    cdef money_t value = value_at(s, m, lots, m.mark)
-    part = fund_capacity(s, m, lots, value, share)
-    if lots > 0:
-        m.liquidated_long_lots += lots
+    if s.positions[slot].lots > 0:
+        m.liquidated_long_lots += s.positions[slot].lots
     else:
-        m.liquidated_short_lots -= lots
+        m.liquidated_short_lots -= s.positions[slot].lots
+    return 0
+
+
+cdef int absorb(State *s, int32_t wallet, int32_t position, int32_t slot, money_t share) except -1 nogil:
+    """One position at bankruptcy value: fund, then ADL, then cover."""
+    cdef Market *m = &s.markets[s.positions[slot].market]
+    cdef lots_t lots = s.positions[slot].lots, part = 0
+    cdef money_t value = value_at(s, m, lots, m.mark)
+    if s.rules.takeover == TAKEOVER_FUND or s.rules.takeover == TAKEOVER_NONE:
+        part = fund_capacity(s, m, lots, value, share)
     if part:
         move_to_fund(s, m, slot, part if lots > 0 else -part, &value, &share)
     if s.positions[slot].lots:
@@ -54,4 +76,69 @@ cdef int absorb(State *s, int32_t wallet, int32_t position, int32_t slot, money_
             cover_shortfall(s, m, s.positions[slot].wallet, slot if position != NONE else NONE, -share)
             share = 0
         move_to_fund(s, m, slot, s.positions[slot].lots, &value, &share)
-    return trim_reduce_only(s, slot)
+    return 0
+
+
+cdef int absorb_at_mark(State *s, int32_t wallet, int32_t position, int32_t slot, money_t share) except -1 nogil:
+    """One position at the mark, to the fund; then what it leaves, in money."""
+    cdef Market *m = &s.markets[s.positions[slot].market]
+    cdef Wallet *w = &s.wallets[s.positions[slot].wallet]
+    cdef money_t value = value_at(s, m, s.positions[slot].lots, m.mark), nothing = 0
+    cdef Event *e
+    move_to_fund(s, m, slot, s.positions[slot].lots, &value, &nothing)
+    if share < 0:
+        return cover_shortfall(s, m, s.positions[slot].wallet, NONE, -share)
+    if share == 0:
+        return 0
+    w.fees += share
+    transfer(s, w, wallet_of(s, m.fund_account, m.asset), share)
+    e = unit_event(s, EVENT_LIQUIDATION_FEE, wallet, slot)
+    e.value = share
+    e.maker_account = m.fund_account
+    return 0
+
+
+cdef int move_to_backstop(State *s, int32_t slot, money_t share) except -1 nogil:
+    """One position to the backstop vault, at bankruptcy value: with its margin, that is."""
+    cdef Market *m = &s.markets[s.positions[slot].market]
+    cdef lots_t lots = s.positions[slot].lots
+    cdef money_t moved = value_at(s, m, lots, m.mark) - share
+    cdef int32_t vault = position_for(s, m, wallet_of(s, s.backstop, m.asset), s.backstop, LEG_BOTH)
+    cdef Event *e
+    change_position(s, slot, -lots, -moved)
+    change_position(s, vault, lots, moved)
+    e = event_new(s, EVENT_TAKEOVER)
+    e.account = s.positions[slot].account
+    e.maker_account = s.backstop
+    e.market = s.positions[slot].market
+    e.asset = <uint8_t>m.asset
+    e.side = SIDE_SELL if lots > 0 else SIDE_BUY
+    e.size_lots = abs64(lots)
+    e.value = moved
+    e.aux = share
+    e.price_ticks = moved / lots / m.tick_lot_money
+    return 0
+
+
+cdef int check_backstop(State *s) except -1 nogil:
+    """Below zero the vault is deleveraged like anybody: what finds a counterparty leaves it at bankruptcy value."""
+    cdef int32_t asset, wallet, slot
+    cdef Market *m
+    cdef money_t value, share
+    for asset in range(s.assets_count):
+        wallet = s.backstop * s.assets_count + asset
+        if s.wallets[wallet].positions_head == NONE or unit_equity(s, wallet, NONE) >= 0:
+            continue
+        slot = s.wallets[wallet].positions_head
+        while slot != NONE:
+            s.positions[slot].seen = 0
+            slot = s.positions[slot].account_next
+        slot = next_position(s, wallet, NONE)
+        while slot != NONE and unit_equity(s, wallet, NONE) < 0:
+            m = &s.markets[s.positions[slot].market]
+            value = value_at(s, m, s.positions[slot].lots, m.mark)
+            share = share_of(s, wallet, NONE, slot)
+            deleverage(s, m, slot, &value, &share)
+            s.positions[slot].seen = 1
+            slot = next_position(s, wallet, NONE)
+    return 0

@@ -20,11 +20,13 @@ from perpsim.core import (
     AdlPrice,
     CrossOrder,
     FundUnwind,
+    LiquidationFee,
     MarkMethod,
     QueueModel,
     ReduceLimit,
     ReduceMethod,
     Socialise,
+    Takeover,
     TapeWalk,
 )
 
@@ -78,6 +80,7 @@ class MarketSpec:
     funding_inner: int = 0
     funding_cap: int = 0
     impact_notional: int = 0
+    clip_lots: int = 0
     volatility: int = RATE_ONE
 
     @property
@@ -127,6 +130,27 @@ class Rulebook:
     adl_fee: int = AdlFee.NONE
     socialise: int = Socialise.NONE
     cross_order: int = CrossOrder.LARGEST_MAINTENANCE
+    takeover: int = Takeover.FUND
+    backstop_at: int = 0
+    slice_above: int = 0
+    slice_cooldown_ns: int = 0
+    hand_over_tier: int = 2
+    close_rest: int = 0
+    liquidation_buffer: int = 0
+    reduce_leave: int = 0
+    liquidation_fee_base: int = LiquidationFee.NOTIONAL
+    position_block_rate: int = 0
+    position_block_min: int = 0
+    account_block_notional: int = 0
+    cure_period_ns: int = 0
+    cure_start: int = 0
+    liquidator_fee: int = 0
+    liquidator_fee_max: int = 0
+    liquidator_fee_step: int = 0
+    liquidator_fee_grace_ns: int = 0
+    cure_small: int = 0
+    fillable_spread: int = 0
+    bankruptcy_adjustment: int = RATE_ONE
     sources: Mapping[str, Stated] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def market(self, symbol: str) -> MarketSpec:
@@ -162,6 +186,8 @@ ENUMS = {
     "adl_fee": AdlFee,
     "socialise": Socialise,
     "cross_order": CrossOrder,
+    "takeover": Takeover,
+    "liquidation_fee_base": LiquidationFee,
     "mark_method": MarkMethod,
     "queue_model": QueueModel,
     "tape_walk": TapeWalk,
@@ -169,18 +195,21 @@ ENUMS = {
 RATES = {
     "maker_fee", "taker_fee", "liquidation_fee", "band_up", "band_down", "market_bound", "trigger_protect",
     "interest_rate", "funding_inner", "funding_cap", "volatility", "reduce_slice", "fund_notional_cap",
-    "fund_unwind_slice", "adl_price_band",
+    "fund_unwind_slice", "adl_price_band", "backstop_at", "liquidation_buffer", "reduce_leave", "position_block_rate",
+    "cure_start", "liquidator_fee", "liquidator_fee_max", "liquidator_fee_step", "fillable_spread",
+    "bankruptcy_adjustment",
 }  # fmt: skip
-MONEY = {"min_notional", "impact_notional"}
+MONEY = {
+    "min_notional", "impact_notional", "slice_above", "position_block_min", "account_block_notional", "cure_small",
+}  # fmt: skip
 SECONDS = {
     "liquidation_period", "liquidation_delay", "fund_unwind_period", "mark_period", "funding_interval",
-    "premium_period",
+    "premium_period", "slice_cooldown", "cure_period", "liquidator_fee_grace",
 }  # fmt: skip
 COUNTS = {
-    "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "band_outward",
+    "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
+    "close_rest", "clip_lots", "band_outward",
 }  # fmt: skip
-
-
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:

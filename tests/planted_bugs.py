@@ -105,7 +105,7 @@ BUGS = [
     ),
     # ---- the waterfall ----
     Bug(
-        "size-past-the-tiers", "reduction.pyx",
+        "size-past-the-tiers", "forced_size.pyx",
         "    high = held if t.floor == 0 else min64(",
         "    high = held if True else min64(",
         "the whole is sold where a part restores maintenance, the fee being above the rate of the lower brackets",

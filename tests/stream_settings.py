@@ -12,11 +12,13 @@ from model.wire import (
     AdlPrice,
     CrossOrder,
     FundUnwind,
+    LiquidationFee,
     MarkMethod,
     QueueModel,
     ReduceLimit,
     ReduceMethod,
     Socialise,
+    Takeover,
     TapeWalk,
 )
 
@@ -28,6 +30,11 @@ VENUE = {
     "adl_price": AdlPrice.BANKRUPTCY,
     "adl_price_band": RATE_ONE // 20, "adl_fee": AdlFee.NONE,
     "socialise": Socialise.NONE, "cross_order": CrossOrder.LARGEST_MAINTENANCE,
+    "takeover": Takeover.FUND, "backstop_at": 0, "slice_above": 0, "slice_cooldown_ns": 0, "hand_over_tier": 2,
+    "close_rest": 0, "liquidation_buffer": 0, "reduce_leave": 0, "liquidation_fee_base": LiquidationFee.NOTIONAL,
+    "position_block_rate": 0, "position_block_min": 0, "account_block_notional": 0, "cure_period_ns": 0,
+    "cure_start": 0, "liquidator_fee": 0, "liquidator_fee_max": 0, "liquidator_fee_step": 0,
+    "liquidator_fee_grace_ns": 0, "cure_small": 0, "fillable_spread": 0, "bankruptcy_adjustment": RATE_ONE,
 }  # fmt: skip
 
 
@@ -52,7 +59,7 @@ MARKET = {
     "min_notional": 5 * VALUE_ONE, "size_max": 600, "max_orders": 6, "max_conditional": 4, "leverage_default": 10,
     "mark_method": MarkMethod.GIVEN, "mark_period_ns": 0, "basis_samples": 0, "funding_interval_ns": 0,
     "premium_period_ns": 0, "interest_rate": 0, "funding_inner": 0, "funding_cap": 0, "impact_notional": 0,
-    "volatility": RATE_ONE, "tiers": STEPS,
+    "clip_lots": 0, "volatility": RATE_ONE, "tiers": STEPS,
 }  # fmt: skip
 COARSE = MARKET | {  # a cheap coin: price 0.00005, a hundred thousand coins a lot, no bands, rebates
     "tick_value": 1, "lot_numerator": 100_000, "lot_denominator": 1, "price_max": 80_000, "position_max": 1_000_000,
@@ -160,6 +167,51 @@ SETTINGS = [
         "held", VENUE | {"reduce_method": ReduceMethod.TIER},
         [MARKET | {"order_maintenance": 1}, COARSE | {"order_maintenance": 1}, MARKET],
         weights=NO_TAPE | {"limit": 2, "withdraw": 5, "edge": 3, "jump": 2},
+    ),
+    Setting(  # BitMEX, Bybit: fill-or-kill by tiers
+        "by-tiers", VENUE | {
+            "reduce_method": ReduceMethod.TIER_FOK, "liquidation_fee_base": LiquidationFee.RESIDUE,
+        }, [DEAR | {"liquidation_fee": 1_000_000}],
+        weights={"deposit": 3, "edge": 5, "conditional": 0.2, "seed": 6, "limit": 2, "rule": 0, "depth": 3},
+    ),
+    Setting(  # OKX, Bitget: two tiers a step
+        "two-tiers", VENUE | {
+            "reduce_method": ReduceMethod.TWO_TIERS, "liquidation_period_ns": SECOND, "close_rest": 1,
+            "hand_over_tier": 1, "reduce_limit": ReduceLimit.LEAVE, "reduce_leave": 700_000_000,
+        }, [DEAR | {"liquidation_fee": 2_000_000}],
+        weights={"deposit": 3, "edge": 5, "conditional": 0.2, "seed": 6, "limit": 2, "rule": 0, "depth": 2, "tick": 2},
+    ),
+    Setting(  # Deribit: clips, nobody takes over
+        "clips", VENUE | {
+            "reduce_method": ReduceMethod.CLIPS, "reduce_limit": ReduceLimit.NONE, "takeover": Takeover.NONE,
+            "liquidation_period_ns": SECOND, "adl_policy": AdlPolicy.NONE, "socialise": Socialise.WINNERS,
+        }, [MARKET | {"clip_lots": 5}, COARSE | {"clip_lots": 30}],
+        weights={"jump": 4, "tick": 4, "rule": 0, "seed": 4}, funds=(0, 0, 5),
+    ),
+    Setting(  # Hyperliquid: a slice, then the whole, then the vault
+        "vault", VENUE | {
+            "reduce_method": ReduceMethod.SLICE_COOLDOWN, "reduce_limit": ReduceLimit.NONE, "reduce_slice": 200_000_000,
+            "slice_above": 50 * VALUE_ONE, "slice_cooldown_ns": 4 * SECOND, "takeover": Takeover.BACKSTOP,
+            "backstop_at": 666_666_667, "liquidation_period_ns": SECOND,
+        }, [MARKET | {"liquidation_fee": 0}, COARSE], weights={"jump": 3, "tick": 3, "rule": 0, "seed": 6},
+    ),
+    Setting(  # dYdX: limits of a block, the fund pays fills below bankruptcy
+        "blocks", VENUE | {
+            "reduce_method": ReduceMethod.BLOCK, "position_block_rate": 100_000_000,
+            "position_block_min": 20 * VALUE_ONE, "account_block_notional": 100 * VALUE_ONE,
+            "reduce_limit": ReduceLimit.FILLABLE, "fillable_spread": 1_500_000_000,
+            "liquidation_fee_base": LiquidationFee.BANKRUPTCY, "takeover": Takeover.ADL,
+            "liquidation_period_ns": SECOND,
+        }, [MARKET | {"liquidation_fee": 15_000_000}, COARSE], weights={"jump": 3, "tick": 3, "rule": 0, "seed": 4},
+    ),
+    Setting(  # Drift: what cures the shortage, in time; Vega: the network takes the rest at the mark
+        "cure", VENUE | {
+            "reduce_method": ReduceMethod.CURE, "liquidation_buffer": 2_000_000, "cure_period_ns": 6 * SECOND,
+            "cure_start": 100_000_000, "cure_small": 5 * VALUE_ONE, "reduce_limit": ReduceLimit.LIQUIDATOR,
+            "liquidator_fee": 2_000_000, "liquidator_fee_max": 20_000_000, "liquidator_fee_step": 3_000_000,
+            "liquidator_fee_grace_ns": SECOND, "liquidation_fee_base": LiquidationFee.COLLATERAL,
+            "takeover": Takeover.NETWORK, "liquidation_period_ns": SECOND,
+        }, [MARKET, COARSE], weights={"jump": 2, "mark": 2, "tick": 3, "rule": 0, "seed": 4},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
 ]  # fmt: skip

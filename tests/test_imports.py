@@ -24,7 +24,7 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
 # A module of the core cimports modules of the rows before its own; inside a row only what TOGETHER names.
 LAYERS = (
     ("units",),
-    ("ladder", "records"),
+    ("ladder", "liquidation_price", "liquidation_size", "records"),
     ("state", "idmap"),
     ("rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
@@ -34,6 +34,8 @@ LAYERS = (
     ("auction", "audit", "deleverage", "funding", "index_price", "marks", "orders", "overlay", "views"),
     ("accounts", "cover", "fund", "plain", "prices", "recorded_orders"),
     ("waterfall",),
+    ("forced_size",),
+    ("forced_fee", "forced_price"),
     ("reduction",),
     ("liquidation",),
     ("risk",),

@@ -4,15 +4,16 @@ found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take
 """
 
 from .adl import forget_queue
-from .ledger import change_position, move_isolated, transfer
-from .margin import Unit, fee_of, maintenance_at, maintenance_of, tier_of, units_of, value_at, value_of
+from .ledger import change_position
+from .margin import Unit, units_of, value_at
 from .matching import Taker, cancel_orders_of, match
 from .numbers import ceil_div
 from .orders import band_limit
-from .state import DELAYED, HEALTHY, REDUCING, Market, Position, Venue
+from .reduction import reduce_once, shortage, throttled
+from .state import DELAYED, HEALTHY, REDUCING, Market, Venue
 from .stops import fire_on_mark
 from .timers import LIQUIDATION, UNWIND
-from .waterfall import cover_shortfall, first_position, share_of, take_over, unit_event
+from .waterfall import check_backstop, take_over, unit_event
 from .wire import (
     BUY,
     CROSS,
@@ -22,9 +23,9 @@ from .wire import (
     FundUnwind,
     Leg,
     MarketState,
-    ReduceLimit,
     ReduceMethod,
     Reject,
+    Takeover,
 )
 
 
@@ -60,6 +61,7 @@ def mark_group_end(v: Venue) -> None:
         fire_on_mark(v, m)
     v.marked.clear()
     work_off(v)
+    check_backstop(v)
 
 
 def work_off(v: Venue) -> None:
@@ -95,6 +97,8 @@ def schedule(v: Venue, unit: Unit, delay_ns: int) -> None:
 
 def begin(v: Venue, unit: Unit) -> None:
     unit.owner.stage = REDUCING
+    if v.reduce_method == ReduceMethod.CURE:
+        unit.wallet.work_ns, unit.wallet.work = v.time_ns, 0
     for p in reversed(unit.positions()):
         cancel_orders_of(v, p, Reject.BY_LIQUIDATION)
     if v.net_hedges and unit.position is None:
@@ -125,7 +129,7 @@ def liquidation_due(v: Venue, unit: Unit) -> None:
     if stage == HEALTHY or unit.owner.due_ns != v.time_ns:
         return
     forget_queue(v)
-    if unit.health() >= 0:
+    if (unit.health() >= 0) if stage == DELAYED else (shortage(v, unit) <= 0):
         finish(v, unit)
     elif stage == DELAYED:
         begin(v, unit)
@@ -142,127 +146,43 @@ def finish(v: Venue, unit: Unit) -> None:
 def step(v: Venue, unit: Unit) -> None:
     """Reduce in the book as the rulebook says; when that ends without success, the rest is taken over."""
     forget_seen(unit)
-    while unit.health() < 0 and reduce_once(v, unit):
-        if v.liquidation_period_ns and unit.health() < 0:
-            schedule(v, unit, v.liquidation_period_ns)
+    period = v.liquidation_period_ns
+    while shortage(v, unit) > 0 and reduce_once(v, unit):
+        if period and shortage(v, unit) > 0:
+            if below_backstop(v, unit):
+                break
+            schedule(v, unit, period)
             return
+    forget_seen(unit)
+    if period and keeps_trying(v, unit):
+        schedule(v, unit, period)
+        return
     if unit.health() < 0:
-        forget_seen(unit)
         take_over(v, unit)
     finish(v, unit)
+
+
+def below_backstop(v: Venue, unit: Unit) -> bool:
+    """The vault takes over whatever the book could still do."""
+    if v.takeover != Takeover.BACKSTOP:
+        return False
+    return unit.equity() < max(0, ceil_div(unit.maintenance() * v.backstop_at, RATE_ONE))
+
+
+def keeps_trying(v: Venue, unit: Unit) -> bool:
+    """Not saved, and not taken over yet: another round."""
+    if shortage(v, unit) <= 0 or not any(p.lots for p in unit.positions()):
+        return False
+    if v.takeover == Takeover.NONE or throttled(v, unit) or unit.health() >= 0:
+        return True
+    if v.takeover == Takeover.ADL:
+        return unit.equity() >= 0
+    return v.takeover == Takeover.BACKSTOP and not below_backstop(v, unit)
 
 
 def forget_seen(unit: Unit) -> None:
     for p in unit.positions():
         p.seen = False
-
-
-def reduce_once(v: Venue, unit: Unit) -> bool:
-    """Send reducing orders, one position after the other, until one fills; whether any did."""
-    if v.reduce_method == ReduceMethod.NONE:
-        return False
-    by_steps = v.reduce_method in (ReduceMethod.TIER, ReduceMethod.SLICE)
-    while (p := first_position(v, unit)) is not None:
-        lots = reduce_size(v, unit, p)
-        filled = forced_order(v, unit, p, lots) if lots else 0
-        p.seen = not by_steps or lots == 0 or filled < lots
-        if filled:
-            return True
-    return False
-
-
-def reduce_size(v: Venue, unit: Unit, p: Position) -> int:
-    held, value = abs(p.lots), abs(value_of(p))
-    if v.reduce_method == ReduceMethod.WHOLE:
-        return held
-    if v.reduce_method == ReduceMethod.SLICE:
-        return min(held, max(1, ceil_div(held * v.reduce_slice, RATE_ONE)))
-    if v.reduce_method == ReduceMethod.TIER:
-        floor = tier_of(p.market, value).floor
-        return min(held, ceil_div((value - floor) * held, value)) if floor else 0
-    return size_to_safe(unit, p, held, value)
-
-
-def size_to_safe(unit: Unit, p: Position, held: int, value: int) -> int:
-    """The smallest size whose sale at the mark would restore maintenance, its fee paid; if there is none, the whole."""
-    m = p.market
-    missing = -unit.health()
-    for size in range(1, held + 1):
-        left = ceil_div(value * (held - size), held)
-        freed = maintenance_of(p) - maintenance_at(m, left) - fee_of(value - left, m.liquidation_fee)
-        if freed >= missing:
-            return size
-    return held
-
-
-def forced_limit(v: Venue, unit: Unit, p: Position, side: int) -> int:
-    """Worst price of a forced order, by the rulebook."""
-    m = p.market
-    if v.reduce_limit == ReduceLimit.BAND:
-        return band_limit(m, side, m.band_up if side == BUY else m.band_down)
-    if v.reduce_limit == ReduceLimit.NONE:
-        return m.price_max if side == BUY else 1
-    at_bankruptcy = value_of(p) - share_of(unit, p)
-    if side == SELL:
-        return max(1, ceil_div(ceil_div(at_bankruptcy, p.lots), m.tick_lot_money))
-    return min(m.price_max, -at_bankruptcy // -p.lots // m.tick_lot_money)
-
-
-def forced_order(v: Venue, unit: Unit, p: Position, lots: int) -> int:
-    """An IOC of the liquidation engine: exempt from fees, lot minimums and caps. Returns what was filled."""
-    m, w = p.market, unit.wallet
-    side = SELL if p.lots > 0 else BUY
-    limit = forced_limit(v, unit, p, side)
-    order_id, v.forced_id = v.forced_id, v.forced_id - 1
-    unit_event(
-        v, EventKind.LIQUIDATION_ORDER, unit, p, order_id=order_id, side=side, price_ticks=limit, size_lots=lots,
-        value=m.mark, aux=m.index,
-    )  # fmt: skip
-    taker = Taker(p, order_id, side, limit, lots, pays=False)
-    balance, realised, cost = w.balance, w.realised, p.cost
-    if limit > 0 and m.matches():
-        match(v, taker)
-    filled = lots - taker.lots
-    if taker.lots:
-        v.emit(
-            EventKind.CANCELLED, account=p.account, market=m.number, order_id=order_id, side=side,
-            size_lots=taker.lots, price_ticks=limit, reason=Reject.BY_IOC,
-        )  # fmt: skip
-    if filled == 0:
-        return 0
-    if side == SELL:
-        m.liquidated_longs += filled
-    else:
-        m.liquidated_shorts += filled
-    if unit.position is not None and p.lots:
-        move_isolated(p, w.balance - balance)  # a forced sale frees no margin: what is left must carry the rest
-    notional = abs(w.realised - realised + cost - p.cost)
-    charge_liquidation_fee(v, unit, p, notional, w.balance - balance)
-    return filled
-
-
-def charge_liquidation_fee(v: Venue, unit: Unit, p: Position, notional: int, returned: int) -> None:
-    """To the fund, never more than the equity left. A shortfall of what is now closed is made good first.
-
-    Of an isolated position that is gone, what `returned` to the wallet is its equity; its loss is not the wallet's.
-    """
-    m, w = p.market, unit.wallet
-    isolated_gone = unit.position is not None and p.lots == 0
-    left = returned if isolated_gone else unit.equity()
-    all_gone = isolated_gone or (unit.position is None and unit.maintenance() == 0)
-    if all_gone and left < 0:
-        cover_shortfall(v, m, Unit(w), -left)
-    fee = max(0, min(fee_of(notional, m.liquidation_fee), left))
-    if fee == 0:
-        return
-    if unit.position is not None and not isolated_gone:
-        p.isolated_margin -= fee
-        w.balance += fee
-    w.fees += fee
-    transfer(w, v.fund(m), fee)
-    unit_event(
-        v, EventKind.LIQUIDATION_FEE, unit, p, value=fee, aux=notional, maker_account=v.fund(m).account,
-    )  # fmt: skip
 
 
 # ---- the fund's inventory ------------------------------------------------------------------------------------------

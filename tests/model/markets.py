@@ -17,7 +17,7 @@ MARKET_RULES = {
     Rule.BAND_UP: "band_up", Rule.BAND_DOWN: "band_down", Rule.MARKET_BOUND: "market_bound",
     Rule.MIN_NOTIONAL: "min_notional", Rule.MAX_ORDERS: "max_orders", Rule.MAX_CONDITIONAL: "max_conditional",
     Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method", Rule.MARK_PERIOD: "mark_period_ns",
-    Rule.BASIS_SAMPLES: "basis_samples", Rule.ORDER_MAINTENANCE: "order_maintenance",
+    Rule.BASIS_SAMPLES: "basis_samples", Rule.ORDER_MAINTENANCE: "order_maintenance", Rule.CLIP_LOTS: "clip_lots",
 }  # fmt: skip
 VENUE_RULES = {
     Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
@@ -27,16 +27,43 @@ VENUE_RULES = {
     Rule.ADL_POLICY: "adl_policy", Rule.ADL_PRICE: "adl_price", Rule.SOCIALISE: "socialise",
     Rule.CROSS_ORDER: "cross_order", Rule.NET_HEDGES: "net_hedges",
     Rule.ADL_PRICE_BAND: "adl_price_band", Rule.ADL_FEE: "adl_fee",
+    Rule.TAKEOVER: "takeover",
+    Rule.BACKSTOP_AT: "backstop_at",
+    Rule.SLICE_ABOVE: "slice_above",
+    Rule.SLICE_COOLDOWN: "slice_cooldown_ns",
+    Rule.HAND_OVER_TIER: "hand_over_tier",
+    Rule.CLOSE_REST: "close_rest",
+    Rule.LIQUIDATION_BUFFER: "liquidation_buffer",
+    Rule.REDUCE_LEAVE: "reduce_leave",
+    Rule.LIQUIDATION_FEE_BASE: "liquidation_fee_base",
+    Rule.POSITION_BLOCK_RATE: "position_block_rate",
+    Rule.POSITION_BLOCK_MIN: "position_block_min",
+    Rule.ACCOUNT_BLOCK_NOTIONAL: "account_block_notional",
+    Rule.CURE_PERIOD: "cure_period_ns",
+    Rule.CURE_START: "cure_start",
+    Rule.LIQUIDATOR_FEE: "liquidator_fee",
 }  # fmt: skip
 RANGES = {
     Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
     Rule.LIQUIDATION_FEE: (0, RATE_ONE - 1), Rule.MARKET_BOUND: (0, RATE_ONE - 1), Rule.BAND_DOWN: (0, RATE_ONE),
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
-    Rule.REDUCE_METHOD: (0, 4), Rule.REDUCE_LIMIT: (0, 2), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 13),
+    Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 13),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
     Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 1),
     Rule.ORDER_MAINTENANCE: (0, 1),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
+    Rule.TAKEOVER: (0, 4),
+    Rule.BACKSTOP_AT: (0, RATE_ONE),
+    Rule.SLICE_COOLDOWN: (0, 10**18),
+    Rule.HAND_OVER_TIER: (1, 0xFFFF),
+    Rule.CLOSE_REST: (0, 1),
+    Rule.LIQUIDATION_BUFFER: (0, RATE_ONE),
+    Rule.REDUCE_LEAVE: (0, RATE_ONE),
+    Rule.LIQUIDATION_FEE_BASE: (0, 3),
+    Rule.POSITION_BLOCK_RATE: (0, RATE_ONE),
+    Rule.CURE_PERIOD: (0, 10**18),
+    Rule.CURE_START: (0, RATE_ONE),
+    Rule.LIQUIDATOR_FEE: (0, RATE_ONE - 1),
     Rule.MAX_ORDERS: (0, 0xFFFF), Rule.MAX_CONDITIONAL: (0, 0xFFFF),
 }  # fmt: skip
 
@@ -134,7 +161,7 @@ def pair(v: Venue, m: Market, buy: Order, sell: Order, lots: int, price: int) ->
 def set_rule(v: Venue, c: Command) -> int:
     """One number of the rulebook changes at a date."""
     target, name = v, VENUE_RULES.get(c.aux)
-    if c.aux < Rule.LIQUIDATION_PERIOD or 100 <= c.aux < 200:
+    if c.aux < 20 or 100 <= c.aux < 200:
         if c.market >= len(v.markets):
             return reject(v, c, Reject.UNKNOWN_MARKET)
         target, name = v.markets[c.market], MARKET_RULES.get(c.aux)

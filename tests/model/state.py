@@ -118,6 +118,8 @@ class Wallet:
     adl_hits: int = 0
     stage: int = HEALTHY
     due_ns: int = 0
+    work_ns: int = 0  # what a limit in time counts from
+    work: int = 0  # what was done since
     positions: list[Position] = field(default_factory=list)  # oldest first
 
     def newest_first(self) -> list[Position]:
@@ -188,8 +190,9 @@ class Venue:
         self.fund_first = accounts_max + 4
         funds = max(m["fund_group"] for m in markets) + 1
         self.clearing_first = self.fund_first + funds
-        count = self.clearing_first + len(markets)
-        funded_house = {self.world, *range(self.fund_first, self.clearing_first)}
+        self.backstop = self.clearing_first + len(markets)
+        count = self.backstop + 1
+        funded_house = {self.world, self.backstop, *range(self.fund_first, self.clearing_first)}
         self.accounts = [
             Account(n, n >= accounts_max, n < accounts_max or n in funded_house, n, n) for n in range(count)
         ]

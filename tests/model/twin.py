@@ -94,7 +94,7 @@ def refuse_early(v: Venue, c: Command) -> int:
     if c.kind in OF_ACCOUNT:
         if not 0 <= c.account < len(v.accounts):
             return Reject.UNKNOWN_ACCOUNT
-        if v.is_house(c.account) and (c.kind not in MONEY or c.account >= v.clearing_first):
+        if v.is_house(c.account) and (c.kind not in MONEY or v.clearing_first <= c.account < v.backstop):
             return Reject.HOUSE_ACCOUNT  # a clearing account is nobody's to pay into
         if c.kind in MONEY and c.asset >= v.assets:
             return Reject.UNKNOWN_ASSET

@@ -1,4 +1,4 @@
-"""What is left of a unit that the book could not save: takeover by the fund, ADL, cover of the shortfall.
+"""What is left of a unit that the book could not save: takeover, ADL, cover of the shortfall.
 
 Each position leaves with its share of the unit's equity, at the value where that share is used up (the bankruptcy
 price), so the unit ends with exactly nothing.
@@ -20,6 +20,7 @@ from .wire import (
     EventKind,
     FundUnwind,
     Socialise,
+    Takeover,
 )
 
 
@@ -47,13 +48,47 @@ def share_of(unit: Unit, p: Position) -> int:
 
 
 def take_over(v: Venue, unit: Unit) -> None:
+    solvent = unit.equity() >= 0
     while (p := first_position(v, unit)) is not None:
-        absorb(v, unit, p, share_of(unit, p))
+        share = share_of(unit, p)
+        if p.lots > 0:
+            p.market.liquidated_longs += p.lots
+        else:
+            p.market.liquidated_shorts -= p.lots
+        if v.takeover == Takeover.NETWORK:
+            absorb_at_mark(v, unit, p, share)
+        elif v.takeover == Takeover.BACKSTOP and solvent:
+            hand_over(v, p, abs(p.lots), Remainder(p, share), v.position(v.backstop, p.market))
+        else:
+            absorb(v, unit, p, share)
     if unit.position is None and unit.wallet.balance < 0:  # nothing but a debt: the asset's first fund
         for m in v.markets:
             if m.asset == unit.wallet.asset:
                 cover_shortfall(v, m, unit, -unit.wallet.balance)
                 return
+
+
+def absorb_at_mark(v: Venue, unit: Unit, p: Position, share: int) -> None:
+    """The fund buys at the mark; what the position leaves goes to it as money."""
+    m = p.market
+    move_to_fund(v, p, abs(p.lots), Remainder(p, 0))
+    if share < 0:
+        cover_shortfall(v, m, Unit(unit.wallet), -share)
+    elif share:
+        unit.wallet.fees += share
+        transfer(unit.wallet, v.fund(m), share)
+        unit_event(v, EventKind.LIQUIDATION_FEE, unit, p, value=share, maker_account=v.fund(m).account)
+
+
+def check_backstop(v: Venue) -> None:
+    """The vault below zero is deleveraged at bankruptcy value, as far as there are counterparties."""
+    for wallet in v.wallets[v.backstop]:
+        unit = Unit(wallet)
+        for p in wallet.positions:
+            p.seen = False
+        while unit.equity() < 0 and (p := first_position(v, unit)) is not None:
+            deleverage(v, p, Remainder(p, share_of(unit, p)))
+            p.seen = True
 
 
 def fund_equity(v: Venue, m: Market) -> int:
@@ -81,14 +116,9 @@ def fund_capacity(v: Venue, m: Market, lots: int, value: int, share: int) -> int
 
 
 def absorb(v: Venue, unit: Unit, p: Position, share: int) -> None:
-    m, lots = p.market, p.lots
+    m = p.market
     rest = Remainder(p, share)
-    fits = fund_capacity(v, m, lots, rest.value, share)
-    if lots > 0:
-        m.liquidated_longs += lots
-    else:
-        m.liquidated_shorts -= lots
-    if fits:
+    if v.takeover in (Takeover.FUND, Takeover.NONE) and (fits := fund_capacity(v, m, p.lots, rest.value, share)):
         move_to_fund(v, p, fits, rest)
     if p.lots:
         deleverage(v, p, rest)
@@ -99,22 +129,32 @@ def absorb(v: Venue, unit: Unit, p: Position, share: int) -> None:
         move_to_fund(v, p, abs(p.lots), rest)
 
 
-def move_to_fund(v: Venue, p: Position, size: int, rest: Remainder) -> None:
+def hand_over(v: Venue, p: Position, size: int, rest: Remainder, to: Position) -> None:
+    """`size` lots change hands at bankruptcy value."""
     m = p.market
     lots = size if p.lots > 0 else -size
     value, share = rest.cut(size)
     moved = value - share
-    fund = m.fund_position
     change_position(v, p, -lots, -moved)
-    change_position(v, fund, lots, moved)
+    change_position(v, to, lots, moved)
     v.emit(
-        EventKind.TAKEOVER, account=p.account, maker_account=fund.account, market=m.number, asset=m.asset,
+        EventKind.TAKEOVER, account=p.account, maker_account=to.account, market=m.number, asset=m.asset,
         side=SELL if lots > 0 else BUY, size_lots=size, value=moved, aux=share,
         price_ticks=trunc_div(trunc_div(moved, lots), m.tick_lot_money),
     )  # fmt: skip
+
+
+def move_to_fund(v: Venue, p: Position, size: int, rest: Remainder) -> None:
+    m, fund = p.market, p.market.fund_position
+    hand_over(v, p, size, rest, fund)
     if v.fund_unwind == FundUnwind.SLICES and fund.due_ns <= v.time_ns:
         fund.due_ns = v.time_ns + v.fund_unwind_period_ns
         v.timer(fund.due_ns, UNWIND, m)
+
+
+def fund_means(v: Venue, m: Market) -> int:
+    """Money that the fund may give: not what it needs for losses that it carries."""
+    return max(min(v.fund(m).balance, fund_equity(v, m)), 0)
 
 
 def pay(v: Venue, kind: int, payer: Wallet, unit: Unit, amount: int) -> None:
@@ -129,7 +169,7 @@ def pay(v: Venue, kind: int, payer: Wallet, unit: Unit, amount: int) -> None:
 
 def cover_shortfall(v: Venue, m: Market, unit: Unit, amount: int) -> None:
     """The fund's money first, then the winners' where the rulebook socialises, then the venue's deficit."""
-    part = min(amount, max(min(v.fund(m).balance, fund_equity(v, m)), 0))
+    part = min(amount, fund_means(v, m))
     if part:
         pay(v, EventKind.FUND_COVER, v.fund(m), unit, part)
         amount -= part

@@ -1,0 +1,111 @@
+"""What a forced sale costs: the liquidation fee by the rulebook's base, to the fund, never more than the equity left.
+
+    NOTIONAL     a rate of what was liquidated
+    RESIDUE      what is left of a unit that forced orders have closed
+    BANKRUPTCY   what was paid above bankruptcy value, at most a rate of it; the fund pays what is below     dYdX
+    COLLATERAL   a rate of what was liquidated, at most what the margin of the sale leaves over              Drift
+"""
+
+from .book cimport NONE
+from .cover cimport cover_shortfall
+from .forced_size cimport liquidator_fee
+from .ledger cimport transfer
+from .liquidation_price cimport cure_fund_fee, insurance_delta
+from .margin cimport fee_of, tier_of, unit_equity, unit_maintenance, value_at
+from .records cimport *
+from .risk_unit cimport share_of, unit_event, unit_shortage
+from .state cimport Position, Wallet, touch, wallet_of
+from .units cimport abs64, add_checked, max64, min64, mul_div_floor
+
+
+cdef int before_sale(State *s, int32_t wallet, int32_t position, int32_t slot, lots_t lots, Sale *sale) except -1 nogil:
+    """Note what fees and limits in time are reckoned from."""
+    cdef Position *p = &s.positions[slot]
+    cdef Market *m = &s.markets[p.market]
+    cdef money_t value = value_at(s, m, p.lots, m.mark)
+    sale.held = abs64(p.lots)
+    sale.sent = lots
+    sale.long_side = p.lots > 0
+    sale.filled = sale.notional = sale.returned = 0
+    sale.bankruptcy = sale.shortage = sale.fund_fee = 0
+    if s.rules.liquidation_fee_base == FEE_BANKRUPTCY:
+        sale.bankruptcy = value - share_of(s, wallet, position, slot)
+    if s.rules.liquidation_fee_base == FEE_COLLATERAL or s.rules.reduce_method == REDUCE_CURE:
+        sale.shortage = unit_shortage(s, wallet, position)
+    if s.rules.liquidation_fee_base == FEE_COLLATERAL:
+        value = abs64(value)
+        sale.fund_fee = cure_fund_fee(
+            sale.shortage, value, tier_of(s, m, value).rate + s.rules.liquidation_buffer, liquidator_fee(s, wallet),
+            m.rules.liquidation_fee, &s.overflow)
+    return 0
+
+
+cdef int after_sale(State *s, Market *m, int32_t wallet, int32_t position, int32_t slot, Sale *sale) except -1 nogil:
+    """Charge the fee and count what was done.
+
+    When an isolated position is gone, what is left of it is what came back to the wallet; a negative remainder is a
+    shortfall of the position, not a loss of the wallet.
+    """
+    cdef Position *p = &s.positions[slot]
+    cdef bint closed = position != NONE and p.lots == 0
+    cdef bint gone = closed or (position == NONE and unit_maintenance(s, wallet, NONE) == 0)
+    cdef money_t left = sale.returned if closed else unit_equity(s, wallet, position)
+    cdef money_t delta = 0
+    if s.rules.liquidation_fee_base == FEE_BANKRUPTCY:
+        delta = insurance_delta(
+            sale.notional if sale.long_side else -sale.notional,
+            mul_div_floor(sale.bankruptcy, sale.filled, sale.held, &s.overflow), m.rules.liquidation_fee, &s.overflow)
+        if delta < 0:
+            cover_shortfall(s, m, p.wallet, NONE if closed else position, -delta)
+            left -= delta
+    if gone and left < 0:
+        cover_shortfall(s, m, p.wallet, NONE, -left)
+    charge(s, m, wallet, position, slot, max64(0, min64(fee_due(s, m, sale, gone, left, delta), left)), sale.notional)
+    count_work(s, wallet, position, sale)
+    return 0
+
+
+cdef money_t fee_due(State *s, Market *m, Sale *sale, bint gone, money_t left, money_t delta) noexcept nogil:
+    if s.rules.liquidation_fee_base == FEE_RESIDUE:
+        return left if gone else 0
+    if s.rules.liquidation_fee_base == FEE_BANKRUPTCY:
+        return delta
+    if s.rules.liquidation_fee_base == FEE_COLLATERAL:
+        return fee_of(s, sale.notional, sale.fund_fee)
+    return fee_of(s, sale.notional, m.rules.liquidation_fee)
+
+
+cdef int charge(
+    State *s, Market *m, int32_t wallet, int32_t position, int32_t slot, money_t fee, money_t notional
+) except -1 nogil:
+    cdef Position *p = &s.positions[slot]
+    cdef Wallet *w = &s.wallets[p.wallet]
+    cdef Event *e
+    if fee == 0:
+        return 0
+    if position != NONE and p.lots:
+        p.isolated_margin -= fee
+        w.balance += fee
+    w.fees += fee
+    transfer(s, w, wallet_of(s, m.fund_account, m.asset), fee)
+    e = unit_event(s, EVENT_LIQUIDATION_FEE, wallet, slot)
+    e.value = fee
+    e.aux = notional
+    e.maker_account = m.fund_account
+    return 0
+
+
+cdef int count_work(State *s, int32_t wallet, int32_t position, Sale *sale) except -1 nogil:
+    """Keep what limits in time count by; see forced_size.pyx."""
+    cdef Wallet *w = &s.wallets[wallet]
+    touch(s, wallet)
+    if s.rules.reduce_method == REDUCE_SLICE_COOLDOWN and sale.sent < sale.held:
+        w.work_ns = s.time_ns
+    elif s.rules.reduce_method == REDUCE_BLOCK:
+        if w.work_ns != s.time_ns:
+            w.work = 0
+        w.work_ns = s.time_ns
+        w.work = add_checked(w.work, sale.notional, &s.overflow)
+    elif s.rules.reduce_method == REDUCE_CURE:
+        w.work = add_checked(w.work, max64(0, sale.shortage - unit_shortage(s, wallet, position)), &s.overflow)
+    return 0

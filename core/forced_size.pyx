@@ -1,0 +1,189 @@
+"""How many lots a forced order is for, by the rulebook's method. The formulas are in liquidation_size.pxd.
+
+    TO_SAFE         what restores maintenance, its fee paid                          Binance
+    TIER            to the next lower tier
+    TIER_FOK        to the highest tier that restores maintenance                    BitMEX, Bybit
+    TWO_TIERS       down by two tiers; nothing at or below `hand_over_tier`, or      OKX, Bitget (`close_rest`: the whole
+                    where the equity is less than the lowest tier's rate asks        then)
+    LOWEST_TIER     the same, straight to the lowest tier                            OKX 2019
+    WHOLE           everything
+    SLICE           a rate of what is held
+    CLIPS           `clip_lots`                                                      Deribit
+    SLICE_COOLDOWN  everything; above `slice_above` a slice first, and for           Hyperliquid
+                    `slice_cooldown` after it everything
+    BLOCK           limits of a position and of an account in one block              dYdX
+    CURE            what makes the shortage good, in parts that grow with time       Drift
+
+A wallet's `work_ns` and `work` are what the last three count by: SLICE_COOLDOWN the time of the last slice; BLOCK the time
+of the block and the notional done in it; CURE the start of the liquidation and the shortage made good since.
+"""
+
+from libc.stdint cimport int64_t
+
+from .ladder cimport NONE
+from .liquidation_price cimport cure_fund_fee, ramped_fee
+from .liquidation_size cimport SHARE_ONE, block_lots, cure_lots, cure_share, lots_above
+from .margin cimport fee_of, maintenance_of, tier_of, unit_equity, unit_maintenance, value_at
+from .records cimport *
+from .risk_unit cimport unit_shortage
+from .state cimport Market, Position, Tier, Wallet, pool_first, pool_next
+from .units cimport RATE_ONE, abs64, add_checked, max64, min64, money_t, mul_div_ceil
+
+cdef enum:
+    SECOND = 1_000_000_000
+
+
+cdef lots_t reduce_size(State *s, int32_t wallet, int32_t position, int32_t slot) noexcept nogil:
+    """Lots that the rulebook's reduction method sends to the book; 0: none, go on to takeover."""
+    cdef Position *p = &s.positions[slot]
+    cdef Market *m = &s.markets[p.market]
+    cdef lots_t held = abs64(p.lots)
+    cdef money_t value = abs64(value_at(s, m, p.lots, m.mark))
+    cdef int64_t method = s.rules.reduce_method
+    if method == REDUCE_TO_SAFE:
+        return size_to_safe(s, wallet, position, p, m, held, value)
+    if method == REDUCE_SLICE or (method == REDUCE_SLICE_COOLDOWN and takes_slice(s, wallet, value)):
+        return min64(held, max64(1, mul_div_ceil(held, s.rules.reduce_slice, RATE_ONE, &s.overflow)))
+    if method == REDUCE_WHOLE or method == REDUCE_SLICE_COOLDOWN:
+        return held
+    if method == REDUCE_TIER:
+        return lots_above(held, value, tier_of(s, m, value).floor, &s.overflow) if tier_of(s, m, value).floor else 0
+    if method == REDUCE_TIER_FOK:
+        return size_to_tier(s, wallet, position, m, held, value)
+    if method == REDUCE_TWO_TIERS or method == REDUCE_LOWEST_TIER:
+        return size_by_tiers(s, wallet, position, m, held, value)
+    if method == REDUCE_CLIPS:
+        return min64(held, m.rules.clip_lots) if m.rules.clip_lots else held
+    if method == REDUCE_BLOCK:
+        return block_lots(
+            held, value, s.rules.position_block_rate if s.rules.position_block_rate else RATE_ONE,
+            s.rules.position_block_min, block_room(s, wallet), &s.overflow)
+    return size_of_cure(s, wallet, position, p, m, held, value)
+
+
+cdef lots_t size_to_safe(
+    State *s, int32_t wallet, int32_t position, Position *p, Market *m, lots_t held, money_t value
+) noexcept nogil:
+    """The smallest size whose sale at the mark would restore maintenance, liquidation fee paid; else the whole."""
+    cdef money_t missing = unit_maintenance(s, wallet, position) - unit_equity(s, wallet, position)
+    cdef Tier *t = &s.tiers[m.tier_first]
+    cdef Tier *last = t + m.tier_count - 1
+    cdef lots_t low = 1, high, middle
+    while t < last and t.rate <= m.rules.liquidation_fee:
+        t += 1
+    # Selling frees more than its fee while what is left lies in a tier whose rate is above the fee, and less below:
+    # what is freed rises up to that floor and falls behind it. One lot more, for the rounding of the floor to lots.
+    high = held if t.floor == 0 else min64(held, max64(1, held - mul_div_ceil(t.floor, held, max64(value, 1), &s.overflow)))
+    if freed_by(s, m, held, value, high) < missing and high < held:
+        high += 1
+    if freed_by(s, m, held, value, high) < missing:
+        return held
+    while low < high:
+        middle = low + (high - low) / 2
+        if freed_by(s, m, held, value, middle) >= missing:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+cdef inline money_t freed_by(State *s, Market *m, lots_t held, money_t value, lots_t sold) noexcept nogil:
+    """Maintenance that the sale of a part at the mark frees, less its liquidation fee."""
+    cdef money_t left = mul_div_ceil(value, held - sold, held, &s.overflow)
+    return maintenance_of(s, m, value) - maintenance_of(s, m, left) - fee_of(s, value - left, m.rules.liquidation_fee)
+
+
+cdef lots_t size_to_tier(
+    State *s, int32_t wallet, int32_t position, Market *m, lots_t held, money_t value
+) noexcept nogil:
+    """What is above the cap of the highest lower tier at which maintenance would be restored; 0: at none."""
+    cdef money_t missing = unit_maintenance(s, wallet, position) - unit_equity(s, wallet, position)
+    cdef Tier *first = &s.tiers[m.tier_first]
+    cdef Tier *t = tier_of(s, m, value)
+    cdef lots_t lots
+    while t > first:
+        t -= 1
+        lots = lots_above(held, value, t.cap, &s.overflow)
+        if freed_by(s, m, held, value, lots) >= missing:
+            return lots
+    return 0
+
+
+cdef money_t lowest_requirement(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Maintenance of a unit if all its positions lay in their lowest tiers."""
+    cdef int32_t slot = position if position != NONE else pool_first(s, wallet)
+    cdef money_t total = 0
+    cdef Market *m
+    cdef Position *p
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and (position != NONE or p.mode == MODE_CROSS):
+            m = &s.markets[p.market]
+            total = add_checked(
+                total, fee_of(s, abs64(value_at(s, m, p.lots, m.mark)), s.tiers[m.tier_first].rate), &s.overflow)
+        slot = NONE if position != NONE else pool_next(s, slot)
+    return total
+
+
+cdef lots_t size_by_tiers(
+    State *s, int32_t wallet, int32_t position, Market *m, lots_t held, money_t value
+) noexcept nogil:
+    """What is above the tier two below, or the lowest; the rest, or nothing, where it is handed over."""
+    cdef Tier *first = &s.tiers[m.tier_first]
+    cdef Tier *t = tier_of(s, m, value)
+    if t - first < s.rules.hand_over_tier or unit_equity(s, wallet, position) < lowest_requirement(s, wallet, position):
+        return held if s.rules.close_rest else 0
+    t = first if s.rules.reduce_method == REDUCE_LOWEST_TIER or t - first < 2 else t - 2
+    return lots_above(held, value, t.cap, &s.overflow)
+
+
+cdef inline bint takes_slice(State *s, int32_t wallet, money_t value) noexcept nogil:
+    cdef Wallet *w = &s.wallets[wallet]
+    if s.rules.slice_above == 0 or value <= s.rules.slice_above:
+        return False
+    return w.work_ns == 0 or s.time_ns - w.work_ns >= s.rules.slice_cooldown_ns
+
+
+cdef inline money_t block_room(State *s, int32_t wallet) noexcept nogil:
+    """Notional that the account may still lose in the block of now."""
+    cdef Wallet *w = &s.wallets[wallet]
+    if s.rules.account_block_notional == 0:
+        return 0x7FFFFFFFFFFFFFFF
+    return s.rules.account_block_notional - (w.work if w.work_ns == s.time_ns else 0)
+
+
+cdef rate_t liquidator_fee(State *s, int32_t wallet) noexcept nogil:
+    """By how much the book may pay less than the mark, now."""
+    return ramped_fee(
+        s.rules.liquidator_fee, s.rules.liquidator_fee_max, s.time_ns - s.wallets[wallet].work_ns,
+        s.rules.liquidator_fee_grace_ns, s.rules.liquidator_fee_step, SECOND)
+
+
+cdef lots_t size_of_cure(
+    State *s, int32_t wallet, int32_t position, Position *p, Market *m, lots_t held, money_t value
+) noexcept nogil:
+    """What makes the shortage good with its fees paid, or the part of it that time allows."""
+    cdef money_t shortage = unit_shortage(s, wallet, position)
+    cdef rate_t margin = tier_of(s, m, value).rate + s.rules.liquidation_buffer
+    cdef rate_t fee = liquidator_fee(s, wallet)
+    cdef rate_t fund_fee = cure_fund_fee(shortage, value, margin, fee, m.rules.liquidation_fee, &s.overflow)
+    cdef lots_t lots
+    if value <= s.rules.cure_small or value == 0:
+        return held
+    lots = min64(held, cure_lots(held, value, shortage, margin, fee, fund_fee, RATE_ONE, &s.overflow))
+    return mul_div_ceil(lots, share_of_cure(s, wallet, shortage), SHARE_ONE, &s.overflow)
+
+
+cdef inline int64_t share_of_cure(State *s, int32_t wallet, money_t shortage) noexcept nogil:
+    cdef Wallet *w = &s.wallets[wallet]
+    return cure_share(
+        shortage, w.work, s.time_ns - w.work_ns, s.rules.cure_period_ns, s.rules.cure_start, s.rules.cure_small,
+        &s.overflow)
+
+
+cdef bint throttled(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Whether it is a limit in time that keeps the method from selling more."""
+    if s.rules.reduce_method == REDUCE_BLOCK:
+        return block_room(s, wallet) <= 0
+    return s.rules.reduce_method == REDUCE_CURE and share_of_cure(
+        s, wallet, unit_shortage(s, wallet, position)) < SHARE_ONE
