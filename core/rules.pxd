@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t
 
-from .state cimport MarketRules, VenueRules
+from .rule_numbers cimport MarketRules, VenueRules
 
 cdef struct RuleField:
     const char *name

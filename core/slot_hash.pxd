@@ -11,9 +11,10 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, ladder_get
 from .records cimport FLAG_TRAILING
+from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, STATE_WAITING, TIMER_LIQUIDATION, Level, Market, MarketRules, Order, Position, State, Timer, Trigger,
-    VenueRules, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, STATE_WAITING, TIMER_LIQUIDATION, Level, Market, Order, Position, State, Timer, Trigger, Wallet,
+    WorldLevel,
 )
 from .units cimport mix64
 

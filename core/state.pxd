@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, Ladder
 from .records cimport LEG_BOTH, Event
+from .rule_numbers cimport MarketRules, VenueRules
 from .units cimport i128, lots_t, money_t, ns_t, rate_t, ticks_t, value_t
 
 cdef enum:
@@ -212,73 +213,6 @@ cdef struct Tier:                       # marginal bracket: maintenance(V) = cei
     rate_t rate
     money_t deduction
     int64_t leverage_max
-
-cdef struct MarketRules:
-    rate_t maker_fee
-    rate_t taker_fee
-    rate_t liquidation_fee
-    rate_t band_up                      # buy limit price <= mark * band_up; 0: none
-    rate_t band_down
-    int64_t band_outward                # edges that are no ticks are rounded away from the mark, not toward it
-    rate_t market_bound                 # market orders stop at mark * (1 +- bound); 0: none
-    rate_t trigger_protect
-    money_t min_notional
-    lots_t size_max
-    int64_t max_orders
-    int64_t max_conditional
-    int64_t leverage_default
-    int64_t mark_method
-    ns_t mark_period_ns
-    int64_t basis_samples
-    ns_t funding_interval_ns            # 0: no funding
-    ns_t premium_period_ns              # 0: the rate is given, not computed
-    rate_t interest_rate                # per interval
-    rate_t funding_inner                # dead band around the interest rate
-    rate_t funding_cap
-    money_t impact_notional
-    int64_t hedge_allowed               # accounts in hedge mode have two legs here
-    int64_t order_maintenance           # open orders ask for maintenance too
-    lots_t clip_lots                    # of one forced order; 0: any
-    rate_t volatility                   # weight of the market when slack is shared out
-
-cdef struct VenueRules:
-    ns_t liquidation_period_ns
-    ns_t liquidation_delay_ns
-    int64_t reduce_method
-    int64_t reduce_limit
-    rate_t reduce_slice
-    rate_t fund_notional_cap            # of the fund's balance; 0: none
-    int64_t fund_unwind
-    ns_t fund_unwind_period_ns
-    rate_t fund_unwind_slice
-    int64_t adl_policy
-    int64_t adl_price
-    rate_t adl_price_band               # how near the mark a bankruptcy price must lie to be taken
-    int64_t adl_fee
-    int64_t socialise
-    int64_t cross_order
-    int64_t net_hedges                  # the legs of one market are closed against each other first
-    int64_t takeover                    # who gets what the book could not save
-    rate_t backstop_at                  # rate of maintenance below which the backstop takes over; 0: never
-    money_t slice_above                 # notional above which a first order is a slice
-    ns_t slice_cooldown_ns              # after a slice, so long orders are for the whole
-    int64_t hand_over_tier              # at or below it no order is sent any more, counted from 1
-    int64_t close_rest                  # it is sent whole instead
-    rate_t liquidation_buffer           # rate asked beyond maintenance until a liquidation ends
-    rate_t reduce_leave                 # rate of maintenance that a sale leaves
-    int64_t liquidation_fee_base
-    rate_t position_block_rate          # of a position's notional in one block; 0: all
-    money_t position_block_min
-    money_t account_block_notional      # 0: any
-    ns_t cure_period_ns                 # in which all of a shortage may be made good; 0: at once
-    rate_t cure_start                   # of it, from the first moment
-    rate_t liquidator_fee               # by which a forced order may be off the mark
-    rate_t liquidator_fee_max
-    rate_t liquidator_fee_step          # by which it grows a second, after the grace
-    ns_t liquidator_fee_grace_ns
-    money_t cure_small                  # a shortage or a position below it is dealt with whole
-    rate_t fillable_spread              # of maintenance, at bankruptcy
-    rate_t bankruptcy_adjustment
 
 cdef struct Market:
     MarketRules rules

@@ -24,7 +24,7 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
 # A module of the core cimports modules of the rows before its own; inside a row only what TOGETHER names.
 LAYERS = (
     ("units",),
-    ("ladder", "liquidation_price", "liquidation_size", "records"),
+    ("ladder", "liquidation_price", "liquidation_size", "records", "rule_numbers"),
     ("state", "idmap"),
     ("rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
