@@ -35,7 +35,11 @@ def parse_market(symbol: str, fields: dict[str, Any]) -> MarketSpec:
     for key in NEEDED:
         if key not in rest:
             raise ValueError(f"{symbol} has no {key}")
-    tick, lot, price_reference = (rest.pop(key) for key in NEEDED[:3])
+    tick, lot, price_reference = numbers = [rest.pop(key) for key in NEEDED[:3]]
+    if min(exact(number, f"{symbol} {key}") for key, number in zip(NEEDED, numbers, strict=False)) <= 0:
+        raise ValueError(f"{symbol}: tick, lot and price_reference must be more than 0")
+    if exact(price_reference) < exact(tick):
+        raise ValueError(f"{symbol}: a price_reference of {price_reference} is less than one tick")
     parsed = dict(parse_value(key, value) for key, value in rest.items())
     refuse_strangers(parsed, MARKET_FIELDS, symbol)
     return contract(symbol, tick, lot, price_reference, **parsed)

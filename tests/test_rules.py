@@ -11,9 +11,12 @@ from perpsim.exchange import rulebook
 from perpsim.exchange import rulebook_files as files
 from perpsim.exchange import rules as kinds
 from perpsim.exchange.contracts import parse_market
-from perpsim.replay import rules_text
+from perpsim.replay import outcomes, rules_text
 from perpsim.replay.cli import app
 from perpsim.replay.errors import InputError
+from perpsim.replay.scenario import parse
+from perpsim.replay.story import tell
+from small_tape import quiet_market
 from typer.testing import CliRunner
 
 VENUES = ("binance-usdm", "bitget", "bybit", "dydx-v4", "hyperliquid", "okx")
@@ -149,7 +152,8 @@ BLOCKS = {
     "reduce_limit": {"band": "building block: the market's price band"},
     "adl_fee": {"maker": "the older rule of Bybit"},
     "adl_policy": {
-        "bitmex": "the rank of the published example", "bitget-leverage": "the other version of Bitget's page",
+        "none": "no ADL", "bitmex": "the published example",
+        "bitget-leverage": "the other version of Bitget's page",
         "cube": "building block: a rank that knows the sign", "research-return": "research: profit / value",
         "research-balance": "research: wealth", "research-pnl-ratio": "research: profit / balance",
     },
@@ -297,3 +301,45 @@ class TestCommand:
         done = self.run(*arguments)
         assert isinstance(done.exception, InputError)  # main() prints it and exits with 2
         assert sentence in str(done.exception)
+
+
+class TestResults:
+    """Rules changed by a scenario: what the results of the run say of it."""
+
+    SCENARIO = '[venue]\nrulebook = "binance-usdm"\ndate = 2025-10-10\n[run]\nend = 10\n[tape]\nstore = "tape"\n'
+
+    def run(self, folder, changes: str = "") -> dict:
+        quiet_market(12).store(folder / "tape")
+        file = parse((self.SCENARIO + changes).encode(), folder / "one.toml", folder)
+        return outcomes.run(file, folder / "out")
+
+    def test_as_published(self, tmp_path):
+        summary = self.run(tmp_path)
+        book = rulebook("binance-usdm", "2025-10-10")
+        assert summary["rulebook"]["fingerprint"] == book.fingerprint
+        assert (summary["rulebook"]["modified"], summary["rulebook"]["changes"]) == (False, {})
+        assert "modified" not in tell(summary)
+
+    def test_modified(self, tmp_path):
+        changes = '[venue.rules]\nadl_price = "mark"\n[venue.markets.BTCUSDT]\ntiers = [[1_000, 0.01, 10]]\n'
+        summary = self.run(tmp_path, changes)
+        told = summary["rulebook"]
+        keys = {"adl_price": "mark", "BTCUSDT.tiers": [[1_000, 0.01, 10]]}
+        assert told["fingerprint"] == rulebook("binance-usdm", "2025-10-10", keys).fingerprint
+        assert told["fingerprint"] != rulebook("binance-usdm", "2025-10-10").fingerprint
+        assert (told["modified"], told["changes"]) == (True, keys)
+        written = json.loads((tmp_path / "out" / "summary.json").read_text())
+        assert written["rulebook"] == told
+        assert "modified: adl_price, BTCUSDT.tiers" in tell(summary)
+        assert outcomes.verify(tmp_path / "out") == []
+
+    def test_wrong_changes_name_the_key(self, tmp_path):
+        for changes, sentence in (
+            ("[venue.rules]\nfee = 1\n", "key venue.rules.fee: fee is not a rule"),
+            ('[venue.markets.BTCUSDT]\nadl_price = "mark"\n', "key venue.markets.BTCUSDT.adl_price: is a rule of the"),
+            ("[venue.markets.BTCUSDT]\ntick = 0.5\n", "the recording's tick is 0.1, that of BTCUSDT is 0.5"),
+            ("[venue.markets.BTCUSDT]\ntick = 0\n", "key venue.rules: BTCUSDT"),
+        ):
+            with pytest.raises(InputError) as caught:
+                self.run(tmp_path, changes)
+            assert sentence in str(caught.value)
