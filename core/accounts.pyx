@@ -50,6 +50,8 @@ cdef int withdraw(State *s, const Command *c) except -1 nogil:
             return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     elif min64(available(s, w, NONE, False), w.balance) < c.value:
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
+    elif s.rules.withdraw_gate_ns and wallet_of(s, s.deficit, c.asset).due_ns > s.time_ns:
+        return reject(s, c, REJECT_WITHDRAWALS_GATED)
     w.balance -= c.value
     w.deposited -= c.value
     account_event(s, c, EVENT_WITHDRAWAL)

@@ -1,8 +1,10 @@
 """Who pays what is missing: the fund, then others as the rulebook shares losses, then the venue's deficit."""
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint8_t
 
 from .book cimport NONE
+from .events cimport event_new
+from .fund_rules cimport means_of
 from .ledger cimport transfer
 from .margin cimport cross_equity, pnl_at
 from .records cimport *
@@ -17,7 +19,10 @@ cdef int cover_shortfall(State *s, Market *m, int32_t wallet, int32_t position, 
     cdef money_t part = min64(amount, fund_means(s, m))
     if part:
         pay(s, EVENT_FUND_COVER, fund, wallet, position, part)
+        m.fund_result -= part
         amount -= part
+    if amount and s.rules.withdraw_gate_ns:
+        close_gate(s, m.asset)
     if amount and s.rules.socialise == SOCIALISE_WINNERS:
         amount = socialise(s, m, wallet, position, amount)
     if amount:
@@ -28,7 +33,20 @@ cdef int cover_shortfall(State *s, Market *m, int32_t wallet, int32_t position, 
 cdef money_t fund_means(State *s, Market *m) noexcept nogil:
     """Money that the market's fund may give: not what it needs for losses it carries already."""
     cdef Wallet *fund = wallet_of(s, m.fund_account, m.asset)
-    return max64(min64(fund.balance, cross_equity(s, fund)), 0)
+    return means_of(fund.balance, cross_equity(s, fund))
+
+
+cdef int close_gate(State *s, int32_t asset) except -1 nogil:
+    """A debt that no fund covers: nobody withdraws this asset for a time. The deficit account's wallet keeps the end."""
+    cdef Wallet *w = wallet_of(s, s.deficit, asset)
+    cdef Event *e
+    if w.due_ns >= s.time_ns + s.rules.withdraw_gate_ns:
+        return 0
+    w.due_ns = s.time_ns + s.rules.withdraw_gate_ns
+    e = event_new(s, EVENT_WITHDRAW_GATE)
+    e.asset = <uint8_t>asset
+    e.value = w.due_ns
+    return 0
 
 
 cdef int pay(State *s, int kind, Wallet *payer, int32_t wallet, int32_t position, money_t amount) except -1 nogil:

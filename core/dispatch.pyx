@@ -14,6 +14,7 @@ from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
 from .fund cimport unwind_due
+from .fund_trigger cimport forget_samples, fund_sample_due, start_fund_timer
 from .funding cimport change_funding, funding_due
 from .index_price cimport change_index, shocked
 from .ledger cimport change_position, transfer
@@ -26,10 +27,11 @@ from .prices cimport mark_due, premium_due, start_funding_timer, start_mark_time
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .risk cimport liquidation_due, mark_group_end
-from .rules cimport RuleField, market_rule, venue_rule
+from .rules cimport RuleField, fund_rules_fit, market_rule, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_EXPIRY, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, mark_dirty, wallet_of,
+    NEVER, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, VenueRules,
+    mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
@@ -68,6 +70,8 @@ cdef int timer_fired(State *s, Timer *t) except -1 nogil:
         return premium_due(s, &s.markets[t.target])
     if t.kind == TIMER_EXPIRY:
         return expire_order(s, t.target, t.key)
+    if t.kind == TIMER_FUND:
+        return fund_sample_due(s)
     if t.kind == TIMER_UNWIND:
         unwind_due(s, &s.markets[t.target])
     else:
@@ -85,6 +89,7 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
         s.time_ns = time_ns
         for i in range(s.markets_count):
             start_timers(s, &s.markets[i])
+        start_fund_timer(s)
     while s.timers_count and (s.timers[0].time_ns < time_ns or (inclusive and s.timers[0].time_ns == time_ns)):
         t = timer_pop(s)
         if t.time_ns > s.time_ns:
@@ -169,7 +174,7 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         rules = &s.markets[c.market].rules
     if f == NULL:
         return reject(s, c, REJECT_UNKNOWN_RULE)
-    if not f.low <= c.value <= f.high or slices_without_period(s, c):
+    if not f.low <= c.value <= f.high or slices_without_period(s, c) or not (of_market or venue_fits(s, f, c.value)):
         return reject(s, c, REJECT_BAD_VALUE)
     (<int64_t *>(<char *>rules + f.offset))[0] = c.value
     if of_market:
@@ -183,6 +188,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
             forget_basis(m)
         elif c.aux == RULE_ORDER_MAINTENANCE:
             look_at_holders(s, m)
+    elif c.aux == RULE_FUND_TRIGGER or c.aux == RULE_DRAWDOWN_WINDOW or c.aux == RULE_FUND_SAMPLE_PERIOD:
+        forget_samples(s)
     e = event_new(s, EVENT_RULE)
     e.market = c.market
     e.aux = c.aux
@@ -204,10 +211,17 @@ cdef inline bint is_market_rule(int64_t rule) noexcept nogil:
     return rule < 20 or 100 <= rule < 200
 
 
+cdef inline bint venue_fits(State *s, const RuleField *f, int64_t value) noexcept nogil:
+    """Whether the venue's rules would still go together."""
+    cdef VenueRules changed = s.rules
+    (<int64_t *>(<char *>&changed + f.offset))[0] = value
+    return fund_rules_fit(&changed)
+
+
 cdef inline bint slices_without_period(State *s, const Command *c) noexcept nogil:
     if c.aux == RULE_FUND_UNWIND_PERIOD:
         return c.value <= 0
-    return c.aux == RULE_FUND_UNWIND and c.value == UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0
+    return c.aux == RULE_FUND_UNWIND and c.value >= UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0
 
 
 cdef int price_command(State *s, const Command *c) except -1 nogil:

@@ -88,6 +88,7 @@ cdef int charge(
         w.balance += fee
     w.fees += fee
     transfer(s, w, wallet_of(s, m.fund_account, m.asset), fee)
+    m.fund_result += fee
     e = unit_event(s, EVENT_LIQUIDATION_FEE, wallet, slot)
     e.value = fee
     e.aux = notional

@@ -7,9 +7,11 @@ bankruptcy value, so from then on profit and loss of the position are its own.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from .bands cimport band_limit
-from .book cimport NONE
+from .book cimport NONE, book_depth
 from .deleverage cimport portion
 from .events cimport event_new
+from .fund_rules cimport disposal_size, fits_loss, fits_notional
+from .fund_trigger cimport fund_closed, loss_left
 from .ledger cimport change_position
 from .margin cimport cross_equity, value_at
 from .orders cimport match_and_settle
@@ -33,27 +35,26 @@ cdef money_t fund_equity(State *s, Market *m, money_t *net) noexcept nogil:
     return cross_equity(s, w)
 
 
-cdef lots_t fund_capacity(State *s, Market *m, lots_t lots, money_t value, money_t share) noexcept nogil:
+cdef lots_t fund_capacity(State *s, Market *m, lots_t lots, money_t value, money_t share) except? -1 nogil:
     """How many of signed `lots`, worth `value`, the fund may take over with `share` of equity (negative: a loss).
 
-    It must be able to bear the loss from its own margin balance, and its net notional must stay within the
-    rulebook's multiple of it (spec: Binance's historical rule, 100 %).
+    None while a trigger holds. It must be able to bear the loss from its own margin balance, or from what is left
+    until the trigger; and its net notional and its unrealised loss must stay within the rulebook's multiples of its
+    size (spec: Binance's historical rule is 100 % for the first).
     """
-    cdef money_t net, equity = fund_equity(s, m, &net), room
-    cdef lots_t size = abs64(lots)
-    cdef lots_t fits = size
+    cdef money_t net, equity, balance
+    cdef lots_t fits = abs64(lots)
+    if fund_closed(s, m):
+        return 0
+    equity = fund_equity(s, m, &net)
     if share < 0:
-        if equity <= 0:
-            return 0
-        if -share > equity:
-            fits = mul_div_floor(size, equity, -share, &s.overflow)
+        fits = fits_loss(fits, -share, min64(equity, loss_left(s, m)), &s.overflow)
     if s.rules.fund_notional_cap > 0:
-        room = mul_div_floor(max64(equity, 0), s.rules.fund_notional_cap, RATE_ONE, &s.overflow)
-        room += abs64(net) if (lots > 0) != (net > 0) else -abs64(net)
-        if room <= 0:
-            return 0
-        if room < abs64(value):
-            fits = min64(fits, mul_div_floor(size, room, abs64(value), &s.overflow))
+        fits = min64(fits, fits_notional(lots, value, equity, net, s.rules.fund_notional_cap, &s.overflow))
+    if s.rules.fund_loss_cap > 0:
+        balance = wallet_of(s, m.fund_account, m.asset).balance
+        equity += mul_div_floor(max64(balance, 0), s.rules.fund_loss_cap, RATE_ONE, &s.overflow) - balance
+        fits = 0 if equity <= 0 else min64(fits, fits_loss(abs64(lots), -share, equity, &s.overflow))
     return fits
 
 
@@ -78,25 +79,18 @@ cdef int move_to_fund(State *s, Market *m, int32_t slot, lots_t lots, money_t *v
     e.value = moved
     e.aux = part_share
     e.price_ticks = moved / lots / m.tick_lot_money
-    if s.rules.fund_unwind == UNWIND_SLICES and s.positions[m.fund_position].due_ns <= s.time_ns:
+    if s.rules.fund_unwind >= UNWIND_SLICES and s.positions[m.fund_position].due_ns <= s.time_ns:
         s.positions[m.fund_position].due_ns = s.time_ns + s.rules.fund_unwind_period_ns
         timer_add(s, s.positions[m.fund_position].due_ns, TIMER_UNWIND, m.id, 0, 0)
     return 0
 
 
-cdef int unwind(State *s, Market *m, int64_t rate) except -1 nogil:
-    """Sell (or buy back) a part of what the fund carries, inside the band."""
-    cdef lots_t held = s.positions[m.fund_position].lots
-    cdef lots_t lots = min64(abs64(held), max64(1, mul_div_ceil(abs64(held), rate, RATE_ONE, &s.overflow)))
-    cdef int side = SIDE_SELL if held > 0 else SIDE_BUY
-    cdef ticks_t limit = band_limit(s, m, side, m.rules.band_up if side == SIDE_BUY else m.rules.band_down)
+cdef int fund_order(State *s, Market *m, int side, lots_t lots, ticks_t limit) except -1 nogil:
+    """An order of the fund against the book; what does not fill is gone."""
     cdef bint expired
     cdef int64_t order_id = s.forced_id
-    cdef Event *e
-    if held == 0 or m.state != MARKET_OPEN:
-        return 0
+    cdef Event *e = event_new(s, EVENT_FUND_ORDER)
     s.forced_id -= 1
-    e = event_new(s, EVENT_FUND_ORDER)
     e.account = m.fund_account
     e.market = <uint16_t>m.id
     e.order_id = order_id
@@ -107,11 +101,41 @@ cdef int unwind(State *s, Market *m, int64_t rate) except -1 nogil:
     return match_and_settle(s, m, m.fund_position, order_id, side, limit, &lots, STP_NONE, &expired)
 
 
+cdef int unwind(State *s, Market *m, int64_t rate) except -1 nogil:
+    """Sell (or buy back) a part of what the fund carries, inside the band."""
+    cdef lots_t held = s.positions[m.fund_position].lots
+    cdef int side = SIDE_SELL if held > 0 else SIDE_BUY
+    if held == 0 or m.state != MARKET_OPEN:
+        return 0
+    return fund_order(
+        s, m, side, min64(abs64(held), max64(1, mul_div_ceil(abs64(held), rate, RATE_ONE, &s.overflow))),
+        band_limit(s, m, side, m.rules.band_up if side == SIDE_BUY else m.rules.band_down))
+
+
+cdef int dispose(State *s, Market *m) except -1 nogil:
+    """A slice of what the fund carries, bounded by what stands in the book within the band. Spec: Vega's disposal."""
+    cdef lots_t held = s.positions[m.fund_position].lots, lots
+    cdef int side = SIDE_SELL if held > 0 else SIDE_BUY
+    cdef int64_t band = s.rules.disposal_band
+    cdef ticks_t limit
+    if held == 0 or m.state != MARKET_OPEN:
+        return 0
+    limit = band_limit(s, m, side, 0 if band == 0 else (RATE_ONE + band if side == SIDE_BUY else RATE_ONE - band))
+    limit = min64(limit, m.band_edge[side]) if side == SIDE_BUY else max64(limit, m.band_edge[side])
+    lots = disposal_size(
+        abs64(held), s.rules.fund_unwind_slice, m.rules.disposal_full_lots,
+        book_depth(s, m, side, limit, m.position_most, NONE, False), s.rules.disposal_fraction_max, &s.overflow)
+    return fund_order(s, m, side, lots, limit) if lots else 0
+
+
 cdef int unwind_due(State *s, Market *m) except -1 nogil:
     """The fund's unwind timer."""
-    if s.rules.fund_unwind != UNWIND_SLICES:
+    if s.rules.fund_unwind < UNWIND_SLICES:
         return 0
-    unwind(s, m, s.rules.fund_unwind_slice)
+    if s.rules.fund_unwind == UNWIND_DISPOSAL:
+        dispose(s, m)
+    else:
+        unwind(s, m, s.rules.fund_unwind_slice)
     if s.positions[m.fund_position].lots:
         s.positions[m.fund_position].due_ns = s.time_ns + s.rules.fund_unwind_period_ns
         timer_add(s, s.positions[m.fund_position].due_ns, TIMER_UNWIND, m.id, 0, 0)

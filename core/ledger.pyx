@@ -37,6 +37,8 @@ cdef int realise(State *s, Market *m, Position *p, lots_t closing, money_t value
     cdef Wallet *clearing = &s.wallets[m.clearing_wallet]
     clearing.balance = sub_checked(clearing.balance, gain, &s.overflow)
     w.realised += gain
+    if p.account == m.fund_account:
+        m.fund_result += gain
     p.cost -= released
     p.lots += closing if p.lots < 0 else -closing
     if p.mode != MODE_ISOLATED:

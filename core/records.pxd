@@ -155,6 +155,8 @@ cdef enum:
     EVENT_ACCOUNT = 34
     EVENT_LEGS_NETTED = 44
     EVENT_ADL_FEE = 58
+    EVENT_FUND_TRIGGER = 54
+    EVENT_WITHDRAW_GATE = 55
 
 # Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
 cdef enum:
@@ -196,6 +198,7 @@ cdef enum:
     REJECT_UNKNOWN_RULE = 35
     REJECT_TIME_BACKWARDS = 36
     REJECT_HEDGE_ONLY = 40
+    REJECT_WITHDRAWALS_GATED = 47
     REASON_USER = 101
     REASON_IOC = 102
     REASON_FOK = 103
@@ -291,6 +294,17 @@ cdef enum:
     RULE_CURE_START = 48
     RULE_LIQUIDATOR_FEE = 49
     RULE_CLIP_LOTS = 110
+    RULE_FUND_TRIGGER = 50
+    RULE_DRAWDOWN_TRIGGER = 51
+    RULE_DRAWDOWN_STOP = 52
+    RULE_DRAWDOWN_WINDOW = 53
+    RULE_DRAWDOWN_THRESHOLD = 54
+    RULE_FUND_FLOOR = 55
+    RULE_FUND_SAMPLE_PERIOD = 56
+    RULE_WITHDRAW_GATE = 57
+    RULE_DISPOSAL_FRACTION_MAX = 58
+    RULE_DISPOSAL_BAND = 59
+    RULE_FUND_LOSS_CAP = 60
 
 cdef enum:
     MARK_GIVEN = 0              # SET_MARK only
@@ -335,6 +349,13 @@ cdef enum:
     UNWIND_HOLD = 0
     UNWIND_AT_ONCE = 1
     UNWIND_SLICES = 2
+    UNWIND_DISPOSAL = 3         # slices, bounded by what stands in the book; spec: Vega
+
+cdef enum:
+    FUND_CAPACITY = 0           # a fund takes what it can bear
+    FUND_EMPTY = 1              # this one and the next two: nothing while the trigger holds, see fund_trigger.pyx
+    FUND_DRAWDOWN = 2
+    FUND_DROP = 3
 
 cdef enum:
     ADL_NONE = 0

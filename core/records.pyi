@@ -110,6 +110,8 @@ class EventKind(IntEnum):
     ACCOUNT = 34
     LEGS_NETTED = 44
     ADL_FEE = 58
+    FUND_TRIGGER = 54
+    WITHDRAW_GATE = 55
 
 class MarketState(IntEnum):
     PRE_OPEN = 0
@@ -189,6 +191,17 @@ class Rule(IntEnum):
     CURE_START = 48
     LIQUIDATOR_FEE = 49
     CLIP_LOTS = 110
+    FUND_TRIGGER = 50
+    DRAWDOWN_TRIGGER = 51
+    DRAWDOWN_STOP = 52
+    DRAWDOWN_WINDOW = 53
+    DRAWDOWN_THRESHOLD = 54
+    FUND_FLOOR = 55
+    FUND_SAMPLE_PERIOD = 56
+    WITHDRAW_GATE = 57
+    DISPOSAL_FRACTION_MAX = 58
+    DISPOSAL_BAND = 59
+    FUND_LOSS_CAP = 60
 
 class MarkMethod(IntEnum):
     GIVEN = 0
@@ -233,6 +246,13 @@ class FundUnwind(IntEnum):
     HOLD = 0
     AT_ONCE = 1
     SLICES = 2
+    DISPOSAL = 3
+
+class FundTrigger(IntEnum):
+    CAPACITY = 0
+    EMPTY = 1
+    DRAWDOWN = 2
+    DROP = 3
 
 class AdlPolicy(IntEnum):
     NONE = 0
@@ -315,6 +335,7 @@ class Reject(IntEnum):
     UNKNOWN_RULE = 35
     TIME_BACKWARDS = 36
     HEDGE_ONLY = 40
+    WITHDRAWALS_GATED = 47
     BY_USER = 101
     BY_IOC = 102
     BY_FOK = 103

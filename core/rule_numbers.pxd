@@ -32,6 +32,7 @@ cdef struct MarketRules:
     int64_t order_maintenance           # open orders ask for maintenance too
     lots_t clip_lots                    # of one forced order; 0: any
     rate_t volatility                   # weight of the market when slack is shared out
+    lots_t disposal_full_lots           # up to here an inventory is disposed of in one order
 
 cdef struct VenueRules:
     ns_t liquidation_period_ns
@@ -71,3 +72,14 @@ cdef struct VenueRules:
     money_t cure_small                  # a shortage or a position below it is dealt with whole
     rate_t fillable_spread              # of maintenance, at bankruptcy
     rate_t bankruptcy_adjustment
+    int64_t fund_trigger
+    rate_t drawdown_trigger
+    rate_t drawdown_stop
+    ns_t drawdown_window_ns
+    money_t drawdown_threshold          # a fund that has no more is not watched for a drawdown
+    money_t fund_floor
+    ns_t fund_sample_period_ns
+    rate_t fund_loss_cap                # unrealised loss, of the fund's balance; 0: none
+    ns_t withdraw_gate_ns               # 0: none
+    rate_t disposal_fraction_max        # of what stands in the book
+    rate_t disposal_band                # around the mark; 0: none

@@ -6,7 +6,7 @@
 from libc.stdint cimport int64_t
 
 from .records cimport *
-from .state cimport BASIS_SAMPLES_MAX
+from .state cimport BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX
 from .units cimport RATE_ONE
 
 cdef enum:
@@ -16,9 +16,13 @@ cdef extern from *:
     """
     #define PERPSIM_PERIOD_MAX INT64_C(1000000000000000000)     /* ns, 31 years */
     #define PERPSIM_ANY INT64_MAX
+    #define PERPSIM_MINUTE INT64_C(60000000000)
+    #define PERPSIM_EIGHT_HOURS INT64_C(28800000000000)
     """
     const int64_t PERIOD_MAX "PERPSIM_PERIOD_MAX"
     const int64_t ANY "PERPSIM_ANY"
+    const int64_t MINUTE "PERPSIM_MINUTE"
+    const int64_t EIGHT_HOURS "PERPSIM_EIGHT_HOURS"
 
 cdef RuleField market_fields[FIELDS_MAX]
 cdef RuleField venue_fields[FIELDS_MAX]
@@ -79,6 +83,7 @@ m("hedge_allowed", &of_market.hedge_allowed, 0, 0, 1, 1)
 m("order_maintenance", &of_market.order_maintenance, RULE_ORDER_MAINTENANCE, 0, 1)
 m("clip_lots", &of_market.clip_lots, RULE_CLIP_LOTS, 0, ANY)
 m("volatility", &of_market.volatility, 0, 0, ANY, RATE_ONE)
+m("disposal_full_lots", &of_market.disposal_full_lots, 0, 0, ANY)
 
 v("liquidation_period_ns", &of_venue.liquidation_period_ns, RULE_LIQUIDATION_PERIOD, 0, ANY)
 v("liquidation_delay_ns", &of_venue.liquidation_delay_ns, RULE_LIQUIDATION_DELAY, 0, ANY)
@@ -86,7 +91,7 @@ v("reduce_method", &of_venue.reduce_method, RULE_REDUCE_METHOD, REDUCE_NONE, RED
 v("reduce_limit", &of_venue.reduce_limit, RULE_REDUCE_LIMIT, LIMIT_BANKRUPTCY, LIMIT_LIQUIDATOR)
 v("reduce_slice", &of_venue.reduce_slice, RULE_REDUCE_SLICE, 0, RATE_ONE)
 v("fund_notional_cap", &of_venue.fund_notional_cap, RULE_FUND_NOTIONAL_CAP, 0, ANY)
-v("fund_unwind", &of_venue.fund_unwind, RULE_FUND_UNWIND, UNWIND_HOLD, UNWIND_SLICES)
+v("fund_unwind", &of_venue.fund_unwind, RULE_FUND_UNWIND, UNWIND_HOLD, UNWIND_DISPOSAL)
 v("fund_unwind_period_ns", &of_venue.fund_unwind_period_ns, RULE_FUND_UNWIND_PERIOD, 0, ANY)
 v("fund_unwind_slice", &of_venue.fund_unwind_slice, RULE_FUND_UNWIND_SLICE, 0, RATE_ONE)
 v("adl_policy", &of_venue.adl_policy, RULE_ADL_POLICY, ADL_NONE, ADL_RESEARCH_PNL_RATIO)
@@ -117,6 +122,17 @@ v("liquidator_fee_grace_ns", &of_venue.liquidator_fee_grace_ns, 0, 0, PERIOD_MAX
 v("cure_small", &of_venue.cure_small, 0, 0, ANY)
 v("fillable_spread", &of_venue.fillable_spread, 0, 0, 10 * <int64_t>RATE_ONE)
 v("bankruptcy_adjustment", &of_venue.bankruptcy_adjustment, 0, RATE_ONE, 10 * <int64_t>RATE_ONE, RATE_ONE)
+v("fund_trigger", &of_venue.fund_trigger, RULE_FUND_TRIGGER, FUND_CAPACITY, FUND_DROP)
+v("drawdown_trigger", &of_venue.drawdown_trigger, RULE_DRAWDOWN_TRIGGER, 0, RATE_ONE, RATE_ONE / 10 * 3)
+v("drawdown_stop", &of_venue.drawdown_stop, RULE_DRAWDOWN_STOP, 0, RATE_ONE, RATE_ONE / 4)
+v("drawdown_window_ns", &of_venue.drawdown_window_ns, RULE_DRAWDOWN_WINDOW, 0, PERIOD_MAX, EIGHT_HOURS)
+v("drawdown_threshold", &of_venue.drawdown_threshold, RULE_DRAWDOWN_THRESHOLD, 0, ANY)
+v("fund_floor", &of_venue.fund_floor, RULE_FUND_FLOOR, 0, ANY)
+v("fund_sample_period_ns", &of_venue.fund_sample_period_ns, RULE_FUND_SAMPLE_PERIOD, 0, PERIOD_MAX, MINUTE)
+v("fund_loss_cap", &of_venue.fund_loss_cap, RULE_FUND_LOSS_CAP, 0, ANY)
+v("withdraw_gate_ns", &of_venue.withdraw_gate_ns, RULE_WITHDRAW_GATE, 0, PERIOD_MAX)
+v("disposal_fraction_max", &of_venue.disposal_fraction_max, RULE_DISPOSAL_FRACTION_MAX, 0, RATE_ONE, RATE_ONE)
+v("disposal_band", &of_venue.disposal_band, RULE_DISPOSAL_BAND, 0, RATE_ONE - 1)
 
 
 cdef const RuleField *market_rule(int64_t number) noexcept nogil:
@@ -157,11 +173,25 @@ cdef int set_market_rules(MarketRules *rules, dict stated) except -1:
     return set_rules(market_fields, market_count, rules, stated)
 
 
+cdef bint fund_rules_fit(VenueRules *rules) noexcept nogil:
+    """The window holds a sample at least and at most what there is room for; what stops an ADL does not start it."""
+    if rules.fund_trigger != FUND_DRAWDOWN and rules.fund_trigger != FUND_DROP:
+        return True
+    return (
+        0 < rules.fund_sample_period_ns <= rules.drawdown_window_ns
+        and rules.drawdown_window_ns / rules.fund_sample_period_ns < FUND_SAMPLES_MAX
+        and rules.drawdown_stop <= rules.drawdown_trigger)
+
+
 cdef int set_venue_rules(VenueRules *rules, dict stated) except -1:
     """Fill in the venue's rules. Raises ValueError, with the rule's name."""
     set_rules(venue_fields, venue_count, rules, stated)
-    if rules.fund_unwind == UNWIND_SLICES and rules.fund_unwind_period_ns <= 0:
+    if rules.fund_unwind >= UNWIND_SLICES and rules.fund_unwind_period_ns <= 0:
         raise ValueError("fund_unwind_period_ns must be positive where the fund unwinds in slices")
+    if not fund_rules_fit(rules):
+        raise ValueError(
+            "fund_sample_period_ns must be positive and at most drawdown_window_ns, which may hold "
+            f"{FUND_SAMPLES_MAX - 1} periods; drawdown_stop may not be above drawdown_trigger")
     return 0
 
 

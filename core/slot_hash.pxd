@@ -13,8 +13,8 @@ from .ladder cimport NONE, ladder_get
 from .records cimport FLAG_TRAILING
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, STATE_WAITING, TIMER_LIQUIDATION, Level, Market, Order, Position, State, Timer, Trigger, Wallet,
-    WorldLevel,
+    BASIS_SAMPLES_MAX, STATE_WAITING, TIMER_LIQUIDATION, FundSamples, Level, Market, Order, Position, State, Timer,
+    Trigger, Wallet, WorldLevel,
 )
 from .units cimport mix64
 
@@ -27,6 +27,7 @@ cdef enum:                              # where each kind of record starts from
     OF_MARKET = 6
     OF_VENUE = 7
     OF_TIMER = 8
+    OF_FUND = 9
 
 cdef inline uint64_t fold(uint64_t h, int64_t a, int64_t b) noexcept nogil:
     """Take in two more words."""
@@ -125,11 +126,15 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.premium_count, m.premium_weighted)
     h = fold(h, m.mark_lowest, m.mark_highest)
     h = fold(h, m.basis_gap_worst_e9, m.tape_unfilled_lots)
-    return fold(h, m.liquidated_long_lots, m.liquidated_short_lots)
+    return fold(fold(h, m.liquidated_long_lots, m.liquidated_short_lots), m.fund_result, 0)
+
+cdef inline uint64_t hash_fund(FundSamples *f, int64_t place) noexcept nogil:
+    cdef uint64_t h = fold(fold(OF_FUND, place, 0), f.count, f.closed)
+    return fold_words(fold_words(h, f.time_ns, f.count), f.value, f.count)
 
 cdef inline uint64_t hash_venue(State *s) noexcept nogil:
     cdef uint64_t h = fold(OF_VENUE, s.time_ns, s.started)
     h = fold_words(h, <int64_t *>&s.rules, sizeof(VenueRules) / 8)
     h = fold(h, s.forced_id, s.liquidations)
     h = fold(h, s.seed, s.draws)
-    return fold(h, s.roundings, s.depth_market)
+    return fold(fold(h, s.roundings, s.depth_market), s.fund_next_ns, s.fund_samples_count)

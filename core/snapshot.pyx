@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder, Page
 from .state cimport (
-    BASIS_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account, IdMap, Level, Market, Order,
-    Position, State, Tier, Timer, Trigger, Wallet, WorldLevel, state_free,
+    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account,
+    FundSamples, IdMap, Level, Market, Order, Position, State, Tier, Timer, Trigger, Wallet, WorldLevel, state_free,
 )
 from .units cimport large_pages
 
@@ -122,6 +122,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
         piece(s.printed, s.printed_count * 8), piece(s.changed, s.changed_count * 4),
+        piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)),
     ]
     cdef int32_t i
     for i in range(s.markets_count):
@@ -245,6 +246,8 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
               saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
     if min(counts) < 0 or saved.positions_count > POSITIONS_MAX or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
+    if saved.fund_samples_count not in (0, saved.markets_count + saved.fund_count * saved.assets_count):
+        raise ValueError("the snapshot's samples of funds are not those of an engine with its parameters")
     for index in (saved.order_index.mask, saved.position_index.mask):
         if not 0 < index < 1 << 40 or index & (index + 1):
             raise ValueError("a hash index in the snapshot has an impossible size")
@@ -266,6 +269,10 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)
     fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
     fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
+    if saved.fund_samples_count:
+        fresh.fund_samples = <FundSamples *>cursor.take(saved.fund_samples_count * sizeof(FundSamples))
+    else:
+        cursor.copy(NULL, 0)
     cdef int32_t i
     for i in range(saved.markets_count):
         expect_contract(&fresh.markets[i], &made.markets[i])
@@ -278,6 +285,7 @@ cdef int forget_pools(State *s) except -1:
     s.markets = NULL
     s.tiers = NULL
     s.basis = NULL
+    s.fund_samples = NULL
     s.accounts = NULL
     s.wallets = NULL
     s.positions, s.positions_capacity = NULL, s.positions_count
@@ -399,7 +407,7 @@ cdef bint orders_lead(State *s) noexcept nogil:
                 and 0 <= o.position < s.positions_count):
             return False
     for i in range(s.triggers_count):
-        if not leads(s.triggers[i].order, s.orders_count):
+        if not leads(s.triggers[i].order, s.orders_count) or s.triggers[i].source > 1 or s.triggers[i].fires_above > 1:
             return False
         if s.triggers[i].order == NONE and not leads(s.triggers[i].trigger_ticks, s.triggers_count):
             return False
@@ -464,6 +472,8 @@ cdef int check_links(State *s) except -1:
         holds = holds and s.markets[i].id == i and market_leads(s, &s.markets[i])
     for i in range(s.changed_count):
         holds = holds and 0 <= s.changed[i] < s.markets_count
+    for i in range(s.fund_samples_count):
+        holds = holds and 0 <= s.fund_samples[i].count <= FUND_SAMPLES_MAX
     for i in range(s.printed_count):
         holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
     if not holds:

@@ -4,13 +4,12 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, Ladder
+from .order_records cimport (
+    LOTS_BITS, POSITIONS_MAX, PRICE_BITS, STATE_RESTING, STATE_WAITING, BookSide, Level, Order, Trigger, WorldLevel, order_set,
+)
 from .records cimport LEG_BOTH, Event
 from .rule_numbers cimport MarketRules, VenueRules
 from .units cimport i128, lots_t, money_t, ns_t, rate_t, ticks_t, value_t
-
-cdef enum:
-    STATE_RESTING = 1
-    STATE_WAITING = 2           # a conditional order whose trigger has not fired
 
 cdef enum:                      # Account.flags
     ACCOUNT_HOUSE = 1           # never margined, never ranked by ADL, pays no fee
@@ -42,117 +41,17 @@ cdef enum:
     TIMER_EXPIRY = 3
     TIMER_LIQUIDATION = 4
     TIMER_UNWIND = 5
+    TIMER_FUND = 10
 
 cdef enum:
     BASIS_SAMPLES_MAX = 512
+    FUND_SAMPLES_MAX = 512
 
 cdef extern from *:
     """
     #define PERPSIM_NEVER INT64_MAX
     """
     const int64_t NEVER "PERPSIM_NEVER"
-
-cdef extern from *:
-    """
-    #include <string.h>
-    /* One cache line. Sizes fit in 38 bits, prices in 31, with bits to spare: the engine refuses markets that could need more. */
-    typedef struct {
-        int64_t id;
-        int64_t size_lots;
-        uint64_t flags : 16;
-        uint64_t side : 2;
-        uint64_t state : 2;
-        uint64_t tif : 2;
-        uint64_t stp_mode : 2;
-        int64_t filled_lots : 40;
-        int64_t world_ahead;
-        int32_t price_ticks;
-        int32_t premium_ticks;
-        int32_t position;
-        int32_t trigger;
-        int32_t next;
-        int32_t previous;
-        int32_t position_next;
-        int32_t position_previous;
-    } perpsim_order;
-
-    /* All but the lists. The small fields as one word: assigning bit fields masks and merges each of them. */
-    static inline void perpsim_order_set(perpsim_order *o, int64_t id, int64_t size, int64_t filled, int64_t price,
-            int64_t premium, int32_t position, int32_t trigger, uint64_t flags, uint64_t side, uint64_t tif,
-            uint64_t stp, uint64_t state) {
-        const uint64_t word = flags | side << 16 | state << 18 | tif << 20 | stp << 22 | (uint64_t)filled << 24;
-        o->id = id;
-        o->size_lots = size;
-        memcpy(&o->size_lots + 1, &word, sizeof(word));
-        o->price_ticks = (int32_t)price;
-        o->premium_ticks = (int32_t)premium;
-        o->position = position;
-        o->trigger = trigger;
-    }
-    """
-    ctypedef struct Order "perpsim_order":
-        int64_t id                      # chosen by the caller; negative: the engine's own forced order
-        int64_t size_lots               # still open
-        int64_t filled_lots
-        int64_t price_ticks
-        int64_t premium_ticks           # by how much it was placed through the mark, rounded up (open loss)
-        int64_t world_ahead             # recorded lots that stand directly before it in its level
-        int32_t next                    # queue of its level, or list of its trigger bucket
-        int32_t previous
-        int32_t position_next           # orders of one position, in order of arrival
-        int32_t position_previous
-        int32_t position
-        int32_t trigger                 # slot of its Trigger, NONE for a plain order
-        uint16_t flags
-        uint8_t side
-        uint8_t tif
-        uint8_t stp_mode
-        uint8_t state
-
-cdef extern from *:
-    void order_set "perpsim_order_set"(
-        Order *o, int64_t id, int64_t size_lots, int64_t filled_lots, int64_t price_ticks, int64_t premium_ticks,
-        int32_t position, int32_t trigger, uint64_t flags, uint64_t side, uint64_t tif, uint64_t stp_mode,
-        uint64_t state) noexcept nogil
-
-cdef enum:
-    LOTS_BITS = 38              # sizes that an order can hold, with a bit to spare
-    PRICE_BITS = 30             # and prices
-    POSITIONS_MAX = 1 << 26
-
-cdef struct Trigger:                    # what a conditional or an expiring order needs besides
-    int64_t trigger_ticks
-    int64_t callback_e9                 # trailing stop: distance, 1e-9
-    int64_t extreme_ticks               # trailing stop: best price since it was armed, 0 before
-    int64_t expire_ns                   # 0: never
-    int32_t order                       # NONE: free
-    uint8_t source                      # SOURCE_LAST or SOURCE_MARK
-    uint8_t fires_above                 # fires when the price is at or above the trigger, else at or below
-    uint8_t due                         # trailing stop: a price has turned far enough
-    uint8_t clean                       # not changed since its last hash
-
-cdef struct Level:                      # the account orders of one price and side
-    int64_t lots                        # sum of account orders
-    int64_t world_lots                  # sum of their world_ahead
-    int32_t head
-    int32_t tail
-    int32_t orders
-    int32_t next_free                   # in use: NONE or TOUCHED
-
-cdef struct WorldLevel:                 # recorded liquidity of one recorded price and side
-    int64_t recorded                    # R: what the tape last said
-    int64_t printed                     # P: recorded trades since the level was last reconciled
-    int64_t consumed                    # C: eaten by simulated takers, not yet confirmed as gone by history
-    int64_t where                       # market << 41 | side << 40 | recorded price
-    uint32_t epoch                      # depth message that named it last (snapshots)
-    uint8_t in_printed                  # already listed among the levels printed since the last depth message
-    int32_t next_free                   # in use: NONE or TOUCHED
-
-cdef struct BookSide:
-    Ladder accounts                     # venue price -> Level
-    Ladder world                        # recorded price -> WorldLevel, marked while something can be had there
-    ticks_t best_accounts               # NO_PRICE where empty
-    ticks_t best_world                  # recorded price, NO_PRICE where empty
 
 cdef struct Position:                   # two cache lines; a look at the account's margin needs the first alone
     lots_t lots                         # signed
@@ -284,6 +183,8 @@ cdef struct Market:
     lots_t liquidated_long_lots
     lots_t liquidated_short_lots
     int64_t tape_unfilled_lots
+    # of its fund
+    money_t fund_result                 # profit of positions taken over, liquidation fees, less covers
 
 cdef struct Timer:
     int64_t time_ns
@@ -292,6 +193,12 @@ cdef struct Timer:
     int32_t target                      # market, account, wallet or position
     int32_t target_other
     uint8_t kind
+
+cdef struct FundSamples:                # of a fund's balance or result; each is above all later ones, see fund_trigger.pyx
+    int32_t count
+    uint8_t closed                      # the trigger that holds
+    int64_t time_ns[FUND_SAMPLES_MAX]
+    money_t value[FUND_SAMPLES_MAX]
 
 cdef struct Fill:                       # what the book tells of one match; it knows no money
     int64_t maker_id
@@ -360,6 +267,9 @@ cdef struct State:
     Tier *tiers
     int32_t tiers_count
     int64_t *basis                      # [market][BASIS_SAMPLES_MAX]
+    FundSamples *fund_samples           # a market each, then a fund and asset each; none until a trigger needs them
+    int32_t fund_samples_count
+    ns_t fund_next_ns                   # when they are taken next; 0: no timer runs
     Account *accounts
     Wallet *wallets                     # [account][asset]
     Position *positions
@@ -431,6 +341,7 @@ cdef int events_grow(State *s) except -1 nogil
 cdef int note_changed(State *s, int32_t wallet) except -1 nogil
 cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef int fills_grow(State *s) except -1 nogil
+cdef int fund_samples_make(State *s) except -1 nogil
 
 cdef inline int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
     return leg_new(s, account, market, LEG_BOTH)

@@ -101,6 +101,7 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.markets)
     free(s.tiers)
     free(s.basis)
+    free(s.fund_samples)
     free(s.accounts)
     free(s.wallets)
     free(s.positions)
@@ -251,4 +252,12 @@ cdef int push_crossed(State *s, int32_t position) except -1 nogil:
 
 cdef int fills_grow(State *s) except -1 nogil:
     s.fills = <Fill *>pool_grow(s.fills, &s.fills_capacity, sizeof(Fill))
+    return 0
+
+
+cdef int fund_samples_make(State *s) except -1 nogil:
+    """Room for the samples of every market and fund, where there is none yet."""
+    if s.fund_samples == NULL:
+        s.fund_samples = <FundSamples *>zeroed(s.markets_count + s.fund_count * s.assets_count, sizeof(FundSamples))
+        s.fund_samples_count = s.markets_count + s.fund_count * s.assets_count
     return 0

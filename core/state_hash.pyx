@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from .ladder cimport NONE
 from .slot_hash cimport (
-    hash_level, hash_market, hash_position, hash_recorded, hash_timer, hash_venue, hash_waiting, hash_wallet,
+    hash_fund, hash_level, hash_market, hash_position, hash_recorded, hash_timer, hash_venue, hash_waiting, hash_wallet,
 )
 from .state cimport TOUCHED, WALLET_TOUCHED
 
@@ -113,6 +113,8 @@ cdef uint64_t hash_markets(State *s) noexcept nogil:
     cdef int32_t i
     for i in range(s.markets_count):
         total += hash_market(s, &s.markets[i])
+    for i in range(s.fund_samples_count):
+        total += hash_fund(&s.fund_samples[i], i)
     return total
 
 

@@ -92,6 +92,7 @@ cdef int absorb_at_mark(State *s, int32_t wallet, int32_t position, int32_t slot
         return 0
     w.fees += share
     transfer(s, w, wallet_of(s, m.fund_account, m.asset), share)
+    m.fund_result += share
     e = unit_event(s, EVENT_LIQUIDATION_FEE, wallet, slot)
     e.value = share
     e.maker_account = m.fund_account

@@ -19,6 +19,7 @@ from perpsim.core import (
     AdlPolicy,
     AdlPrice,
     CrossOrder,
+    FundTrigger,
     FundUnwind,
     LiquidationFee,
     MarkMethod,
@@ -82,6 +83,7 @@ class MarketSpec:
     impact_notional: int = 0
     clip_lots: int = 0
     volatility: int = RATE_ONE
+    disposal_full_lots: int = 0
 
     @property
     def tick(self) -> Fraction:
@@ -151,6 +153,17 @@ class Rulebook:
     cure_small: int = 0
     fillable_spread: int = 0
     bankruptcy_adjustment: int = RATE_ONE
+    fund_trigger: int = FundTrigger.CAPACITY
+    drawdown_trigger: int = 300_000_000
+    drawdown_stop: int = 250_000_000
+    drawdown_window_ns: int = 28_800_000_000_000
+    drawdown_threshold: int = 0
+    fund_floor: int = 0
+    fund_sample_period_ns: int = 60_000_000_000
+    fund_loss_cap: int = 0
+    withdraw_gate_ns: int = 0
+    disposal_fraction_max: int = RATE_ONE
+    disposal_band: int = 0
     sources: Mapping[str, Stated] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def market(self, symbol: str) -> MarketSpec:
@@ -180,6 +193,7 @@ MARKET_FIELDS = frozenset(f.name for f in dataclasses.fields(MarketSpec))
 ENUMS = {
     "reduce_method": ReduceMethod,
     "reduce_limit": ReduceLimit,
+    "fund_trigger": FundTrigger,
     "fund_unwind": FundUnwind,
     "adl_policy": AdlPolicy,
     "adl_price": AdlPrice,
@@ -197,18 +211,21 @@ RATES = {
     "interest_rate", "funding_inner", "funding_cap", "volatility", "reduce_slice", "fund_notional_cap",
     "fund_unwind_slice", "adl_price_band", "backstop_at", "liquidation_buffer", "reduce_leave", "position_block_rate",
     "cure_start", "liquidator_fee", "liquidator_fee_max", "liquidator_fee_step", "fillable_spread",
-    "bankruptcy_adjustment",
+    "bankruptcy_adjustment", "drawdown_trigger", "drawdown_stop", "fund_loss_cap", "disposal_fraction_max",
+    "disposal_band",
 }  # fmt: skip
 MONEY = {
     "min_notional", "impact_notional", "slice_above", "position_block_min", "account_block_notional", "cure_small",
+    "drawdown_threshold", "fund_floor",
 }  # fmt: skip
 SECONDS = {
     "liquidation_period", "liquidation_delay", "fund_unwind_period", "mark_period", "funding_interval",
     "premium_period", "slice_cooldown", "cure_period", "liquidator_fee_grace",
+    "drawdown_window", "fund_sample_period", "withdraw_gate",
 }  # fmt: skip
 COUNTS = {
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
-    "close_rest", "clip_lots", "band_outward",
+    "close_rest", "clip_lots", "band_outward", "disposal_full_lots",
 }  # fmt: skip
 
 

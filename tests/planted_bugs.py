@@ -117,7 +117,7 @@ BUGS = [
         "the part of a short's value that goes with a part of it is rounded away from zero",
     ),
     Bug(
-        "capacity-direction", "fund.pyx",
+        "capacity-direction", "fund_rules.pxd",
         "(lots > 0) != (net > 0) else -abs64(net)",
         "(lots > 0) == (net > 0) else -abs64(net)",
         "what the fund carries makes room for more of the same side",

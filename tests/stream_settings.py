@@ -11,6 +11,7 @@ from model.wire import (
     AdlPolicy,
     AdlPrice,
     CrossOrder,
+    FundTrigger,
     FundUnwind,
     LiquidationFee,
     MarkMethod,
@@ -135,6 +136,28 @@ SETTINGS = [
     Setting(
         "direct", VENUE | {"reduce_method": ReduceMethod.NONE, "socialise": Socialise.WINNERS},
         [MARKET, COARSE | {"asset": 1, "fund_group": 1}], assets=2, weights={"jump": 3},
+    ),
+    Setting(
+        "drawdown", VENUE | {
+            "fund_trigger": FundTrigger.DRAWDOWN, "drawdown_trigger": 50_000_000, "drawdown_stop": 20_000_000,
+            "drawdown_window_ns": 20 * SECOND, "fund_sample_period_ns": 2 * SECOND, "drawdown_threshold": VALUE_ONE,
+            "adl_policy": AdlPolicy.BITMEX, "withdraw_gate_ns": 5 * SECOND, "fund_unwind": FundUnwind.DISPOSAL,
+            "fund_unwind_period_ns": SECOND, "fund_unwind_slice": 300_000_000, "disposal_band": 20_000_000,
+            "disposal_fraction_max": 600_000_000,
+        }, [MARKET | {"disposal_full_lots": 5}, COARSE, MARKET | {"asset": 1}], assets=2,
+        weights={"jump": 4, "tick": 3, "seed": 4}, funds=(5, 50, 50, 500),
+    ),
+    Setting(
+        "drop", VENUE | {
+            "fund_trigger": FundTrigger.DROP, "drawdown_trigger": 30_000_000, "drawdown_stop": 10_000_000,
+            "drawdown_window_ns": 10 * SECOND, "fund_sample_period_ns": SECOND, "fund_floor": 20 * VALUE_ONE,
+            "adl_price": AdlPrice.MARK, "fund_loss_cap": RATE_ONE // 10, "withdraw_gate_ns": 20 * SECOND,
+        }, [MARKET, COARSE | {"fund_group": 1}], weights={"jump": 4, "tick": 3, "seed": 4}, funds=(0, 50, 50, 500),
+    ),
+    Setting(
+        "empty", VENUE | {
+            "fund_trigger": FundTrigger.EMPTY, "adl_policy": AdlPolicy.NONE, "withdraw_gate_ns": 3 * SECOND,
+        }, [MARKET, COARSE], weights={"jump": 4, "seed": 4, "withdraw": 3}, funds=(0, 0, 5, 50),
     ),
     Setting("tape", VENUE, [MARKET, COARSE | {"queue_model": QueueModel.PROPORTIONAL, "tape_walk": TapeWalk.DROP}]),
     Setting(

@@ -21,8 +21,8 @@ PREFIXES = {  # enums of records.pxd and the Python enum that mirrors each
     "SOURCE": "TriggerSource", "KIND": "Kind",
     "EVENT": "EventKind", "REJECT": "Reject", "REASON": "Reject", "MARKET": "MarketState", "MODE": "MarginMode",
     "TAPE_ORDER": "TapeOrder", "ROW": "TapeRow", "RULE": "Rule", "MARK": "MarkMethod", "REDUCE": "ReduceMethod",
-    "LIMIT": "ReduceLimit", "UNWIND": "FundUnwind", "ADL": "AdlPolicy", "ADL_PRICE": "AdlPrice", "ADL_FEE": "AdlFee",
-    "TAKEOVER": "Takeover", "FEE": "LiquidationFee",
+    "LIMIT": "ReduceLimit", "UNWIND": "FundUnwind", "FUND": "FundTrigger", "ADL": "AdlPolicy", "ADL_PRICE": "AdlPrice",
+    "ADL_FEE": "AdlFee", "TAKEOVER": "Takeover", "FEE": "LiquidationFee",
     "SOCIALISE": "Socialise", "FIRST": "CrossOrder", "QUEUE": "QueueModel", "WALK": "TapeWalk",
 }  # fmt: skip
 BOUNDS = {"TIF_LAST", "STP_LAST"}  # the largest member once more

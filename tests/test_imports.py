@@ -24,12 +24,13 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
 # A module of the core cimports modules of the rows before its own; inside a row only what TOGETHER names.
 LAYERS = (
     ("units",),
-    ("ladder", "liquidation_price", "liquidation_size", "records", "rule_numbers"),
+    ("fund_rules", "ladder", "liquidation_price", "liquidation_size", "records", "rule_numbers"),
+    ("order_records",),
     ("state", "idmap"),
     ("rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
     ("adl_scores",),
-    ("adl", "book", "hedge", "risk_unit", "stops", "triggers"),
+    ("adl", "book", "fund_trigger", "hedge", "risk_unit", "stops", "triggers"),
     ("invariants", "settle", "state_hash"),
     ("auction", "audit", "deleverage", "funding", "index_price", "marks", "orders", "overlay", "views"),
     ("accounts", "cover", "fund", "plain", "prices", "recorded_orders"),

@@ -35,6 +35,8 @@ def withdraw(v: Venue, c: Command) -> int:
     free = w.balance if v.is_house(c.account) else min(available(w, gains=False), w.balance)
     if free < c.value:
         return reject(v, c, Reject.INSUFFICIENT_MARGIN)
+    if v.withdraw_gate_ns and v.gates[c.asset] > v.time_ns and not v.is_house(c.account):
+        return reject(v, c, Reject.WITHDRAWALS_GATED)
     w.balance -= c.value
     w.deposited -= c.value
     return report(v, c, EventKind.WITHDRAWAL)

@@ -29,6 +29,8 @@ def close_lots(v: Venue, p: Position, closing: int, value: int) -> None:
     gain = -(value + released)
     v.clearing(p.market).balance -= gain
     p.wallet.realised += gain
+    if p is p.market.fund_position:
+        p.market.fund_result += gain
     p.cost -= released
     p.lots += closing if p.lots < 0 else -closing
     if p.mode != ISOLATED:

@@ -4,25 +4,22 @@ found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take
 """
 
 from .adl import forget_queue
+from .fund import unwind
 from .ledger import change_position
 from .margin import Unit, units_of, value_at
-from .matching import Taker, cancel_orders_of, match
+from .matching import cancel_orders_of
 from .numbers import ceil_div
-from .orders import band_limit
 from .reduction import reduce_once, shortage, throttled
-from .state import DELAYED, HEALTHY, REDUCING, Market, Venue
+from .state import DELAYED, HEALTHY, REDUCING, Venue
 from .stops import fire_on_mark
-from .timers import LIQUIDATION, UNWIND
+from .timers import LIQUIDATION
 from .waterfall import check_backstop, take_over, unit_event
 from .wire import (
-    BUY,
     CROSS,
     RATE_ONE,
-    SELL,
     EventKind,
     FundUnwind,
     Leg,
-    MarketState,
     ReduceMethod,
     Reject,
     Takeover,
@@ -185,30 +182,3 @@ def forget_seen(unit: Unit) -> None:
         p.seen = False
 
 
-# ---- the fund's inventory ------------------------------------------------------------------------------------------
-
-
-def unwind(v: Venue, m: Market, rate: int) -> None:
-    """Sell, or buy back, a part of what the fund carries, inside the band."""
-    fund = m.fund_position
-    if fund.lots == 0 or m.state != MarketState.OPEN:
-        return
-    held = abs(fund.lots)
-    lots = min(held, max(1, ceil_div(held * rate, RATE_ONE)))
-    side = SELL if fund.lots > 0 else BUY
-    limit = band_limit(m, side, m.band_up if side == BUY else m.band_down)
-    order_id, v.forced_id = v.forced_id, v.forced_id - 1
-    v.emit(
-        EventKind.FUND_ORDER, account=fund.account, market=m.number, order_id=order_id, side=side, price_ticks=limit,
-        size_lots=lots,
-    )  # fmt: skip
-    match(v, Taker(fund, order_id, side, limit, lots))
-
-
-def unwind_due(v: Venue, m: Market) -> None:
-    if v.fund_unwind != FundUnwind.SLICES:
-        return
-    unwind(v, m, v.fund_unwind_slice)
-    if m.fund_position.lots:
-        m.fund_position.due_ns = v.time_ns + v.fund_unwind_period_ns
-        v.timer(m.fund_position.due_ns, UNWIND, m)

@@ -1,6 +1,7 @@
 """Commands that change a market or the rulebook: states with the auction and the settlement, rules at a date."""
 
 from .book import best_order, tidy
+from .fund import rules_fit, start_fund_timer
 from .ledger import settle_at_mark, transfer
 from .liquidation import mark_group_end
 from .matching import Taker, cancel_orders_of, fill_order, forget
@@ -42,12 +43,17 @@ VENUE_RULES = {
     Rule.CURE_PERIOD: "cure_period_ns",
     Rule.CURE_START: "cure_start",
     Rule.LIQUIDATOR_FEE: "liquidator_fee",
+    Rule.FUND_TRIGGER: "fund_trigger", Rule.DRAWDOWN_TRIGGER: "drawdown_trigger", Rule.DRAWDOWN_STOP: "drawdown_stop",
+    Rule.DRAWDOWN_WINDOW: "drawdown_window_ns", Rule.DRAWDOWN_THRESHOLD: "drawdown_threshold",
+    Rule.FUND_FLOOR: "fund_floor", Rule.FUND_SAMPLE_PERIOD: "fund_sample_period_ns",
+    Rule.WITHDRAW_GATE: "withdraw_gate_ns", Rule.DISPOSAL_FRACTION_MAX: "disposal_fraction_max",
+    Rule.DISPOSAL_BAND: "disposal_band", Rule.FUND_LOSS_CAP: "fund_loss_cap",
 }  # fmt: skip
 RANGES = {
     Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
     Rule.LIQUIDATION_FEE: (0, RATE_ONE - 1), Rule.MARKET_BOUND: (0, RATE_ONE - 1), Rule.BAND_DOWN: (0, RATE_ONE),
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
-    Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 2), Rule.ADL_POLICY: (0, 13),
+    Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 3), Rule.ADL_POLICY: (0, 13),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
     Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 1),
     Rule.ORDER_MAINTENANCE: (0, 1),
@@ -65,6 +71,9 @@ RANGES = {
     Rule.CURE_START: (0, RATE_ONE),
     Rule.LIQUIDATOR_FEE: (0, RATE_ONE - 1),
     Rule.MAX_ORDERS: (0, 0xFFFF), Rule.MAX_CONDITIONAL: (0, 0xFFFF),
+    Rule.FUND_TRIGGER: (0, 3), Rule.DRAWDOWN_TRIGGER: (0, RATE_ONE), Rule.DRAWDOWN_STOP: (0, RATE_ONE),
+    Rule.DRAWDOWN_WINDOW: (0, 10**18), Rule.FUND_SAMPLE_PERIOD: (0, 10**18), Rule.WITHDRAW_GATE: (0, 10**18),
+    Rule.DISPOSAL_FRACTION_MAX: (0, RATE_ONE), Rule.DISPOSAL_BAND: (0, RATE_ONE - 1),
 }  # fmt: skip
 
 
@@ -168,8 +177,8 @@ def set_rule(v: Venue, c: Command) -> int:
     if name is None:
         return reject(v, c, Reject.UNKNOWN_RULE)
     low, high = RANGES.get(c.aux, (0, 2**63))
-    slices_without_period = c.aux == Rule.FUND_UNWIND and c.value == FundUnwind.SLICES and v.fund_unwind_period_ns <= 0
-    if not low <= c.value <= high or slices_without_period:
+    slices_without_period = c.aux == Rule.FUND_UNWIND and c.value >= FundUnwind.SLICES and v.fund_unwind_period_ns <= 0
+    if not low <= c.value <= high or slices_without_period or not (target is not v or rules_fit(v, name, c.value)):
         return reject(v, c, Reject.BAD_VALUE)
     setattr(target, name, c.value)
     if c.aux == Rule.MARK_PERIOD:
@@ -178,5 +187,7 @@ def set_rule(v: Venue, c: Command) -> int:
         start_funding_timer(v, target)
     elif c.aux == Rule.BASIS_SAMPLES:
         target.basis = []
+    elif c.aux in (Rule.FUND_TRIGGER, Rule.DRAWDOWN_WINDOW, Rule.FUND_SAMPLE_PERIOD):
+        start_fund_timer(v)
     v.emit(EventKind.RULE, market=c.market, aux=c.aux, value=c.value)
     return Reject.NONE

@@ -306,6 +306,7 @@ def after_sale(v: Venue, unit: Unit, p: Position, sale: Sale) -> None:
             w.balance += fee
         w.fees += fee
         transfer(w, v.fund(m), fee)
+        m.fund_result += fee
         unit_event(
             v, EventKind.LIQUIDATION_FEE, unit, p, value=fee, aux=sale.notional, maker_account=v.fund(m).account,
         )  # fmt: skip

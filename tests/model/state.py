@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sortedcontainers import SortedDict, SortedList
 
-from .wire import BUY, CROSS, RATE_ONE, SELL, Event, Flag, Leg, MarketState
+from .wire import BUY, CROSS, EIGHT_HOURS_NS, RATE_ONE, SELL, Event, Flag, FundTrigger, Leg, MarketState
 
 RESTING, WAITING = 1, 2
 HEALTHY, DELAYED, REDUCING = 0, 1, 2  # stages of a liquidation
@@ -136,10 +136,19 @@ class Account:
     hedge: bool = False
 
 
+class FundRules:
+    """What holds where a rulebook does not state it."""
+
+    fund_trigger = FundTrigger.CAPACITY
+    drawdown_trigger, drawdown_stop, drawdown_window_ns = 300_000_000, 250_000_000, EIGHT_HOURS_NS
+    drawdown_threshold = fund_floor = fund_loss_cap = withdraw_gate_ns = disposal_band = 0
+    fund_sample_period_ns, disposal_fraction_max = 60_000_000_000, RATE_ONE
+
+
 class Market:
     """A market: its rules are attributes by the names that a rulebook gives them."""
 
-    hedge_allowed, order_maintenance, band_outward = 1, 0, 0
+    hedge_allowed, order_maintenance, band_outward, disposal_full_lots = 1, 0, 0, 0
 
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
@@ -166,6 +175,7 @@ class Market:
         self.premiums: list[int] = []
         self.named: set | None = None  # levels that the open snapshot has named
         self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0
+        self.fund_result = 0  # what the fund has made here, covers taken off
         self.world_position = self.fund_position = None
 
     def newest_first(self) -> list[Position]:
@@ -175,7 +185,7 @@ class Market:
         return self.state in (MarketState.OPEN, MarketState.REDUCE_ONLY)
 
 
-class Venue:
+class Venue(FundRules):
     """All state. House accounts follow the customers: world, treasury, rounding, deficit, funds, clearing accounts."""
 
     net_hedges = 0
@@ -210,6 +220,10 @@ class Venue:
         self.depth_market: Market | None = None
         self.queue_ranked = None  # the ADL queue at hand: (market, longs) and its ranks
         self.liquidations = 0
+        self.samples: dict[tuple, list[tuple[int, int]]] = {}  # of funds and results: (time, value), oldest first
+        self.closed: dict[tuple, int] = {}  # triggers that hold, by the same keys
+        self.fund_next_ns = 0
+        self.gates = [0] * assets  # until when nobody withdraws
         self.markets = [Market(n, parameters) for n, parameters in enumerate(markets)]
         for m in self.markets:
             m.world_position = self.position(self.world, m)

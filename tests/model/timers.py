@@ -1,3 +1,4 @@
 """Kinds of timer, numbered in the order in which they fire at equal times."""
 
 MARK, FUNDING, PREMIUM, EXPIRY, LIQUIDATION, UNWIND = range(6)
+FUND = 10

@@ -16,7 +16,8 @@ from .accounts import (
     withdraw,
 )
 from .amend import amend
-from .liquidation import liquidation_due, mark_group_end, unwind_due
+from .fund import sample_due, start_fund_timer, unwind_due
+from .liquidation import liquidation_due, mark_group_end
 from .markets import set_market_state, set_rule
 from .orders import cancel, cancel_all, expire, place, reject
 from .prices import change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
@@ -126,6 +127,7 @@ def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
         v.started, v.time_ns = True, time_ns
         for m in v.markets:
             start_timers(v, m)
+        start_fund_timer(v)
     while v.timers:
         if v.timers[0][0] > time_ns or (v.timers[0][0] == time_ns and not inclusive):
             break
@@ -147,6 +149,8 @@ def fire_timer(v: Venue, timer: tuple) -> None:
         premium_due(v, target)
     elif kind == timers.EXPIRY:
         expire(v, target, key)
+    elif kind == timers.FUND:
+        sample_due(v)
     elif kind == timers.LIQUIDATION:
         liquidation_due(v, target)
         fire_all(v)

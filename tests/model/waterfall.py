@@ -5,20 +5,16 @@ price), so the unit ends with exactly nothing.
 """
 
 from .deleverage import Remainder, deleverage
-from .ledger import change_position, transfer
-from .margin import Unit, cross_equity, maintenance_of, pnl_of, value_of
-from .numbers import ceil_div, trunc_div
+from .fund import fund_capacity, fund_equity, hand_over, move_to_fund
+from .ledger import transfer
+from .margin import Unit, cross_equity, maintenance_of, pnl_of
+from .numbers import ceil_div
 from .state import Market, Position, Venue, Wallet
-from .timers import UNWIND
 from .wire import (
     ALL_MARKETS,
-    BUY,
     ISOLATED,
-    RATE_ONE,
-    SELL,
     CrossOrder,
     EventKind,
-    FundUnwind,
     Socialise,
     Takeover,
 )
@@ -77,6 +73,7 @@ def absorb_at_mark(v: Venue, unit: Unit, p: Position, share: int) -> None:
     elif share:
         unit.wallet.fees += share
         transfer(unit.wallet, v.fund(m), share)
+        m.fund_result += share
         unit_event(v, EventKind.LIQUIDATION_FEE, unit, p, value=share, maker_account=v.fund(m).account)
 
 
@@ -91,30 +88,6 @@ def check_backstop(v: Venue) -> None:
             p.seen = True
 
 
-def fund_equity(v: Venue, m: Market) -> int:
-    return cross_equity(v.fund(m))
-
-
-def fund_capacity(v: Venue, m: Market, lots: int, value: int, share: int) -> int:
-    """How many lots the fund may take: it must bear the loss, and stay within a multiple of its equity in notional."""
-    equity = fund_equity(v, m)
-    net = sum(value_of(p) for p in v.fund(m).positions if p.lots)
-    size = fits = abs(lots)
-    if share < 0:
-        if equity <= 0:
-            return 0
-        if -share > equity:
-            fits = size * equity // -share
-    if v.fund_notional_cap:
-        room = max(equity, 0) * v.fund_notional_cap // RATE_ONE
-        room += abs(net) if (lots > 0) != (net > 0) else -abs(net)
-        if room <= 0:
-            return 0
-        if room < abs(value):
-            fits = min(fits, size * room // abs(value))
-    return fits
-
-
 def absorb(v: Venue, unit: Unit, p: Position, share: int) -> None:
     m = p.market
     rest = Remainder(p, share)
@@ -127,29 +100,6 @@ def absorb(v: Venue, unit: Unit, p: Position, share: int) -> None:
             cover_shortfall(v, m, unit, -rest.share)
             rest.share = 0
         move_to_fund(v, p, abs(p.lots), rest)
-
-
-def hand_over(v: Venue, p: Position, size: int, rest: Remainder, to: Position) -> None:
-    """`size` lots change hands at bankruptcy value."""
-    m = p.market
-    lots = size if p.lots > 0 else -size
-    value, share = rest.cut(size)
-    moved = value - share
-    change_position(v, p, -lots, -moved)
-    change_position(v, to, lots, moved)
-    v.emit(
-        EventKind.TAKEOVER, account=p.account, maker_account=to.account, market=m.number, asset=m.asset,
-        side=SELL if lots > 0 else BUY, size_lots=size, value=moved, aux=share,
-        price_ticks=trunc_div(trunc_div(moved, lots), m.tick_lot_money),
-    )  # fmt: skip
-
-
-def move_to_fund(v: Venue, p: Position, size: int, rest: Remainder) -> None:
-    m, fund = p.market, p.market.fund_position
-    hand_over(v, p, size, rest, fund)
-    if v.fund_unwind == FundUnwind.SLICES and fund.due_ns <= v.time_ns:
-        fund.due_ns = v.time_ns + v.fund_unwind_period_ns
-        v.timer(fund.due_ns, UNWIND, m)
 
 
 def fund_means(v: Venue, m: Market) -> int:
@@ -172,11 +122,22 @@ def cover_shortfall(v: Venue, m: Market, unit: Unit, amount: int) -> None:
     part = min(amount, fund_means(v, m))
     if part:
         pay(v, EventKind.FUND_COVER, v.fund(m), unit, part)
+        m.fund_result -= part
         amount -= part
+    if amount and v.withdraw_gate_ns:
+        close_gate(v, m.asset)
     if amount and v.socialise == Socialise.WINNERS:
         amount = socialise(v, m, unit, amount)
     if amount:
         pay(v, EventKind.VENUE_DEFICIT, v.wallet(v.deficit, m.asset), unit, amount)
+
+
+def close_gate(v: Venue, asset: int) -> None:
+    """A debt that no fund covers: nobody withdraws for a time."""
+    until = v.time_ns + v.withdraw_gate_ns
+    if until > v.gates[asset]:
+        v.gates[asset] = until
+        v.emit(EventKind.WITHDRAW_GATE, asset=asset, value=until)
 
 
 def can_give(v: Venue, p: Position) -> int:
