@@ -1,6 +1,7 @@
 """The calculator against engines that run: what it says is what happens."""
 
 import dataclasses
+import itertools
 import json
 import random
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from perpsim.core import AdlPolicy, Engine, EventKind, Kind, MarginMode, Reject, Side, questions
 from perpsim.exchange import calculator, contract, rulebook
 from perpsim.exchange.calculator import Account
+from perpsim.exchange.rulebook_files import names
 from perpsim.exchange.rules import Rulebook, parse_tiers
 
 ONE = 100_000_000
@@ -27,6 +29,11 @@ def random_tiers(chance):
     rates = sorted(chance.sample(range(1, 30), len(caps)))
     rows = zip(caps, rates, strict=True)
     return parse_tiers([[cap * 5_000, rate / 200, max(1, 200 // (2 * rate))] for cap, rate in rows])
+
+
+def worth_of_a_lot(spec, mark):
+    """Units of money that a lot is worth, nearly."""
+    return max(1, int(mark * spec.lot))
 
 
 def random_book(chance):
@@ -77,6 +84,30 @@ def test_one_unit_beyond_the_liquidation_price_liquidates(seed, mode):
         if (safe - held.mark) * away >= 0:  # the mark is on the safe side: so is everything between
             assert not liquidated(account, name, (safe + held.mark) // 2)
             assert not liquidated(account, name, chance.randint(*sorted((safe, held.mark))))
+
+
+@pytest.mark.parametrize("venue", names())
+def test_under_every_rulebook(venue):
+    """The same, for each market that ships, at sizes that reach into its tiers."""
+    chance, rules = random.Random(venue), rulebook(venue, "2026-05-01")
+    found = 0
+    for spec in rules.markets:
+        mark = spec.price_max * spec.tick_value // 8
+        for mode, share in itertools.product(("cross", "isolated"), (0.001, 0.3, 0.9)):
+            lots = max(1, int(share * min(spec.position_max, 2 * 10**6 * ONE // worth_of_a_lot(spec, mark))))
+            margin = f"{int(lots * worth_of_a_lot(spec, mark) / chance.uniform(2, 30)) / ONE:.8f}"
+            account = Account(rules, balance=margin if mode == "cross" else 0)
+            account.hold(
+                spec.symbol, chance.choice(["long", "short"]), lots * spec.lot, f"{mark / ONE:.8f}", mode=mode,
+                margin=None if mode == "cross" else margin,
+            )  # fmt: skip
+            price, held = account.liquidation_price(spec.symbol), account.holdings[spec.symbol]
+            if price is not None:
+                found += 1
+                away = -1 if held.side == Side.BUY else 1
+                assert not liquidated(account, spec.symbol, int(price * ONE))
+                assert liquidated(account, spec.symbol, int(price * ONE) + away)
+    assert found > len(rules.markets)
 
 
 @pytest.mark.parametrize("seed", range(20))
