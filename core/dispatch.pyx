@@ -16,14 +16,17 @@ from .events cimport digest_row, event_new
 from .fund cimport unwind_due
 from .fund_trigger cimport forget_samples, fund_sample_due, start_fund_timer
 from .funding cimport change_funding, funding_due
-from .index_price cimport change_index, shocked
+from .index_price cimport shocked
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
 from .marks cimport change_mark, forget_basis
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
-from .prices cimport mark_due, premium_due, start_funding_timer, start_mark_timer, start_timers
+from .prices cimport (
+    mark_due, premium_due, set_index, set_source, start_funding_timer, start_index_timer, start_mark_timer,
+    start_premium_timer, start_timers,
+)
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .risk cimport liquidation_due, mark_group_end
@@ -182,6 +185,12 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         refresh_bands(s, m)
         if c.aux == RULE_MARK_PERIOD:
             start_mark_timer(s, m)
+        elif c.aux == RULE_INDEX_PERIOD:
+            start_index_timer(s, m)
+        elif c.aux == RULE_PREMIUM_PERIOD:
+            start_premium_timer(s, m)
+        elif c.aux == RULE_INDEX_METHOD and c.value == INDEX_GIVEN:
+            m.index_lost = 0
         elif c.aux == RULE_FUNDING_INTERVAL:
             start_funding_timer(s, m)
         elif c.aux == RULE_BASIS_SAMPLES:
@@ -225,7 +234,7 @@ cdef inline bint slices_without_period(State *s, const Command *c) noexcept nogi
 
 
 cdef int price_command(State *s, const Command *c) except -1 nogil:
-    """SET_MARK, SET_INDEX, SET_FUNDING: from a client, or from the tape (then moved by the shock)."""
+    """SET_MARK, SET_INDEX, SET_SOURCE, SET_FUNDING: from a client, or from the tape (then moved by the shock)."""
     cdef Market *m = &s.markets[c.market]
     cdef bint tape = c.flags & FLAG_TAPE
     cdef value_t value = c.value
@@ -235,10 +244,14 @@ cdef int price_command(State *s, const Command *c) except -1 nogil:
         return change_funding(s, m, value, c.expire_ns)
     if tape:
         value = shocked(s, m, value)
-    if value <= 0 or value > m.price_max * m.tick_value:
+    if c.kind == KIND_SET_SOURCE and not 0 <= c.aux < m.sources_count + m.perps_count:
+        return reject(s, c, REJECT_UNKNOWN_SOURCE)
+    if value < (c.kind != KIND_SET_SOURCE) or value > m.price_max * m.tick_value:
         return reject(s, c, REJECT_BAD_VALUE)
+    if c.kind == KIND_SET_SOURCE:
+        return set_source(s, m, c.aux, value)
     if c.kind == KIND_SET_INDEX:
-        return change_index(s, m, value)
+        return set_index(s, m, value, tape)
     if tape and m.rules.mark_method != MARK_GIVEN:
         return 0                        # this market computes its mark
     return change_mark(s, m, value)
@@ -251,8 +264,10 @@ cdef enum:                              # sets of kinds, one bit each
     )
     GROUPED = (
         1 << KIND_TAPE_LEVEL | 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING
-        | 1 << KIND_SET_COLLATERAL_PRICE
+        | 1 << KIND_SET_COLLATERAL_PRICE | 1 << KIND_SET_SOURCE
     )
+    KNOWN = ((1 << (KIND_SET_ACCOUNT + 1)) - 2) | 1 << KIND_SET_SOURCE
+    KIND_LAST = KIND_SET_SOURCE
     OF_TAPE = 1 << KIND_TAPE_LEVEL | 1 << KIND_TAPE_TRADE | 1 << KIND_TAPE_ORDER
     OF_ACCOUNT = ((1 << (KIND_SEED_POSITION + 1)) - 2) | 1 << KIND_SET_ACCOUNT
     OF_HOUSE_TOO = 1 << KIND_DEPOSIT | 1 << KIND_WITHDRAW
@@ -282,7 +297,7 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
     if kind == KIND_TAPE_ORDER:
         digest_row(s, (kind << 24) | (c.aux << 16) | c.market, c.price_ticks ^ (c.order_id << 20), c.size_lots)
         return tape_order(s, c)
-    if kind == KIND_SET_MARK or kind == KIND_SET_INDEX or kind == KIND_SET_FUNDING:
+    if kind_in(kind, 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING | 1 << KIND_SET_SOURCE):
         return price_command(s, c)
     if kind == KIND_SET_LEVERAGE:
         return set_leverage(s, c)
@@ -362,7 +377,7 @@ cdef int apply_any(State *s, const Command *c) except -1 nogil:
     cdef int kind = c.kind
     cdef int reason
     cdef bint tape
-    if kind < KIND_PLACE or kind > KIND_SET_ACCOUNT:
+    if kind > KIND_LAST or not kind_in(kind, KNOWN):
         return reject(s, c, REJECT_UNKNOWN_KIND)
     tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
     if time_ns < s.time_ns:

@@ -20,7 +20,7 @@ from .ladder cimport NO_PRICE, NONE, ladder_init
 from .records cimport *
 from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
-from .state cimport LOTS_BITS, PRICE_BITS, Market, Tier, position_new, state_free, state_init
+from .state cimport LOTS_BITS, PRICE_BITS, SOURCES_MAX, Market, Tier, position_new, state_free, state_init
 from .state_hash cimport hashes_forget, hashes_update
 from .units cimport RATE_ONE
 from .views cimport (
@@ -62,6 +62,8 @@ cdef class EventBuffer:
 def market_parameters(market):
     """The integers that the core reads from a market's specification, by name; tiers as tuples."""
     numbers = {name: int(getattr(market, name)) for name in CONTRACT} | rules_of(market, venue=False)
+    for name in ("sources", "perp_sources"):
+        numbers[name] = tuple(int(weight) for weight in getattr(market, name, ()))
     numbers["tiers"] = tuple((int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max)) for t in market.tiers)
     return numbers
 
@@ -99,6 +101,20 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
         t.deduction = deduction = stated
         t.leverage_max = leverage
         floor, rate_before = cap, rate
+    return 0
+
+
+cdef int set_sources(State *s, Market *m, weights, perp_weights) except -1:
+    """The constituents of the index and, numbered after them, the perpetuals elsewhere; none has a price yet."""
+    if len(weights) + len(perp_weights) > SOURCES_MAX:
+        raise ValueError(f"market {m.id}: {len(weights) + len(perp_weights)} sources, at most {int(SOURCES_MAX)} are possible")
+    for i, weight in enumerate((*weights, *perp_weights)):
+        if not 0 < weight <= 1 << 50:
+            raise ValueError(f"market {m.id}: the weight {weight} of source {i} is not between 1 and 2^50")
+        s.sources[<int64_t>m.id * SOURCES_MAX + i].weight = weight
+    m.sources_count, m.perps_count = <int32_t>len(weights), <int32_t>len(perp_weights)
+    if m.rules.index_method != INDEX_GIVEN and m.sources_count == 0:
+        raise ValueError(f"market {m.id}: its index is made of sources, and it states none")
     return 0
 
 
@@ -140,6 +156,7 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     set_market_rules(&m.rules, parameters)
     set_contract(s, m, number, parameters)
     set_tiers(s, m, parameters["tiers"])
+    set_sources(s, m, parameters.get("sources", ()), parameters.get("perp_sources", ()))
     for i in range(2):
         ladder_init(&m.sides[i].accounts, m.price_max)
         ladder_init(&m.sides[i].world, m.price_max)

@@ -7,18 +7,23 @@ payment          -value at mark * rate, at the stamp; rounded against the accoun
 Source: Binance support 360033525031 (funding).
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t
 
 from .book cimport NO_PRICE, NONE, impact_price
 from .events cimport event_new
+from .funding_rules cimport damper, dead_band, limited, margin_cap, of_interval, premium_index
 from .margin cimport value_at
+from .marks cimport impact_size
 from .records cimport (
-    EVENT_FUNDING_PAYMENT, EVENT_FUNDING_RATE, EVENT_FUNDING_SETTLED, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, Event,
+    AVERAGE_LINEAR_WEIGHTS, EVENT_FUNDING_INTERVAL, EVENT_FUNDING_PAYMENT, EVENT_FUNDING_RATE, EVENT_FUNDING_SETTLED,
+    FORMULA_DAMPER, FORMULA_PLAIN, FUNDING_AT_INDEX, MODE_ISOLATED, PREMIUM_FAIR_BASIS, PREMIUM_MARK, SIDE_BUY, SIDE_SELL,
+    Event,
 )
-from .state cimport ACCOUNT_NO_FUNDING, TIMER_FUNDING, Position, Wallet, mark_dirty, wallet_of
+from .state cimport ACCOUNT_NO_FUNDING, TIMER_FUNDING, Position, Tier, Wallet, mark_dirty, wallet_of
 from .timers cimport timer_add
 from .units cimport (
-    RATE_ONE, add_checked, div_floor, max64, min64, money_t, mul_div_ceil, mul_div_floor, sub_checked, ticks_t,
+    RATE_ONE, abs64, add_checked, div_floor, max64, money_t, mul_checked, mul_div_ceil, mul_div_floor, sub_checked, ticks_t,
+    value_t,
 )
 
 cdef extern from *:
@@ -44,35 +49,109 @@ cdef int change_funding(State *s, Market *m, rate_t rate, ns_t next_ns) except -
     return 0
 
 
+cdef ns_t next_stamp(State *s, Market *m) noexcept nogil:
+    """The first funding stamp after now: a multiple of the interval, moved by the offset."""
+    cdef ns_t interval = m.rules.funding_interval_ns
+    cdef ns_t offset = m.rules.funding_offset_ns % interval
+    return (div_floor(s.time_ns - offset, interval) + 1) * interval + offset
+
+
+cdef rate_t premium_now(State *s, Market *m) noexcept nogil:
+    """The premium index of this moment, by the market's source of it."""
+    cdef ticks_t bid, ask
+    cdef value_t reference = m.index
+    cdef rate_t basis = 0
+    if m.rules.premium_source == PREMIUM_MARK:
+        return mul_div_floor(m.mark - m.index, RATE_ONE, m.index, &s.overflow) if m.mark else 0
+    if m.rules.premium_source == PREMIUM_FAIR_BASIS and m.mark:
+        reference = m.mark
+        basis = mul_div_floor(m.mark - m.index, RATE_ONE, m.index, &s.overflow)
+    bid = impact_price(s, m, SIDE_BUY, impact_size(s, m))
+    ask = impact_price(s, m, SIDE_SELL, impact_size(s, m))
+    return basis + premium_index(
+        0 if bid == NO_PRICE else bid * m.tick_value, INT64_MAX if ask == NO_PRICE else ask * m.tick_value,
+        reference, m.index, &s.overflow)
+
+
 cdef int sample_premium(State *s, Market *m) noexcept nogil:
-    """One sample of the premium index."""
-    cdef ticks_t bid = impact_price(s, m, SIDE_BUY, m.rules.impact_notional)
-    cdef ticks_t ask = impact_price(s, m, SIDE_SELL, m.rules.impact_notional)
-    cdef int64_t above = 0
-    if m.index == 0:
+    """One sample of the premium index into the average of the interval."""
+    cdef rate_t premium
+    if m.index == 0 or m.index_lost:
         return 0
-    if bid != NO_PRICE:
-        above += max64(0, bid * m.tick_value - m.index)
-    if ask != NO_PRICE:
-        above -= max64(0, m.index - ask * m.tick_value)
+    premium = premium_now(s, m)
     m.premium_count += 1
-    m.premium_weighted += m.premium_count * mul_div_floor(above, RATE_ONE, m.index, &s.overflow)
+    if m.rules.premium_average == AVERAGE_LINEAR_WEIGHTS:
+        premium = mul_checked(m.premium_count, premium, &s.overflow)
+    m.premium_weighted = add_checked(m.premium_weighted, premium, &s.overflow)
     return 0
 
 
+cdef rate_t average_premium(Market *m) noexcept nogil:
+    """Of the samples of the interval, rounded down; 0 without one."""
+    cdef int64_t weights = m.premium_count
+    if m.rules.premium_average == AVERAGE_LINEAR_WEIGHTS:
+        weights = m.premium_count * (m.premium_count + 1) / 2
+    return div_floor(m.premium_weighted, weights) if weights else 0
+
+
+cdef rate_t cap_of(State *s, Market *m, rate_t factor, bint of_change, rate_t fixed) noexcept nogil:
+    """A cap: fixed, or a multiple of initial - maintenance (of its change: of maintenance) of the first tier."""
+    cdef Tier *t = &s.tiers[m.tier_first]
+    if factor == 0:
+        return fixed
+    return margin_cap(factor, t.rate if of_change else max64(0, RATE_ONE / t.leverage_max - t.rate), &s.overflow)
+
+
+cdef rate_t funding_cap(State *s, Market *m) noexcept nogil:
+    return cap_of(s, m, m.rules.funding_cap_margin, False, m.rules.funding_cap)
+
+
 cdef rate_t computed_rate(State *s, Market *m) noexcept nogil:
-    cdef int64_t weights = m.premium_count * (m.premium_count + 1) / 2
-    cdef rate_t premium = div_floor(m.premium_weighted, weights) if weights else 0
-    cdef rate_t inner = max64(-m.rules.funding_inner, min64(m.rules.funding_inner, m.rules.interest_rate - premium))
-    cdef rate_t rate = mul_div_floor(premium + inner, m.rules.funding_interval_ns, EIGHT_HOURS_NS, &s.overflow)
-    return max64(-m.rules.funding_cap, min64(m.rules.funding_cap, rate))
+    """The rate of the interval that ends now, from its premium samples."""
+    cdef rate_t premium = average_premium(m)
+    cdef rate_t change = cap_of(s, m, m.rules.funding_change_margin, True, m.rules.funding_change_cap)
+    cdef rate_t rate
+    if m.rules.funding_formula == FORMULA_DAMPER:
+        rate = damper(premium, m.rules.funding_inner)
+    else:
+        rate = dead_band(premium, m.rules.interest_rate, m.rules.funding_inner)
+    if m.rules.funding_formula != FORMULA_PLAIN:
+        rate = of_interval(rate, m.rules.funding_interval_ns, EIGHT_HOURS_NS, &s.overflow)
+    rate = limited(rate, funding_cap(s, m))
+    if change > 0:
+        rate = m.funding_rate + limited(rate - m.funding_rate, change)
+    return rate
+
+
+cdef int adapt_interval(State *s, Market *m) except -1 nogil:
+    """After a rate at the cap funding is due more often; after enough quiet cycles less often again. 1: it has changed."""
+    cdef ns_t interval = m.rules.funding_interval_ns
+    cdef Event *e
+    if m.rules.premium_period_ns == 0:
+        return 0                        # the rate is given, and its stamps are
+    m.quiet_cycles = m.quiet_cycles + 1 if abs64(m.funding_rate) <= m.rules.funding_quiet_rate else 0
+    if m.rules.funding_capped_interval_ns and abs64(m.funding_rate) >= funding_cap(s, m):
+        interval = m.rules.funding_capped_interval_ns
+        m.quiet_cycles = 0
+    elif m.rules.funding_quiet_interval_ns and interval < m.rules.funding_quiet_interval_ns \
+            and m.rules.funding_quiet_cycles and m.quiet_cycles >= m.rules.funding_quiet_cycles:
+        interval = m.rules.funding_quiet_interval_ns
+    if interval == m.rules.funding_interval_ns:
+        return 0
+    m.rules.funding_interval_ns = interval
+    m.quiet_cycles = 0
+    e = event_new(s, EVENT_FUNDING_INTERVAL)
+    e.market = <uint16_t>m.id
+    e.value = interval
+    return 1
 
 
 cdef int pay_funding(State *s, Market *m, int32_t slot) except -1 nogil:
     """One position's payment: from its isolated margin, else from its wallet."""
     cdef Position *p = &s.positions[slot]
     cdef Wallet *w = &s.wallets[p.wallet]
-    cdef money_t paid = mul_div_ceil(value_at(s, m, p.lots, m.mark), m.funding_rate, RATE_ONE, &s.overflow)
+    cdef value_t price = m.index if m.rules.funding_price == FUNDING_AT_INDEX and m.index else m.mark
+    cdef money_t paid = mul_div_ceil(value_at(s, m, p.lots, price), m.funding_rate, RATE_ONE, &s.overflow)
     cdef Wallet *rounding = wallet_of(s, s.rounding, m.asset)
     cdef Event *e
     s.roundings += 2                    # of the value, and of the payment, also where it comes to nothing
@@ -111,7 +190,10 @@ cdef int funding_due(State *s, Market *m) except -1 nogil:
     e.value = m.funding_rate
     e.aux = m.mark
     if m.rules.funding_interval_ns > 0:
-        m.funding_next_ns += m.rules.funding_interval_ns
+        if adapt_interval(s, m):
+            m.funding_next_ns = next_stamp(s, m)
+        else:
+            m.funding_next_ns += m.rules.funding_interval_ns
         timer_add(s, m.funding_next_ns, TIMER_FUNDING, m.id, 0, 0)
     else:
         m.funding_next_ns = 0           # paid: another timer of this instant finds nothing to do

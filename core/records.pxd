@@ -117,6 +117,7 @@ cdef enum:
     KIND_SET_FUNDING = 22
     KIND_SET_SHOCK = 23
     KIND_SET_ACCOUNT = 24
+    KIND_SET_SOURCE = 28
 
 cdef enum:
     EVENT_REJECTED = 1
@@ -155,6 +156,9 @@ cdef enum:
     EVENT_ACCOUNT = 34
     EVENT_LEGS_NETTED = 44
     EVENT_ADL_FEE = 58
+    EVENT_SOURCE = 46
+    EVENT_INDEX_LOST = 47
+    EVENT_FUNDING_INTERVAL = 48
     EVENT_FUND_TRIGGER = 54
     EVENT_WITHDRAW_GATE = 55
 
@@ -198,6 +202,7 @@ cdef enum:
     REJECT_UNKNOWN_RULE = 35
     REJECT_TIME_BACKWARDS = 36
     REJECT_HEDGE_ONLY = 40
+    REJECT_UNKNOWN_SOURCE = 43
     REJECT_WITHDRAWALS_GATED = 47
     REASON_USER = 101
     REASON_IOC = 102
@@ -294,6 +299,40 @@ cdef enum:
     RULE_CURE_START = 48
     RULE_LIQUIDATOR_FEE = 49
     RULE_CLIP_LOTS = 110
+    RULE_INDEX_METHOD = 130
+    RULE_INDEX_PERIOD = 131
+    RULE_OUTLIER_RULE = 132
+    RULE_OUTLIER_BAND = 133
+    RULE_OUTLIER_RETURN_BAND = 134
+    RULE_OUTLIER_RETURN = 135
+    RULE_SOURCE_STALE = 136
+    RULE_SOURCES_FEW = 137
+    RULE_LAST_PRICE_PROTECTION = 138
+    RULE_MARK_EMA = 139
+    RULE_MARK_FALLBACK = 140
+    RULE_MARK_BOUND_UP = 141
+    RULE_MARK_BOUND_DOWN = 142
+    RULE_MARK_MID_BOUND = 143
+    RULE_MARK_STEP = 144
+    RULE_MARK_UNIT = 145
+    RULE_PREMIUM_AVERAGE = 146
+    RULE_PREMIUM_SOURCE = 147
+    RULE_FUNDING_FORMULA = 148
+    RULE_FUNDING_CHANGE_CAP = 149
+    RULE_FUNDING_CAP_MARGIN = 150
+    RULE_FUNDING_CHANGE_MARGIN = 151
+    RULE_IMPACT_MARGIN = 152
+    RULE_FUNDING_PRICE = 153
+    RULE_FUNDING_OFFSET = 154
+    RULE_FUNDING_CAPPED_INTERVAL = 155
+    RULE_FUNDING_QUIET_INTERVAL = 156
+    RULE_FUNDING_QUIET_CYCLES = 157
+    RULE_FUNDING_QUIET_RATE = 158
+    RULE_PREMIUM_PERIOD = 159
+    RULE_INTEREST_RATE = 160
+    RULE_FUNDING_INNER = 161
+    RULE_FUNDING_CAP = 162
+    RULE_IMPACT_NOTIONAL = 163
     RULE_FUND_TRIGGER = 50
     RULE_DRAWDOWN_TRIGGER = 51
     RULE_DRAWDOWN_STOP = 52
@@ -309,6 +348,41 @@ cdef enum:
 cdef enum:
     MARK_GIVEN = 0              # SET_MARK only
     MARK_MEDIAN3 = 1            # median(P1, P2, last), spec: Binance and Bybit
+    MARK_BASIS_MEAN = 2         # index + mean basis: OKX
+    MARK_BASIS_EMA = 3          # index + exponential average of the bounded middle - index, bounded: Deribit
+    MARK_FUNDING_BASIS = 4      # index + what funding still to come is worth: BitMEX
+    MARK_ORACLE = 5             # the index itself: dYdX
+    MARK_HYPERLIQUID = 6        # median of oracle + average, own book, perpetuals elsewhere
+
+cdef enum:
+    INDEX_GIVEN = 0             # SET_INDEX only
+    INDEX_WEIGHTED_MEAN = 1
+    INDEX_WEIGHTED_MEDIAN = 2
+    INDEX_MEAN = 3              # weights aside
+
+cdef enum:
+    OUTLIER_NONE = 0
+    OUTLIER_ZERO_WEIGHT = 1     # one source beyond the band counts for nothing; several: the index is the median
+    OUTLIER_CLAMP = 2           # to the nearest edge of the band
+    OUTLIER_EXCLUDE = 3         # out beyond the band; back after a time within a narrower one
+
+cdef enum:
+    AVERAGE_LINEAR_WEIGHTS = 0  # the n-th sample of an interval weighs n
+    AVERAGE_EQUAL = 1
+
+cdef enum:
+    PREMIUM_IMPACT = 0          # of impact prices against the index
+    PREMIUM_MARK = 1            # (mark - index) / index
+    PREMIUM_FAIR_BASIS = 2      # of impact prices against the mark, and the mark's own basis
+
+cdef enum:
+    FORMULA_SCALED = 0          # (P + clamp(I - P)) * interval / 8 h, capped
+    FORMULA_PLAIN = 1           # P + clamp(I - P), capped: the rate of the interval
+    FORMULA_DAMPER = 2          # max(d, P) + min(-d, P), capped, per 8 h
+
+cdef enum:
+    FUNDING_AT_MARK = 0         # price at which a payment's notional is taken
+    FUNDING_AT_INDEX = 1
 
 cdef enum:
     REDUCE_NONE = 0             # straight to takeover

@@ -72,6 +72,7 @@ class Kind(IntEnum):
     SET_FUNDING = 22
     SET_SHOCK = 23
     SET_ACCOUNT = 24
+    SET_SOURCE = 28
 
 class EventKind(IntEnum):
     REJECTED = 1
@@ -110,6 +111,9 @@ class EventKind(IntEnum):
     ACCOUNT = 34
     LEGS_NETTED = 44
     ADL_FEE = 58
+    SOURCE = 46
+    INDEX_LOST = 47
+    FUNDING_INTERVAL = 48
     FUND_TRIGGER = 54
     WITHDRAW_GATE = 55
 
@@ -191,6 +195,40 @@ class Rule(IntEnum):
     CURE_START = 48
     LIQUIDATOR_FEE = 49
     CLIP_LOTS = 110
+    INDEX_METHOD = 130
+    INDEX_PERIOD = 131
+    OUTLIER_RULE = 132
+    OUTLIER_BAND = 133
+    OUTLIER_RETURN_BAND = 134
+    OUTLIER_RETURN = 135
+    SOURCE_STALE = 136
+    SOURCES_FEW = 137
+    LAST_PRICE_PROTECTION = 138
+    MARK_EMA = 139
+    MARK_FALLBACK = 140
+    MARK_BOUND_UP = 141
+    MARK_BOUND_DOWN = 142
+    MARK_MID_BOUND = 143
+    MARK_STEP = 144
+    MARK_UNIT = 145
+    PREMIUM_AVERAGE = 146
+    PREMIUM_SOURCE = 147
+    FUNDING_FORMULA = 148
+    FUNDING_CHANGE_CAP = 149
+    FUNDING_CAP_MARGIN = 150
+    FUNDING_CHANGE_MARGIN = 151
+    IMPACT_MARGIN = 152
+    FUNDING_PRICE = 153
+    FUNDING_OFFSET = 154
+    FUNDING_CAPPED_INTERVAL = 155
+    FUNDING_QUIET_INTERVAL = 156
+    FUNDING_QUIET_CYCLES = 157
+    FUNDING_QUIET_RATE = 158
+    PREMIUM_PERIOD = 159
+    INTEREST_RATE = 160
+    FUNDING_INNER = 161
+    FUNDING_CAP = 162
+    IMPACT_NOTIONAL = 163
     FUND_TRIGGER = 50
     DRAWDOWN_TRIGGER = 51
     DRAWDOWN_STOP = 52
@@ -206,6 +244,41 @@ class Rule(IntEnum):
 class MarkMethod(IntEnum):
     GIVEN = 0
     MEDIAN3 = 1
+    BASIS_MEAN = 2
+    BASIS_EMA = 3
+    FUNDING_BASIS = 4
+    ORACLE = 5
+    HYPERLIQUID = 6
+
+class IndexMethod(IntEnum):
+    GIVEN = 0
+    WEIGHTED_MEAN = 1
+    WEIGHTED_MEDIAN = 2
+    MEAN = 3
+
+class OutlierRule(IntEnum):
+    NONE = 0
+    ZERO_WEIGHT = 1
+    CLAMP = 2
+    EXCLUDE = 3
+
+class PremiumAverage(IntEnum):
+    LINEAR_WEIGHTS = 0
+    EQUAL = 1
+
+class PremiumSource(IntEnum):
+    IMPACT = 0
+    MARK = 1
+    FAIR_BASIS = 2
+
+class FundingFormula(IntEnum):
+    SCALED = 0
+    PLAIN = 1
+    DAMPER = 2
+
+class FundingPrice(IntEnum):
+    MARK = 0
+    INDEX = 1
 
 class ReduceMethod(IntEnum):
     NONE = 0
@@ -335,6 +408,7 @@ class Reject(IntEnum):
     UNKNOWN_RULE = 35
     TIME_BACKWARDS = 36
     HEDGE_ONLY = 40
+    UNKNOWN_SOURCE = 43
     WITHDRAWALS_GATED = 47
     BY_USER = 101
     BY_IOC = 102

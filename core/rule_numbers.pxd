@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int64_t
 
-from .units cimport lots_t, money_t, ns_t, rate_t
+from .units cimport lots_t, money_t, ns_t, rate_t, value_t
 
 cdef struct MarketRules:
     rate_t maker_fee
@@ -33,6 +33,38 @@ cdef struct MarketRules:
     lots_t clip_lots                    # of one forced order; 0: any
     rate_t volatility                   # weight of the market when slack is shared out
     lots_t disposal_full_lots           # up to here an inventory is disposed of in one order
+    # index of constituents
+    int64_t index_method
+    ns_t index_period_ns                # 0: whenever a source arrives
+    int64_t outlier_rule
+    rate_t outlier_band
+    rate_t outlier_return_band          # EXCLUDE: back after `outlier_return_ns` within this band
+    ns_t outlier_return_ns
+    ns_t source_stale_ns                # 0: never
+    int64_t sources_few                 # fewer valid sources than this are averaged as they are, with equal weights
+    int64_t last_price_protection       # 1: no valid source: the mark is the last trade
+    # marks
+    ns_t mark_ema_ns                    # time constant
+    ns_t mark_fallback_ns               # time constant of the third input where only two exist (Hyperliquid)
+    rate_t mark_bound_up                # around the index; 0: none
+    rate_t mark_bound_down
+    rate_t mark_mid_bound               # how far behind the touch an impact price counts
+    ns_t mark_step_ns                   # time to funding is counted from multiples of this; 0: from now
+    value_t mark_unit                   # the funding basis is rounded to multiples of this; 0: as it is
+    # funding
+    int64_t premium_average
+    int64_t premium_source
+    int64_t funding_formula
+    rate_t funding_change_cap           # against the rate before; 0: none
+    rate_t funding_cap_margin           # cap as a multiple of initial - maintenance rate of the first tier; 0: funding_cap
+    rate_t funding_change_margin        # cap of the change as a multiple of that maintenance rate
+    money_t impact_margin               # impact notional as a margin at the largest leverage; 0: impact_notional
+    int64_t funding_price
+    ns_t funding_offset_ns              # stamps are multiples of the interval and this
+    ns_t funding_capped_interval_ns     # the interval after a rate at the cap; 0: as before
+    ns_t funding_quiet_interval_ns      # and after so many cycles within the quiet rate
+    int64_t funding_quiet_cycles
+    rate_t funding_quiet_rate
 
 cdef struct VenueRules:
     ns_t liquidation_period_ns

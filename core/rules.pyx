@@ -6,7 +6,7 @@
 from libc.stdint cimport int64_t
 
 from .records cimport *
-from .state cimport BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX
+from .state cimport BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, SOURCES_MAX
 from .units cimport RATE_ONE
 
 cdef enum:
@@ -18,9 +18,15 @@ cdef extern from *:
     #define PERPSIM_ANY INT64_MAX
     #define PERPSIM_MINUTE INT64_C(60000000000)
     #define PERPSIM_EIGHT_HOURS INT64_C(28800000000000)
+    #define PERPSIM_EMA_MAX INT64_C(100000000000000)            /* ns, 28 hours: a weight has 8 places more */
+    #define PERPSIM_FACTOR_MAX INT64_C(1000000000000)           /* a thousand */
+    #define PERPSIM_IMPACT_MAX (INT64_MAX / 0xFFFF)             /* times the largest leverage */
     """
     const int64_t PERIOD_MAX "PERPSIM_PERIOD_MAX"
     const int64_t ANY "PERPSIM_ANY"
+    const int64_t EMA_MAX "PERPSIM_EMA_MAX"
+    const int64_t FACTOR_MAX "PERPSIM_FACTOR_MAX"
+    const int64_t IMPACT_MAX "PERPSIM_IMPACT_MAX"
     const int64_t MINUTE "PERPSIM_MINUTE"
     const int64_t EIGHT_HOURS "PERPSIM_EIGHT_HOURS"
 
@@ -70,20 +76,49 @@ m("size_max", &of_market.size_max, 0, 1, ANY)
 m("max_orders", &of_market.max_orders, RULE_MAX_ORDERS, 0, 0xFFFF, 200)
 m("max_conditional", &of_market.max_conditional, RULE_MAX_CONDITIONAL, 0, 0xFFFF, 10)
 m("leverage_default", &of_market.leverage_default, 0, 1, 0xFFFF, 20)
-m("mark_method", &of_market.mark_method, RULE_MARK_METHOD, MARK_GIVEN, MARK_MEDIAN3)
+m("mark_method", &of_market.mark_method, RULE_MARK_METHOD, MARK_GIVEN, MARK_HYPERLIQUID)
 m("mark_period_ns", &of_market.mark_period_ns, RULE_MARK_PERIOD, 0, PERIOD_MAX)
 m("basis_samples", &of_market.basis_samples, RULE_BASIS_SAMPLES, 0, BASIS_SAMPLES_MAX)
 m("funding_interval_ns", &of_market.funding_interval_ns, RULE_FUNDING_INTERVAL, 0, PERIOD_MAX)
-m("premium_period_ns", &of_market.premium_period_ns, 0, 0, PERIOD_MAX)
-m("interest_rate", &of_market.interest_rate, 0, -ANY, ANY)
-m("funding_inner", &of_market.funding_inner, 0, 0, ANY)
-m("funding_cap", &of_market.funding_cap, 0, 0, ANY)
-m("impact_notional", &of_market.impact_notional, 0, 0, ANY)
+m("premium_period_ns", &of_market.premium_period_ns, RULE_PREMIUM_PERIOD, 0, PERIOD_MAX)
+m("interest_rate", &of_market.interest_rate, RULE_INTEREST_RATE, -FACTOR_MAX, FACTOR_MAX)
+m("funding_inner", &of_market.funding_inner, RULE_FUNDING_INNER, 0, FACTOR_MAX)
+m("funding_cap", &of_market.funding_cap, RULE_FUNDING_CAP, 0, FACTOR_MAX)
+m("impact_notional", &of_market.impact_notional, RULE_IMPACT_NOTIONAL, 0, ANY)
 m("hedge_allowed", &of_market.hedge_allowed, 0, 0, 1, 1)
 m("order_maintenance", &of_market.order_maintenance, RULE_ORDER_MAINTENANCE, 0, 1)
 m("clip_lots", &of_market.clip_lots, RULE_CLIP_LOTS, 0, ANY)
 m("volatility", &of_market.volatility, 0, 0, ANY, RATE_ONE)
 m("disposal_full_lots", &of_market.disposal_full_lots, 0, 0, ANY)
+m("index_method", &of_market.index_method, RULE_INDEX_METHOD, INDEX_GIVEN, INDEX_MEAN)
+m("index_period_ns", &of_market.index_period_ns, RULE_INDEX_PERIOD, 0, PERIOD_MAX)
+m("outlier_rule", &of_market.outlier_rule, RULE_OUTLIER_RULE, OUTLIER_NONE, OUTLIER_EXCLUDE)
+m("outlier_band", &of_market.outlier_band, RULE_OUTLIER_BAND, 0, RATE_ONE)
+m("outlier_return_band", &of_market.outlier_return_band, RULE_OUTLIER_RETURN_BAND, 0, RATE_ONE)
+m("outlier_return_ns", &of_market.outlier_return_ns, RULE_OUTLIER_RETURN, 0, PERIOD_MAX)
+m("source_stale_ns", &of_market.source_stale_ns, RULE_SOURCE_STALE, 0, PERIOD_MAX)
+m("sources_few", &of_market.sources_few, RULE_SOURCES_FEW, 0, SOURCES_MAX)
+m("last_price_protection", &of_market.last_price_protection, RULE_LAST_PRICE_PROTECTION, 0, 1)
+m("mark_ema_ns", &of_market.mark_ema_ns, RULE_MARK_EMA, 0, EMA_MAX)
+m("mark_fallback_ns", &of_market.mark_fallback_ns, RULE_MARK_FALLBACK, 0, EMA_MAX)
+m("mark_bound_up", &of_market.mark_bound_up, RULE_MARK_BOUND_UP, 0, RATE_ONE)
+m("mark_bound_down", &of_market.mark_bound_down, RULE_MARK_BOUND_DOWN, 0, RATE_ONE)
+m("mark_mid_bound", &of_market.mark_mid_bound, RULE_MARK_MID_BOUND, 0, RATE_ONE)
+m("mark_step_ns", &of_market.mark_step_ns, RULE_MARK_STEP, 0, PERIOD_MAX)
+m("mark_unit", &of_market.mark_unit, RULE_MARK_UNIT, 0, FACTOR_MAX)
+m("premium_average", &of_market.premium_average, RULE_PREMIUM_AVERAGE, AVERAGE_LINEAR_WEIGHTS, AVERAGE_EQUAL)
+m("premium_source", &of_market.premium_source, RULE_PREMIUM_SOURCE, PREMIUM_IMPACT, PREMIUM_FAIR_BASIS)
+m("funding_formula", &of_market.funding_formula, RULE_FUNDING_FORMULA, FORMULA_SCALED, FORMULA_DAMPER)
+m("funding_change_cap", &of_market.funding_change_cap, RULE_FUNDING_CHANGE_CAP, 0, FACTOR_MAX)
+m("funding_cap_margin", &of_market.funding_cap_margin, RULE_FUNDING_CAP_MARGIN, 0, FACTOR_MAX)
+m("funding_change_margin", &of_market.funding_change_margin, RULE_FUNDING_CHANGE_MARGIN, 0, FACTOR_MAX)
+m("impact_margin", &of_market.impact_margin, RULE_IMPACT_MARGIN, 0, IMPACT_MAX)
+m("funding_price", &of_market.funding_price, RULE_FUNDING_PRICE, FUNDING_AT_MARK, FUNDING_AT_INDEX)
+m("funding_offset_ns", &of_market.funding_offset_ns, RULE_FUNDING_OFFSET, 0, PERIOD_MAX)
+m("funding_capped_interval_ns", &of_market.funding_capped_interval_ns, RULE_FUNDING_CAPPED_INTERVAL, 0, PERIOD_MAX)
+m("funding_quiet_interval_ns", &of_market.funding_quiet_interval_ns, RULE_FUNDING_QUIET_INTERVAL, 0, PERIOD_MAX)
+m("funding_quiet_cycles", &of_market.funding_quiet_cycles, RULE_FUNDING_QUIET_CYCLES, 0, 0xFFFF)
+m("funding_quiet_rate", &of_market.funding_quiet_rate, RULE_FUNDING_QUIET_RATE, 0, FACTOR_MAX)
 
 v("liquidation_period_ns", &of_venue.liquidation_period_ns, RULE_LIQUIDATION_PERIOD, 0, ANY)
 v("liquidation_delay_ns", &of_venue.liquidation_delay_ns, RULE_LIQUIDATION_DELAY, 0, ANY)

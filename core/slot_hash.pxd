@@ -13,10 +13,11 @@ from .ladder cimport NONE, ladder_get
 from .records cimport FLAG_TRAILING
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, STATE_WAITING, TIMER_LIQUIDATION, FundSamples, Level, Market, Order, Position, State, Timer,
+    BASIS_SAMPLES_MAX, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, FundSamples, Level, Market, Order, Position, Source,
+    State, Timer,
     Trigger, Wallet, WorldLevel,
 )
-from .units cimport mix64
+from .units cimport high_word, low_word, mix64
 
 cdef enum:                              # where each kind of record starts from
     OF_WALLET = 1
@@ -124,6 +125,14 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.basis_count, m.basis_next)
     h = fold_words(h, &s.basis[m.id * BASIS_SAMPLES_MAX], m.basis_count)
     h = fold(h, m.premium_count, m.premium_weighted)
+    h = fold(h, m.premium_next_ns, m.index_next_ns)
+    h = fold(h, m.quiet_cycles, m.index_lost)
+    h = fold(h, high_word(m.basis_ema), <int64_t>low_word(m.basis_ema))
+    h = fold(h, high_word(m.local_ema), <int64_t>low_word(m.local_ema))
+    h = fold(h, m.basis_ema_weight, m.local_ema_weight)
+    h = fold(h, m.basis_ema_ns, m.local_ema_ns)
+    h = fold_words(
+        h, <int64_t *>&s.sources[<int64_t>m.id * SOURCES_MAX], (m.sources_count + m.perps_count) * sizeof(Source) / 8)
     h = fold(h, m.mark_lowest, m.mark_highest)
     h = fold(h, m.basis_gap_worst_e9, m.tape_unfilled_lots)
     return fold(fold(h, m.liquidated_long_lots, m.liquidated_short_lots), m.fund_result, 0)

@@ -14,8 +14,9 @@ from libc.string cimport memcpy, memset
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder, Page
 from .state cimport (
-    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account,
-    FundSamples, IdMap, Level, Market, Order, Position, State, Tier, Timer, Trigger, Wallet, WorldLevel, state_free,
+    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, SOURCES_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED,
+    Account, FundSamples, IdMap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger, Wallet, WorldLevel,
+    state_free,
 )
 from .units cimport large_pages
 
@@ -29,8 +30,9 @@ HEAD = struct.Struct("<8sIIQI")
 
 cdef int schema_number() except -1:
     sizes = struct.pack(                # in the byte order of the machine, as the records are
-        "=12I", sizeof(State), sizeof(Market), sizeof(Account), sizeof(Wallet), sizeof(Position), sizeof(Order),
-        sizeof(Trigger), sizeof(Level), sizeof(WorldLevel), sizeof(Timer), sizeof(Tier), sizeof(Ladder))
+        "=13I", sizeof(State), sizeof(Market), sizeof(Account), sizeof(Wallet), sizeof(Position), sizeof(Order),
+        sizeof(Trigger), sizeof(Level), sizeof(WorldLevel), sizeof(Timer), sizeof(Tier), sizeof(Ladder),
+        sizeof(Source))
     return zlib.crc32(sizes) & 0x7FFFFFFF
 
 
@@ -113,6 +115,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(&image, sizeof(State)), piece(<char *>markets, len(markets)),
         piece(s.tiers, s.tiers_count * sizeof(Tier)),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
+        piece(s.sources, <int64_t>s.markets_count * SOURCES_MAX * sizeof(Source)),
         piece(s.accounts, s.accounts_count * sizeof(Account)),
         piece(<char *>wallets, len(wallets)),
         piece(s.positions, s.positions_count * sizeof(Position)), piece(s.orders, s.orders_count * sizeof(Order)),
@@ -256,6 +259,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.markets = take_markets(cursor, made)
     fresh.tiers = <Tier *>cursor.take(saved.tiers_count * sizeof(Tier))
     fresh.basis = <int64_t *>cursor.take(<int64_t>saved.markets_count * BASIS_SAMPLES_MAX * 8)
+    fresh.sources = <Source *>cursor.take(<int64_t>saved.markets_count * SOURCES_MAX * sizeof(Source))
     fresh.accounts = <Account *>cursor.take(accounts * sizeof(Account))
     fresh.wallets = <Wallet *>cursor.take(accounts * saved.assets_count * sizeof(Wallet))
     fresh.positions = <Position *>cursor.take(saved.positions_count * sizeof(Position))
@@ -286,6 +290,7 @@ cdef int forget_pools(State *s) except -1:
     s.tiers = NULL
     s.basis = NULL
     s.fund_samples = NULL
+    s.sources = NULL
     s.accounts = NULL
     s.wallets = NULL
     s.positions, s.positions_capacity = NULL, s.positions_count
@@ -459,7 +464,8 @@ cdef bint market_leads(State *s, Market *m) noexcept nogil:
             and leads(m.trailing_tail, s.orders_count) and 0 <= m.world_position < s.positions_count
             and 0 <= m.fund_position < s.positions_count and m.tier_first >= 0 and m.tier_count > 0
             and m.tier_first + m.tier_count <= s.tiers_count and 0 <= m.basis_count <= BASIS_SAMPLES_MAX
-            and 0 <= m.basis_next < BASIS_SAMPLES_MAX)
+            and 0 <= m.basis_next < BASIS_SAMPLES_MAX and 0 <= m.sources_count <= SOURCES_MAX
+            and 0 <= m.perps_count <= SOURCES_MAX - m.sources_count)
 
 
 cdef int check_links(State *s) except -1:

@@ -46,6 +46,7 @@ cdef enum:
 cdef enum:
     BASIS_SAMPLES_MAX = 512
     FUND_SAMPLES_MAX = 512
+    SOURCES_MAX = 32            # constituents of an index and external perpetuals, of one market
 
 cdef extern from *:
     """
@@ -113,6 +114,13 @@ cdef struct Tier:                       # marginal bracket: maintenance(V) = cei
     money_t deduction
     int64_t leverage_max
 
+cdef struct Source:                     # a constituent of the index, or the mid of a perpetual elsewhere
+    int64_t weight
+    value_t price                       # 0: none yet, or lost
+    ns_t time_ns                        # of that price
+    ns_t inside_ns                      # left out: since when it is within the band of return again; 0: it is not
+    int64_t left_out                    # EXCLUDE: 1 from leaving the outer band until it has returned
+
 cdef struct Market:
     MarketRules rules
     # contract
@@ -145,8 +153,13 @@ cdef struct Market:
     rate_t funding_rate
     ns_t funding_next_ns
     ns_t mark_next_ns                   # 0: no mark timer runs
+    ns_t index_next_ns                  # likewise of the index and of premium samples
+    ns_t premium_next_ns
     uint8_t mark_changed                # in the open mark group
     uint8_t snapshot_open
+    uint8_t index_lost                  # no valid source was left when the index was last computed
+    int32_t sources_count               # of the index
+    int32_t perps_count                 # external perpetuals, numbered after them
     # books
     BookSide sides[2]
     uint32_t depth_epoch
@@ -173,9 +186,17 @@ cdef struct Market:
     int64_t basis_count
     int64_t basis_next
     int64_t basis_sum
+    # exponential averages: of what the mark stands off the index, and of the book's own price
+    i128 basis_ema                      # 32 binary places behind 1e-8
+    i128 local_ema
+    int64_t basis_ema_weight            # ns with 8 binary places; 0: no sample yet
+    int64_t local_ema_weight
+    ns_t basis_ema_ns                   # of the last sample
+    ns_t local_ema_ns
     # premium index of the running funding interval
     int64_t premium_count
     int64_t premium_weighted
+    int64_t quiet_cycles                # funding stamps in a row within the quiet rate
     # statistics that an outcome asks for
     value_t mark_lowest
     value_t mark_highest
@@ -270,6 +291,7 @@ cdef struct State:
     FundSamples *fund_samples           # a market each, then a fund and asset each; none until a trigger needs them
     int32_t fund_samples_count
     ns_t fund_next_ns                   # when they are taken next; 0: no timer runs
+    Source *sources                     # [market][SOURCES_MAX]
     Account *accounts
     Wallet *wallets                     # [account][asset]
     Position *positions

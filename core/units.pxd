@@ -112,6 +112,20 @@ cdef extern from *:
         if (a > INT64_MAX || a < INT64_MIN) { *overflow = 1; return 0; }
         return (int64_t)a;
     }
+    static inline perpsim_i128 perpsim_wide_abs(perpsim_i128 a) { return a < 0 ? -a : a; }
+    static inline perpsim_i128 perpsim_wide_div_floor(perpsim_i128 a, int64_t b) {
+        perpsim_i128 q = a / b;
+        return q - ((a % b != 0) && ((a < 0) != (b < 0)));
+    }
+    /* floor(a * b / c) for a, b >= 0 and c > 0 */
+    static inline perpsim_i128 perpsim_wide_mul_div(perpsim_i128 a, int64_t b, int64_t c, int *overflow) {
+        perpsim_i128 whole, part = (a % c) * b / c;
+        if (__builtin_mul_overflow(a / c, (perpsim_i128)b, &whole) || __builtin_add_overflow(whole, part, &whole)) {
+            *overflow = 1;
+            return 0;
+        }
+        return whole;
+    }
     static inline int64_t perpsim_high(perpsim_i128 a) { return (int64_t)(a >> 64); }
     static inline uint64_t perpsim_low(perpsim_i128 a) { return (uint64_t)a; }
     /* full 64x64 product folded, the mixing step of the digest and of the hash indexes */
@@ -134,6 +148,9 @@ cdef extern from *:
     int64_t by_side "perpsim_by_side"(int64_t side, int64_t x) noexcept nogil
     i128 wide_mul "perpsim_wide"(int64_t a, int64_t b) noexcept nogil
     int64_t narrow "perpsim_narrow"(i128 a, int *overflow) noexcept nogil
+    i128 wide_abs "perpsim_wide_abs"(i128 a) noexcept nogil
+    i128 wide_div_floor "perpsim_wide_div_floor"(i128 a, int64_t b) noexcept nogil
+    i128 wide_mul_div "perpsim_wide_mul_div"(i128 a, int64_t b, int64_t c, int *overflow) noexcept nogil
     int64_t high_word "perpsim_high"(i128 a) noexcept nogil
     uint64_t low_word "perpsim_low"(i128 a) noexcept nogil
     uint64_t mix64 "perpsim_mix"(uint64_t a, uint64_t b) noexcept nogil

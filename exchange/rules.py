@@ -19,10 +19,16 @@ from perpsim.core import (
     AdlPolicy,
     AdlPrice,
     CrossOrder,
+    FundingFormula,
+    FundingPrice,
     FundTrigger,
     FundUnwind,
+    IndexMethod,
     LiquidationFee,
     MarkMethod,
+    OutlierRule,
+    PremiumAverage,
+    PremiumSource,
     QueueModel,
     ReduceLimit,
     ReduceMethod,
@@ -84,6 +90,37 @@ class MarketSpec:
     clip_lots: int = 0
     volatility: int = RATE_ONE
     disposal_full_lots: int = 0
+    index_method: int = IndexMethod.GIVEN
+    index_period_ns: int = 0
+    outlier_rule: int = OutlierRule.NONE
+    outlier_band: int = 0
+    outlier_return_band: int = 0
+    outlier_return_ns: int = 0
+    source_stale_ns: int = 0
+    sources_few: int = 0
+    last_price_protection: int = 0
+    mark_ema_ns: int = 0
+    mark_fallback_ns: int = 0
+    mark_bound_up: int = 0
+    mark_bound_down: int = 0
+    mark_mid_bound: int = 0
+    mark_step_ns: int = 0
+    mark_unit: int = 0
+    premium_average: int = PremiumAverage.LINEAR_WEIGHTS
+    premium_source: int = PremiumSource.IMPACT
+    funding_formula: int = FundingFormula.SCALED
+    funding_change_cap: int = 0
+    funding_cap_margin: int = 0
+    funding_change_margin: int = 0
+    impact_margin: int = 0
+    funding_price: int = FundingPrice.MARK
+    funding_offset_ns: int = 0
+    funding_capped_interval_ns: int = 0
+    funding_quiet_interval_ns: int = 0
+    funding_quiet_cycles: int = 0
+    funding_quiet_rate: int = 0
+    sources: tuple[int, ...] = ()  # weights of the index's constituents
+    perp_sources: tuple[int, ...] = ()  # of the mids of perpetuals elsewhere, numbered after them
 
     @property
     def tick(self) -> Fraction:
@@ -205,6 +242,12 @@ ENUMS = {
     "mark_method": MarkMethod,
     "queue_model": QueueModel,
     "tape_walk": TapeWalk,
+    "index_method": IndexMethod,
+    "outlier_rule": OutlierRule,
+    "premium_average": PremiumAverage,
+    "premium_source": PremiumSource,
+    "funding_formula": FundingFormula,
+    "funding_price": FundingPrice,
 }
 RATES = {
     "maker_fee", "taker_fee", "liquidation_fee", "band_up", "band_down", "market_bound", "trigger_protect",
@@ -227,6 +270,17 @@ COUNTS = {
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
     "close_rest", "clip_lots", "band_outward", "disposal_full_lots",
 }  # fmt: skip
+# Of index, marks and funding.
+RATES |= {
+    "outlier_band", "outlier_return_band", "mark_bound_up", "mark_bound_down", "mark_mid_bound", "funding_change_cap",
+    "funding_cap_margin", "funding_change_margin", "funding_quiet_rate",
+}  # fmt: skip
+MONEY |= {"mark_unit", "impact_margin"}
+SECONDS |= {
+    "index_period", "outlier_return", "source_stale", "mark_ema", "mark_fallback", "mark_step", "funding_offset",
+    "funding_capped_interval", "funding_quiet_interval",
+}  # fmt: skip
+COUNTS |= {"sources_few", "last_price_protection", "funding_quiet_cycles"}
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:
@@ -290,5 +344,11 @@ def parse_tiers(rows: list[list[Any]]) -> tuple[Tier, ...]:
     return tuple(tiers)
 
 
+def parse_weights(stated: Any) -> tuple[int, ...]:
+    """Weights of sources, as a list or as a table name -> weight, in the order of their numbers; integers of 1e-9."""
+    values = stated.values() if isinstance(stated, dict) else stated
+    return tuple(rate(weight, f"weight of source {number}") for number, weight in enumerate(values))
+
+
 # Rules that are more than one number: key -> parser of what TOML gives.
-TABLES: dict[str, Callable[[Any], Any]] = {"tiers": parse_tiers}
+TABLES: dict[str, Callable[[Any], Any]] = {"tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights}

@@ -11,10 +11,16 @@ from model.wire import (
     AdlPolicy,
     AdlPrice,
     CrossOrder,
+    FundingFormula,
+    FundingPrice,
     FundTrigger,
     FundUnwind,
+    IndexMethod,
     LiquidationFee,
     MarkMethod,
+    OutlierRule,
+    PremiumAverage,
+    PremiumSource,
     QueueModel,
     ReduceLimit,
     ReduceMethod,
@@ -74,6 +80,39 @@ COMPUTED = {
     "mark_method": MarkMethod.MEDIAN3, "mark_period_ns": SECOND, "basis_samples": 5, "funding_interval_ns": 60 * SECOND,
     "premium_period_ns": 5 * SECOND, "interest_rate": 100_000, "funding_inner": 500_000, "funding_cap": 20_000_000,
     "impact_notional": 50 * VALUE_ONE,
+}  # fmt: skip
+OF_SOURCES = {
+    "sources": (300_000_000, 200_000_000, 150_000_000, 50_000_000), "index_method": IndexMethod.WEIGHTED_MEAN,
+    "source_stale_ns": 10 * SECOND, "outlier_band": 30_000_000,
+}  # fmt: skip
+BINANCE_PRICES = COMPUTED | OF_SOURCES | {
+    "index_period_ns": SECOND, "outlier_rule": OutlierRule.ZERO_WEIGHT, "last_price_protection": 1,
+    "impact_margin": 2 * VALUE_ONE, "funding_capped_interval_ns": 15 * SECOND, "funding_quiet_interval_ns": 45 * SECOND,
+    "funding_quiet_cycles": 2, "funding_quiet_rate": 400, "funding_cap": 2_000, "funding_offset_ns": 7 * SECOND,
+}  # fmt: skip
+OKX_PRICES = COMPUTED | OF_SOURCES | {
+    "outlier_rule": OutlierRule.CLAMP, "outlier_band": 20_000_000, "sources_few": 3,
+    "mark_method": MarkMethod.BASIS_MEAN, "funding_formula": FundingFormula.PLAIN,
+}  # fmt: skip
+BITMEX_PRICES = COMPUTED | OF_SOURCES | {
+    "index_method": IndexMethod.MEAN, "outlier_rule": OutlierRule.EXCLUDE, "outlier_return_band": 5_000_000,
+    "outlier_return_ns": 3 * SECOND, "mark_method": MarkMethod.FUNDING_BASIS, "mark_step_ns": 10 * SECOND,
+    "mark_unit": 1_000_000, "premium_source": PremiumSource.FAIR_BASIS, "premium_average": PremiumAverage.EQUAL,
+    "funding_formula": FundingFormula.PLAIN, "funding_cap_margin": 750_000_000, "funding_change_margin": 750_000_000,
+}  # fmt: skip
+DERIBIT_PRICES = COMPUTED | {
+    "mark_method": MarkMethod.BASIS_EMA, "mark_ema_ns": 15 * SECOND, "mark_bound_up": 15_000_000,
+    "mark_bound_down": 10_000_000, "mark_mid_bound": 1_000_000, "premium_source": PremiumSource.MARK,
+    "premium_average": PremiumAverage.EQUAL, "funding_formula": FundingFormula.DAMPER, "funding_inner": 250_000,
+}  # fmt: skip
+DYDX_PRICES = COMPUTED | OF_SOURCES | {
+    "index_method": IndexMethod.WEIGHTED_MEDIAN, "mark_method": MarkMethod.ORACLE, "mark_period_ns": 0,
+    "premium_average": PremiumAverage.EQUAL, "funding_cap_margin": 6_000_000_000, "funding_price": FundingPrice.INDEX,
+}  # fmt: skip
+HYPERLIQUID_PRICES = COMPUTED | OF_SOURCES | {
+    "perp_sources": (3, 2, 2, 1, 1), "index_method": IndexMethod.WEIGHTED_MEDIAN, "index_period_ns": 3 * SECOND,
+    "mark_method": MarkMethod.HYPERLIQUID, "mark_period_ns": 3 * SECOND, "mark_ema_ns": 150 * SECOND,
+    "mark_fallback_ns": 30 * SECOND, "funding_interval_ns": 20 * SECOND, "funding_price": FundingPrice.INDEX,
 }  # fmt: skip
 VAST = MARKET | {  # notionals up to the engine's limit of 2^62 units; products of two of its numbers need 128 bits
     "tick_value": 1, "lot_numerator": 512, "lot_denominator": 1, "price_max": 2**26 - 1, "position_max": 2**26 - 1,
@@ -237,5 +276,13 @@ SETTINGS = [
         }, [MARKET, COARSE], weights={"jump": 2, "mark": 2, "tick": 3, "rule": 0, "seed": 4},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
+    Setting(
+        "sources", VENUE, [MARKET | BINANCE_PRICES, MARKET | OKX_PRICES, COARSE | BITMEX_PRICES],
+        weights={"index": 1, "source": 12, "tick": 4, "mark": 0.1},
+    ),
+    Setting(
+        "oracles", VENUE, [MARKET | DERIBIT_PRICES, COARSE | DYDX_PRICES, MARKET | HYPERLIQUID_PRICES],
+        weights={"index": 4, "source": 8, "tick": 4, "mark": 0.1, "depth": 2},
+    ),
 ]  # fmt: skip
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -9,6 +9,22 @@ from model.state import Market
 from model.wire import BUY, RATE_ONE, SELL, VALUE_ONE, Flag, Kind, MarketState, Rule, TapeOrder
 from stream_settings import SECOND
 
+PRICE_RULE_VALUES = {
+    Rule.INDEX_METHOD: (1, 2, 3, 4), Rule.INDEX_PERIOD: (0, SECOND, -1), Rule.OUTLIER_RULE: (0, 1, 2, 3, 4),
+    Rule.OUTLIER_BAND: (10_000_000, 50_000_000, -1), Rule.OUTLIER_RETURN_BAND: (5_000_000, RATE_ONE + 1),
+    Rule.OUTLIER_RETURN: (0, 2 * SECOND), Rule.SOURCE_STALE: (0, 5 * SECOND, 30 * SECOND), Rule.SOURCES_FEW: (0, 3, 33),
+    Rule.LAST_PRICE_PROTECTION: (0, 1, 2), Rule.MARK_EMA: (0, 20 * SECOND, 10**14 + 1), Rule.MARK_FALLBACK: (0, SECOND),
+    Rule.MARK_BOUND_UP: (0, 10_000_000), Rule.MARK_BOUND_DOWN: (0, 10_000_000, -1), Rule.MARK_MID_BOUND: (0, 2_000_000),
+    Rule.MARK_STEP: (0, 5 * SECOND), Rule.MARK_UNIT: (0, 3, 10**12 + 1), Rule.PREMIUM_AVERAGE: (0, 1, 2),
+    Rule.PREMIUM_SOURCE: (0, 1, 2, 3), Rule.FUNDING_FORMULA: (0, 1, 2, 3), Rule.FUNDING_CHANGE_CAP: (0, 500, -1),
+    Rule.FUNDING_CAP_MARGIN: (0, 500_000_000, -1), Rule.FUNDING_CHANGE_MARGIN: (0, 100_000_000, -1),
+    Rule.IMPACT_MARGIN: (0, VALUE_ONE, 2**62), Rule.FUNDING_PRICE: (0, 1, 2), Rule.FUNDING_OFFSET: (0, 11 * SECOND),
+    Rule.FUNDING_CAPPED_INTERVAL: (0, 10 * SECOND), Rule.FUNDING_QUIET_INTERVAL: (0, 60 * SECOND),
+    Rule.FUNDING_QUIET_CYCLES: (0, 1, 0x10000), Rule.FUNDING_QUIET_RATE: (0, 10_000_000, -1),
+    Rule.PREMIUM_PERIOD: (0, 3 * SECOND, -1), Rule.INTEREST_RATE: (0, 100_000, 10**12 + 1),
+    Rule.FUNDING_INNER: (0, 500_000, -1), Rule.FUNDING_CAP: (0, 20_000_000, -1),
+    Rule.IMPACT_NOTIONAL: (0, 50 * VALUE_ONE, -1),
+}  # fmt: skip
 RULE_VALUES = {
     Rule.MAKER_FEE: (-100_000, 0, 200_000, 200_000, 1 - RATE_ONE, -RATE_ONE, RATE_ONE),
     Rule.TAKER_FEE: (0, 500_000, 500_000, -1, RATE_ONE - 1, RATE_ONE),
@@ -16,7 +32,7 @@ RULE_VALUES = {
     Rule.BAND_UP: (0, 1_050_000_000, 1_200_000_000, -1), Rule.BAND_DOWN: (0, 950_000_000, 800_000_000, RATE_ONE + 1),
     Rule.MARKET_BOUND: (0, 10_000_000, 50_000_000, -1, RATE_ONE), Rule.MIN_NOTIONAL: (0, 5 * VALUE_ONE, -1),
     Rule.MAX_ORDERS: (3, 8, 0xFFFF, 0x10000), Rule.MAX_CONDITIONAL: (0, 4, -1), Rule.FUNDING_INTERVAL: (0, 30 * SECOND),
-    Rule.MARK_METHOD: (0, 0, 2), Rule.LIQUIDATION_PERIOD: (0, SECOND, -1), Rule.LIQUIDATION_DELAY: (0, SECOND, -1),
+    Rule.MARK_METHOD: (0, 0, 7), Rule.LIQUIDATION_PERIOD: (0, SECOND, -1), Rule.LIQUIDATION_DELAY: (0, SECOND, -1),
     Rule.REDUCE_METHOD: (*range(12), 12), Rule.REDUCE_LIMIT: (0, 1, 2, 3, 4, 5, 6),
     Rule.REDUCE_SLICE: (100_000_000, 500_000_000, RATE_ONE, RATE_ONE + 1),
     Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE, -1), Rule.FUND_UNWIND: (0, 1, 2, 3, 4),
@@ -39,7 +55,8 @@ RULE_VALUES = {
     Rule.FUND_SAMPLE_PERIOD: (0, SECOND, 3 * SECOND, 60 * SECOND), Rule.WITHDRAW_GATE: (0, 10 * SECOND, -1),
     Rule.DISPOSAL_FRACTION_MAX: (0, 300_000_000, RATE_ONE + 1), Rule.DISPOSAL_BAND: (0, 50_000_000, RATE_ONE),
     Rule.FUND_LOSS_CAP: (0, RATE_ONE // 5, RATE_ONE, -1),
-    Rule.MARK_PERIOD: (SECOND,), Rule.BASIS_SAMPLES: (5,), 15: (1,), 19: (1,), 99: (1,), 199: (1,), 0: (1,), -1: (1,),
+    Rule.MARK_PERIOD: (SECOND,), Rule.BASIS_SAMPLES: (5,), **PRICE_RULE_VALUES,
+    15: (1,), 19: (1,), 99: (1,), 199: (1,), 0: (1,), -1: (1,),
 }  # fmt: skip
 
 
@@ -102,6 +119,23 @@ class VenueWords:
         flags = self.rng.choice((0, Flag.TAPE))
         return self.group([Command(Kind.SET_INDEX, market=m.number, value=self.mark_near(m, 0.002), flags=flags)])
 
+    def source(self) -> list[Command]:
+        """Prices of some sources of a market: near each other, some far off, some lost."""
+        m = self.rng.choice([m for m in self.venue.markets if m.constituents] or self.venue.markets)
+        count = len(m.constituents)
+        moved = int(self.reference[m.number] * self.rng.uniform(0.99, 1.01))
+        self.reference[m.number] = max(400, min(12_000 * self.scale, m.price_max, moved))
+        commands = []
+        for number in self.rng.sample(range(count), self.rng.randrange(1, count + 1)) if count else [0]:
+            price = self.mark_near(m, self.rng.choice((0.001, 0.004, 0.03, 0.1)))
+            if self.rng.random() < 0.08:
+                price = self.rng.choice((0, 0, 0, -1, m.price_max * m.tick_value + 1))
+            if self.rng.random() < 0.01:
+                number = self.rng.choice((-1, count))
+            commands.append(Command(Kind.SET_SOURCE, market=m.number, aux=number, value=price))
+            commands[-1].flags = self.rng.choice((0, Flag.TAPE))
+        return self.group(commands)
+
     def funding(self) -> list[Command]:
         rate = self.rng.choice((0, 100_000, -300_000, 5_000_000, -20_000_000, 1, RATE_ONE))
         due = self.venue.time_ns + self.rng.choice((-1, 0, SECOND, SECOND, 10 * SECOND, 50 * SECOND))
@@ -111,9 +145,11 @@ class VenueWords:
         return [Command(Kind.TICK, self.venue.time_ns + self.rng.choice((1, SECOND, 3 * SECOND, 30 * SECOND)))]
 
     def rule(self) -> list[Command]:
-        rule = self.rng.choice(list(RULE_VALUES))
+        return [self.rule_command(rule) for rule in self.rng.choices(list(RULE_VALUES), k=self.rng.randrange(1, 4))]
+
+    def rule_command(self, rule: int) -> Command:
         market = self.rng.randrange(len(self.venue.markets) + 1)
-        return [Command(Kind.SET_RULE, market=market, aux=rule, value=self.rng.choice(RULE_VALUES[rule]))]
+        return Command(Kind.SET_RULE, market=market, aux=rule, value=self.rng.choice(RULE_VALUES[rule]))
 
     def state(self) -> list[Command]:
         """Mostly back to open, so that the stream goes on; a settlement is for good and therefore rare."""

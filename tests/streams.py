@@ -36,8 +36,8 @@ START_NS = 1_700_000_000 * SECOND
 WEIGHTS = {
     "limit": 30, "market": 8, "conditional": 8, "cancel": 7, "amend": 8, "cancel_all": 1, "leverage": 2, "mode": 2,
     "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2,
-    "funding": 1.5, "tick": 2, "rule": 1.2, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9, "snapshot": 1,
-    "trade": 7, "l3": 4, "shock": 0.6,
+    "source": 0, "funding": 1.5, "tick": 2, "rule": 1.2, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9,
+    "snapshot": 1, "trade": 7, "l3": 4, "shock": 0.6,
 }  # fmt: skip
 
 
@@ -51,6 +51,8 @@ class Stream(VenueWords):
         weights = {name: weight * setting.weights.get(name, 1) for name, weight in WEIGHTS.items()}
         if not setting.l3:
             weights["l3"] = 0
+        if any(m.constituents for m in self.venue.markets):
+            weights["source"] = setting.weights.get("source", 1)
         self.names, self.weights = list(weights), list(accumulate(weights.values()))
         self.reference = [
             (self.rng.choice((900, 1000, 1100)) if m.tick_value > 1 else 5_000) * self.scale for m in self.venue.markets

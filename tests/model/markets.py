@@ -1,16 +1,18 @@
 """Commands that change a market or the rulebook: states with the auction and the settlement, rules at a date."""
 
+from . import price_rules
 from .book import best_order, tidy
 from .fund import rules_fit, start_fund_timer
 from .ledger import settle_at_mark, transfer
 from .liquidation import mark_group_end
+from .marks import change_mark
 from .matching import Taker, cancel_orders_of, fill_order, forget
 from .orders import reject
-from .prices import change_mark, start_funding_timer, start_mark_timer
+from .prices import start_funding_timer, start_index_timer, start_mark_timer, start_premium_timer
 from .recorded import recorded_crossed
 from .state import Market, Order, Venue
 from .tape import trade_crossed
-from .wire import BUY, RATE_ONE, SELL, Command, EventKind, FundUnwind, MarketState, Reject, Rule
+from .wire import BUY, RATE_ONE, SELL, Command, EventKind, FundUnwind, IndexMethod, MarketState, Reject, Rule
 
 ENDED = (MarketState.SETTLING, MarketState.CLOSED)
 MARKET_RULES = {
@@ -19,7 +21,7 @@ MARKET_RULES = {
     Rule.MIN_NOTIONAL: "min_notional", Rule.MAX_ORDERS: "max_orders", Rule.MAX_CONDITIONAL: "max_conditional",
     Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method", Rule.MARK_PERIOD: "mark_period_ns",
     Rule.BASIS_SAMPLES: "basis_samples", Rule.ORDER_MAINTENANCE: "order_maintenance", Rule.CLIP_LOTS: "clip_lots",
-}  # fmt: skip
+} | price_rules.NAMES  # fmt: skip
 VENUE_RULES = {
     Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
     Rule.REDUCE_METHOD: "reduce_method", Rule.REDUCE_LIMIT: "reduce_limit", Rule.REDUCE_SLICE: "reduce_slice",
@@ -55,7 +57,7 @@ RANGES = {
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
     Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 3), Rule.ADL_POLICY: (0, 13),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
-    Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 1),
+    Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 6),
     Rule.ORDER_MAINTENANCE: (0, 1),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
     Rule.TAKEOVER: (0, 4),
@@ -74,7 +76,7 @@ RANGES = {
     Rule.FUND_TRIGGER: (0, 3), Rule.DRAWDOWN_TRIGGER: (0, RATE_ONE), Rule.DRAWDOWN_STOP: (0, RATE_ONE),
     Rule.DRAWDOWN_WINDOW: (0, 10**18), Rule.FUND_SAMPLE_PERIOD: (0, 10**18), Rule.WITHDRAW_GATE: (0, 10**18),
     Rule.DISPOSAL_FRACTION_MAX: (0, RATE_ONE), Rule.DISPOSAL_BAND: (0, RATE_ONE - 1),
-}  # fmt: skip
+} | price_rules.RANGES  # fmt: skip
 
 
 def set_market_state(v: Venue, c: Command) -> int:
@@ -183,6 +185,12 @@ def set_rule(v: Venue, c: Command) -> int:
     setattr(target, name, c.value)
     if c.aux == Rule.MARK_PERIOD:
         start_mark_timer(v, target)
+    elif c.aux == Rule.INDEX_PERIOD:
+        start_index_timer(v, target)
+    elif c.aux == Rule.PREMIUM_PERIOD:
+        start_premium_timer(v, target)
+    elif c.aux == Rule.INDEX_METHOD and c.value == IndexMethod.GIVEN:
+        target.index_lost = False
     elif c.aux == Rule.FUNDING_INTERVAL:
         start_funding_timer(v, target)
     elif c.aux == Rule.BASIS_SAMPLES:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from sortedcontainers import SortedDict, SortedList
 
+from .averages import Average
+from .price_rules import DEFAULTS
 from .wire import BUY, CROSS, EIGHT_HOURS_NS, RATE_ONE, SELL, Event, Flag, FundTrigger, Leg, MarketState
 
 RESTING, WAITING = 1, 2
@@ -105,6 +107,17 @@ class Position:
 
 
 @dataclass(eq=False, slots=True)
+class Source:
+    """A constituent of the index, or a perpetual elsewhere."""
+
+    weight: int
+    price: int = 0
+    time_ns: int = 0
+    inside_ns: int = 0
+    left_out: bool = False
+
+
+@dataclass(eq=False, slots=True)
 class Wallet:
     account: int
     asset: int
@@ -152,7 +165,7 @@ class Market:
 
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
-        for name, value in parameters.items():
+        for name, value in (DEFAULTS | parameters).items():
             if name != "tiers":
                 setattr(self, name, value)
         self.max_orders = min(self.max_orders, 0xFFFF)
@@ -172,6 +185,10 @@ class Market:
         self.waiting: list[Order] = []  # conditional orders, oldest first
         self.prints: list[int] = []  # trade prices that conditional orders were not shown yet
         self.basis: list[int] = []
+        self.constituents = [Source(weight) for weight in (*self.sources, *self.perp_sources)]
+        self.index_lost = False
+        self.basis_average, self.local_average = Average(), Average()
+        self.index_next_ns = self.premium_next_ns = self.quiet_cycles = 0
         self.premiums: list[int] = []
         self.named: set | None = None  # levels that the open snapshot has named
         self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0

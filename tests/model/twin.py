@@ -17,10 +17,12 @@ from .accounts import (
 )
 from .amend import amend
 from .fund import sample_due, start_fund_timer, unwind_due
+from .funding import change_funding, funding_due
 from .liquidation import liquidation_due, mark_group_end
 from .markets import set_market_state, set_rule
+from .marks import change_mark
 from .orders import cancel, cancel_all, expire, place, reject
-from .prices import change_funding, change_index, change_mark, funding_due, mark_due, premium_due, shocked, start_timers
+from .prices import mark_due, premium_due, set_index, set_source, shocked, start_timers
 from .recorded import tape_order
 from .state import Venue
 from .stops import fire_on_prints
@@ -33,7 +35,7 @@ WITHOUT_MARKET = {
 }  # fmt: skip
 OF_ACCOUNT = {*range(Kind.PLACE, Kind.SEED_POSITION + 1), Kind.SET_ACCOUNT}
 OF_TAPE = {Kind.TAPE_LEVEL, Kind.TAPE_TRADE, Kind.TAPE_ORDER}
-GROUPED = {Kind.TAPE_LEVEL, Kind.SET_MARK, Kind.SET_INDEX, Kind.SET_FUNDING, Kind.SET_COLLATERAL_PRICE}
+GROUPED = {Kind.TAPE_LEVEL, Kind.SET_MARK, Kind.SET_INDEX, Kind.SET_FUNDING, Kind.SET_COLLATERAL_PRICE, Kind.SET_SOURCE}
 MONEY = {Kind.DEPOSIT, Kind.WITHDRAW}
 
 
@@ -49,7 +51,8 @@ class Twin:
             Kind.MOVE_MARGIN: move_margin, Kind.SEED_POSITION: seed_position, Kind.SET_ACCOUNT: set_account,
             Kind.SET_RULE: set_rule, Kind.SET_MARKET_STATE: set_market_state, Kind.TAPE_ORDER: tape_order,
             Kind.TAPE_LEVEL: level_row, Kind.TAPE_TRADE: trade_row, Kind.SET_MARK: price_row,
-            Kind.SET_INDEX: price_row, Kind.SET_FUNDING: price_row, Kind.SET_SHOCK: shock_row,
+            Kind.SET_INDEX: price_row, Kind.SET_SOURCE: price_row, Kind.SET_FUNDING: price_row,
+            Kind.SET_SHOCK: shock_row,
             Kind.SET_COLLATERAL_PRICE: lambda v, c: reject(v, c, Reject.NOT_COLLATERAL),
             Kind.ADL_DECISION: lambda v, c: reject(v, c, Reject.NO_DECISION_PENDING),
             Kind.TICK: lambda v, c: Reject.NONE,
@@ -163,7 +166,7 @@ def fire_timer(v: Venue, timer: tuple) -> None:
 
 
 def price_row(v: Venue, c: Command) -> int:
-    """SET_MARK, SET_INDEX, SET_FUNDING: from a client, or from the tape (then moved by the shock)."""
+    """SET_MARK, SET_INDEX, SET_SOURCE, SET_FUNDING: from a client, or from the tape (then moved by the shock)."""
     m, value = v.markets[c.market], c.value
     if c.kind == Kind.SET_FUNDING:
         if not -RATE_ONE < value < RATE_ONE:
@@ -172,10 +175,14 @@ def price_row(v: Venue, c: Command) -> int:
         return Reject.NONE
     if c.flags & Flag.TAPE:
         value = shocked(m, value)
-    if not 0 < value <= m.price_max * m.tick_value:
+    if c.kind == Kind.SET_SOURCE and not 0 <= c.aux < len(m.constituents):
+        return reject(v, c, Reject.UNKNOWN_SOURCE)
+    if not (0 if c.kind == Kind.SET_SOURCE else 1) <= value <= m.price_max * m.tick_value:
         return reject(v, c, Reject.BAD_VALUE)
-    if c.kind == Kind.SET_INDEX:
-        change_index(v, m, value)
+    if c.kind == Kind.SET_SOURCE:
+        set_source(v, m, c.aux, value)
+    elif c.kind == Kind.SET_INDEX:
+        set_index(v, m, value, bool(c.flags & Flag.TAPE))
     elif not c.flags & Flag.TAPE or m.mark_method == MarkMethod.GIVEN:
         change_mark(v, m, value)
     return Reject.NONE

@@ -1,0 +1,28 @@
+"""What a notional costs against the book."""
+
+from .book import better_first
+from .numbers import ceil_div
+from .state import Market
+from .wire import BUY
+
+
+def impact_price(m: Market, side: int, notional: int) -> int | None:
+    """Average price in whole ticks at which `notional` could be taken from a side; None if it does not hold that much.
+
+    The last level gives one lot more than the rest of the notional buys. Bids are rounded down, asks up.
+    """
+    left, taken, paid = notional, 0, 0
+    for price in better_first(m.sides[side].queues, side):
+        if left <= 0:
+            break
+        if price <= 0:
+            continue
+        unit = price * m.tick_lot_money
+        for segment in m.sides[side].queues[price]:
+            if left <= 0:
+                break
+            lots = min(segment.lots, left // unit + 1)
+            taken, paid, left = taken + lots, paid + lots * price, left - lots * unit
+    if left > 0 or taken == 0:
+        return None
+    return paid // taken if side == BUY else ceil_div(paid, taken)
