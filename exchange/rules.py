@@ -351,4 +351,6 @@ def parse_weights(stated: Any) -> tuple[int, ...]:
 
 
 # Rules that are more than one number: key -> parser of what TOML gives.
-TABLES: dict[str, Callable[[Any], Any]] = {"tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights}
+TABLES: dict[str, Callable[[Any], Any]] = {
+    "tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights,
+}  # fmt: skip
