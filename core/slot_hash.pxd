@@ -14,8 +14,7 @@ from .records cimport FLAG_TRAILING
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
     BASIS_SAMPLES_MAX, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, FundSamples, Level, Market, Order, Position, Source,
-    State, Timer,
-    Trigger, Wallet, WorldLevel,
+    State, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport high_word, low_word, mix64
 
