@@ -23,6 +23,8 @@ PREFIXES = {  # enums of records.pxd and the Python enum that mirrors each
     "TAPE_ORDER": "TapeOrder", "ROW": "TapeRow", "RULE": "Rule", "MARK": "MarkMethod", "REDUCE": "ReduceMethod",
     "LIMIT": "ReduceLimit", "UNWIND": "FundUnwind", "FUND": "FundTrigger", "ADL": "AdlPolicy", "ADL_PRICE": "AdlPrice",
     "ADL_FEE": "AdlFee", "TAKEOVER": "Takeover", "FEE": "LiquidationFee",
+    "INDEX": "IndexMethod", "OUTLIER": "OutlierRule", "AVERAGE": "PremiumAverage", "PREMIUM": "PremiumSource",
+    "FORMULA": "FundingFormula", "FUNDING_AT": "FundingPrice",
     "SOCIALISE": "Socialise", "FIRST": "CrossOrder", "QUEUE": "QueueModel", "WALK": "TapeWalk",
 }  # fmt: skip
 BOUNDS = {"TIF_LAST", "STP_LAST"}  # the largest member once more
