@@ -6,11 +6,12 @@ from .book cimport NONE
 from .events cimport event_new
 from .fund_rules cimport means_of
 from .ledger cimport transfer
+from .loss_sharing cimport part_by_means
 from .margin cimport cross_equity, pnl_at
 from .records cimport *
 from .risk_unit cimport unit_event
 from .state cimport ACCOUNT_HOUSE, Position, Wallet, mark_dirty, wallet_of
-from .units cimport add_checked, max64, min64, money_t, mul_div_ceil
+from .units cimport add_checked, max64, min64, money_t
 
 
 cdef int cover_shortfall(State *s, Market *m, int32_t wallet, int32_t position, long long amount) except -1 nogil:
@@ -90,7 +91,7 @@ cdef money_t socialise(State *s, Market *m, int32_t wallet, int32_t position, mo
         p = &s.positions[slot]
         give = capacity_of(s, m, p) if p.wallet != wallet else 0
         if give:
-            part = min64(mul_div_ceil(wanted, give, total, &s.overflow), min64(give, wanted - taken))
+            part = min64(part_by_means(wanted, give, total, &s.overflow), wanted - taken)
             if part:
                 if p.mode == MODE_ISOLATED:
                     p.isolated_margin -= part

@@ -3,13 +3,13 @@
 
 from .units cimport RATE_ONE, abs64, i128, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, rate_t, wide_mul
 
-cdef inline money_t fund_delta(money_t value_at_bankruptcy, money_t value_filled) noexcept nogil:
-    """What a fund gains when a position that it took at bankruptcy value is closed; values signed like the position."""
-    return value_filled - value_at_bankruptcy
-
 cdef inline money_t means_of(money_t balance, money_t equity) noexcept nogil:
     """What a fund may give away: no money that it has not, none that it needs for losses which it carries."""
     return max64(min64(balance, equity), 0)
+
+cdef inline bint fund_empty(money_t equity) noexcept nogil:
+    """Nothing is left to bear a loss with: pool ADL (venues 13.1), over as soon as there is something."""
+    return equity <= 0
 
 cdef inline lots_t fits_loss(lots_t size, money_t loss, money_t room, int *overflow) noexcept nogil:
     """How many of `size` lots that bring a loss may be taken by one that can lose `room`; rounded down."""
@@ -26,8 +26,17 @@ cdef inline lots_t fits_notional(
     return fits_loss(abs64(lots), abs64(value), room, overflow)
 
 cdef inline bint drawdown_reached(money_t fall, money_t peak, rate_t rate) noexcept nogil:
-    """fall / peak >= rate, exactly (venues 13.1: at the trigger itself the worked example is active)."""
+    """fall / peak >= rate, exactly."""
     return wide_mul(fall, RATE_ONE) >= wide_mul(peak, rate)
+
+cdef inline bint drawdown_holds(
+    bint held, money_t fall, money_t peak, money_t balance, money_t threshold, rate_t trigger, rate_t stop
+) noexcept nogil:
+    """Whether a drawdown ADL is on, and stays on where it was `held` (venues 13.1: at the trigger itself the worked
+    example is on; it is over above the stop)."""
+    if held:
+        return drawdown_reached(fall, peak, stop)
+    return balance > threshold and drawdown_reached(fall, peak, trigger)
 
 cdef inline money_t drawdown_room(money_t fall, money_t peak, rate_t trigger, int *overflow) noexcept nogil:
     """What may still be lost until the trigger, rounded down; negative: what goes to ADL (venues 13.1)."""

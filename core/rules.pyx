@@ -214,7 +214,7 @@ cdef bint fund_rules_fit(VenueRules *rules) noexcept nogil:
         return True
     return (
         0 < rules.fund_sample_period_ns <= rules.drawdown_window_ns
-        and rules.drawdown_window_ns / rules.fund_sample_period_ns < FUND_SAMPLES_MAX
+        and rules.drawdown_window_ns / rules.fund_sample_period_ns < FUND_SAMPLES_MAX - 1
         and rules.drawdown_stop <= rules.drawdown_trigger)
 
 
@@ -226,7 +226,7 @@ cdef int set_venue_rules(VenueRules *rules, dict stated) except -1:
     if not fund_rules_fit(rules):
         raise ValueError(
             "fund_sample_period_ns must be positive and at most drawdown_window_ns, which may hold "
-            f"{FUND_SAMPLES_MAX - 1} periods; drawdown_stop may not be above drawdown_trigger")
+            f"{FUND_SAMPLES_MAX - 2} periods; drawdown_stop may not be above drawdown_trigger")
     return 0
 
 

@@ -135,9 +135,9 @@ BUGS = [
         "among losers the most leveraged comes last",
     ),
     Bug(
-        "winners-give-less", "cover.pyx",
-        "min64(mul_div_ceil(wanted, give, total, &s.overflow)",
-        "min64(mul_div_floor(wanted, give, total, &s.overflow)",
+        "winners-give-less", "loss_sharing.pxd",
+        "min64(mul_div_ceil(wanted, means, total, overflow), means)",
+        "min64(mul_div_floor(wanted, means, total, overflow), means)",
         "shares of a socialised loss are rounded down, so a unit of it is left",
     ),
     # ---- recorded liquidity ----

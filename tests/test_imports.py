@@ -24,7 +24,8 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
 # A module of the core cimports modules of the rows before its own; inside a row only what TOGETHER names.
 LAYERS = (
     ("units",),
-    ("fixed_point", "fund_rules", "ladder", "liquidation_price", "liquidation_size", "records", "rule_numbers"),
+    ("fixed_point", "fund_rules", "liquidation_price", "liquidation_size", "loss_sharing"),
+    ("ladder", "records", "rule_numbers"),
     ("order_records",),
     ("state", "idmap"),
     ("funding_rules", "index_rules", "mark_rules", "rules", "slot_hash"),
@@ -41,6 +42,7 @@ LAYERS = (
     ("liquidation",),
     ("risk",),
     ("dispatch",),
+    ("formulas_fund",),
     ("engine",),
     ("kernel", "questions"),
     ("testing",),

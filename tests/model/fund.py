@@ -32,13 +32,14 @@ def rules_fit(v: Venue, name: str, value: int) -> bool:
     if rules["fund_trigger"] not in SAMPLED:
         return True
     period, window = rules["fund_sample_period_ns"], rules["drawdown_window_ns"]
-    return 0 < period <= window and window // period < 512 and rules["drawdown_stop"] <= rules["drawdown_trigger"]
+    return 0 < period <= window and window // period < 511 and rules["drawdown_stop"] <= rules["drawdown_trigger"]
 
 
 def start_fund_timer(v: Venue) -> None:
     """Samples are gathered anew, at multiples of the period."""
     v.samples, v.closed, v.fund_next_ns = {}, {}, 0
     if v.started and v.fund_trigger in SAMPLED:
+        take_samples(v)
         v.fund_next_ns = (v.time_ns // v.fund_sample_period_ns + 1) * v.fund_sample_period_ns
         v.timer(v.fund_next_ns, FUND, None)
 
@@ -52,14 +53,18 @@ def take_sample(v: Venue, key: tuple, value: int) -> None:
     v.samples.setdefault(key, []).append((v.time_ns, value))
 
 
-def sample_due(v: Venue) -> None:
-    if v.fund_next_ns != v.time_ns:
-        return
+def take_samples(v: Venue) -> None:
     for account in range(v.fund_first, v.clearing_first):
         for asset in range(v.assets):
             take_sample(v, ("fund", account, asset), cross_equity(v.wallet(account, asset)))
     for m in v.markets:
         take_sample(v, ("market", m.number), result_of(m))
+
+
+def sample_due(v: Venue) -> None:
+    if v.fund_next_ns != v.time_ns:
+        return
+    take_samples(v)
     for m in v.markets:
         fund_closed(v, m)
     v.fund_next_ns += v.fund_sample_period_ns
