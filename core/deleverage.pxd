@@ -3,9 +3,13 @@
 from libc.stdint cimport int32_t
 
 from .state cimport Market, State
-from .units cimport abs64, lots_t, money_t, mul_div_floor
+from .units cimport abs64, lots_t, min64, money_t, mul_div_floor
 
 cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *share) except -1 nogil
+
+cdef inline lots_t next_fill(lots_t left, lots_t held) noexcept nogil:
+    """What the next of a queue gives: all it has, or what is still wanted. Neither has a sign."""
+    return min64(left, held)
 
 cdef inline money_t portion(State *s, money_t whole, lots_t part, lots_t lots) noexcept nogil:
     """whole * part / lots with lots signed alike, toward zero; all of it for the last part."""

@@ -28,6 +28,7 @@ cdef struct MarketRules:
     rate_t funding_inner                # dead band around the interest rate
     rate_t funding_cap
     money_t impact_notional
+    int64_t underlying                  # markets with the same number have the same; 0: one of its own
     int64_t hedge_allowed               # accounts in hedge mode have two legs here
     int64_t order_maintenance           # open orders ask for maintenance too
     lots_t clip_lots                    # of one forced order; 0: any

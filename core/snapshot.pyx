@@ -224,7 +224,7 @@ cdef int load_state(State *s, bytes data) except -1:
     keep_scratch(s, &fresh)
     old = s[0]
     s[0] = fresh
-    old.touched, old.events, old.fills, old.crossed, old.found, old.ranks = NULL, NULL, NULL, NULL, NULL, NULL
+    old.touched, old.events, old.fills, old.crossed, old.found, old.ranks, old.cuts = NULL, NULL, NULL, NULL, NULL, NULL, NULL
     state_free(&old)
     return 0
 
@@ -310,6 +310,7 @@ cdef int forget_pools(State *s) except -1:
     s.crossed, s.crossed_count, s.crossed_capacity = NULL, 0, 0
     s.found, s.found_count, s.found_capacity = NULL, 0, 0
     s.ranks, s.ranks_count, s.ranks_capacity, s.ranks_key, s.ranks_old = NULL, 0, 0, -1, 0
+    s.cuts, s.cuts_capacity = NULL, 0
     return 0
 
 
@@ -321,6 +322,7 @@ cdef int keep_scratch(State *s, State *fresh) except -1:
     fresh.crossed, fresh.crossed_capacity = s.crossed, s.crossed_capacity
     fresh.found, fresh.found_capacity = s.found, s.found_capacity
     fresh.ranks, fresh.ranks_capacity = s.ranks, s.ranks_capacity
+    fresh.cuts, fresh.cuts_capacity = s.cuts, s.cuts_capacity
     return 0
 
 

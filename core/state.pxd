@@ -249,6 +249,16 @@ cdef struct IdMap:                      # open addressing, linear probing, backw
     int64_t mask
     int64_t used
 
+cdef struct Cut:                        # one account of an allocation, see adl_share.pyx
+    i128 wide                           # its weight
+    int64_t weight                      # the same, cut to 64 bits
+    int64_t rest                        # of its quota
+    lots_t room                         # contracts that it can give
+    lots_t lots                         # contracts that it gives
+    lots_t base
+    int32_t position
+    int32_t account
+
 cdef struct State:
     int64_t time_ns
     int64_t sequence
@@ -348,6 +358,8 @@ cdef struct State:
     int64_t ranks_capacity
     int64_t ranks_key                   # market * 2 + side of the ranking at hand, -1: none
     uint8_t ranks_old                   # forced orders have filled since it was made
+    Cut *cuts                           # the allocation at hand
+    int64_t cuts_capacity
 
 cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds) except -1 nogil
 cdef void state_free(State *s) noexcept nogil

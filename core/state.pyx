@@ -123,6 +123,7 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.found)
     free(s.printed)
     free(s.ranks)
+    free(s.cuts)
     memset(s, 0, sizeof(State))
 
 

@@ -78,6 +78,7 @@ class MarketSpec:
     max_orders: int = 200
     max_conditional: int = 10
     leverage_default: int = 20
+    underlying: int = 0  # markets with the same number have the same underlying; 0: one of its own
     mark_method: int = MarkMethod.GIVEN
     mark_period_ns: int = 0
     basis_samples: int = 0
@@ -269,6 +270,7 @@ SECONDS = {
 COUNTS = {
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
     "close_rest", "clip_lots", "band_outward", "disposal_full_lots",
+    "underlying",
 }  # fmt: skip
 # Of index, marks and funding.
 RATES |= {

@@ -226,6 +226,13 @@ SETTINGS = [
         funds=(0, 0, 5),
     ),
     Setting(
+        "adl-hedge", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "adl_policy": AdlPolicy.HEDGE_AWARE,
+            "adl_price": AdlPrice.PREVIOUS_MARK,
+        }, [MARKET | {"underlying": 3}] * 3, accounts=16, hedge=0.2,
+        weights=NO_TAPE | {"jump": 8, "seed": 40, "deposit": 2, "rule": 0}, funds=(0,),
+    ),
+    Setting(
         "held", VENUE | {"reduce_method": ReduceMethod.TIER},
         [MARKET | {"order_maintenance": 1}, COARSE | {"order_maintenance": 1}, MARKET],
         weights=NO_TAPE | {"limit": 2, "withdraw": 5, "edge": 3, "jump": 2},

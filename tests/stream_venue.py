@@ -38,7 +38,7 @@ RULE_VALUES = {
     Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE, -1), Rule.FUND_UNWIND: (0, 1, 2, 3, 4),
     Rule.FUND_UNWIND_PERIOD: (0, SECOND), Rule.FUND_UNWIND_SLICE: (0, 500_000_000, RATE_ONE, RATE_ONE + 1),
     Rule.NET_HEDGES: (0, 1, 1, 2),
-    Rule.ADL_POLICY: (*range(14), 14), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
+    Rule.ADL_POLICY: (*range(22), 22), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
     Rule.ADL_PRICE_BAND: (0, 10_000_000, -1, RATE_ONE + 1), Rule.ADL_FEE: (0, 1, 2),
     Rule.SOCIALISE: (0, 1, 2), Rule.CROSS_ORDER: (0, 1, 2),
     Rule.ORDER_MAINTENANCE: (0, 0, 1, 2),

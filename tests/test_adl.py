@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 from adl_crash import crash, crash_setting
 from differential import Pair, as_array, check_doors
 from model import EVENT_FIELDS
-from model.wire import AdlPolicy, AdlPrice, EventKind
+from model.wire import AdlPolicy, AdlPrice, EventKind, Reject
 from perpsim.core import Engine
 from perpsim.exchange.desk import Desk
 
@@ -57,3 +58,15 @@ def test_a_desk_ends_at_the_venues_balances(price):
     assert kinds[EventKind.ADL] > 10
     rows = engine.accounts()[: setting.accounts]
     assert [desk.balance for desk in desks] == (rows["balance"] + rows["isolated"]).tolist()
+
+
+@pytest.mark.parametrize("one", [0, 1])
+def test_hedged_accounts_are_cut_last(one):
+    """With one underlying for both markets a hedge is one; contracts of it go only where nothing else is left."""
+    setting = crash_setting(adl_policy=AdlPolicy.HEDGE_AWARE)
+    markets = [market | {"underlying": one} for market in setting.markets]
+    pair = Pair(dataclasses.replace(setting, markets=markets), every=20)
+    for c in crash(pair.twin.venue, 11):
+        pair.apply(c)
+    assert pair.kinds[EventKind.ADL] > 20
+    assert (pair.reasons[Reject.BY_UNHEDGED] > 0) == bool(one)

@@ -32,6 +32,7 @@ LAYERS = (
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
     ("adl_scores",),
     ("adl", "book", "fund_trigger", "hedge", "risk_unit", "stops", "triggers"),
+    ("adl_light", "adl_share"),
     ("invariants", "settle", "state_hash"),
     ("auction", "audit", "deleverage", "index_price", "orders", "overlay", "views"),
     ("accounts", "cover", "fund", "marks", "plain", "recorded_orders"),
@@ -45,7 +46,7 @@ LAYERS = (
     ("formulas_fund",),
     ("engine",),
     ("kernel", "questions"),
-    ("testing",),
+    ("formulas_adl", "testing"),
 )
 TOGETHER = {("state", "idmap"), ("idmap", "state")}
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}

@@ -1,6 +1,7 @@
 """Auto-deleveraging: what the fund does not take is closed against other accounts, at the rule's price."""
 
-from .adl import forget_queue, next_counterparty, unit_behind
+from .adl import SCORES, forget_queue, next_counterparty, unit_behind
+from .adl_share import SHARES, gather, share_out
 from .ledger import change_position, charge_fee
 from .margin import cross_equity, fee_of, value_at, value_of
 from .matching import cancel_orders_of
@@ -26,6 +27,25 @@ class Remainder:
 
 def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
     """Close against the accounts that the policy chooses."""
+    if v.adl_policy in SCORES:
+        close_in_turn(v, p, rest)
+    elif v.adl_policy in SHARES:
+        if v.adl_policy == AdlPolicy.HEDGE_AWARE:
+            close_by_shares(v, p, rest, unhedged=True)
+        close_by_shares(v, p, rest, unhedged=False)
+
+
+def close_by_shares(v: Venue, p: Position, rest: Remainder, unhedged: bool) -> None:
+    """Against all accounts of the other side at once, by account; first only with what they have unhedged."""
+    cuts = gather(v, p.market, p.lots < 0, unhedged)
+    share_out(v.adl_policy, cuts, min(abs(p.lots), sum(c.room for c in cuts)))
+    reason = Reject.BY_UNHEDGED if v.adl_policy == AdlPolicy.HEDGE_AWARE and not unhedged else Reject.NONE
+    for c in cuts:
+        if c.lots:
+            close_against(v, p, c.p, c.lots, rest, reason)
+
+
+def close_in_turn(v: Venue, p: Position, rest: Remainder) -> None:
     m = p.market
     if v.adl_policy == AdlPolicy.DYDX:
         forget_queue(v)  # lots are drawn for each position
@@ -34,7 +54,7 @@ def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
         if v.adl_policy == AdlPolicy.DYDX and not match_valid(v, p, other, size, rest):
             v.queue_ranked[2].pop(0)
         else:
-            close_against(v, p, other, size, rest)
+            close_against(v, p, other, size, rest, Reject.NONE)
 
 
 def paid_for(v: Venue, m: Market, lots: int, moved: int, at_mark: int) -> int:
@@ -67,7 +87,7 @@ def match_valid(v: Venue, p: Position, other: Position, size: int, rest: Remaind
     return maintenance_after < maintenance and equity_after * maintenance >= equity * maintenance_after
 
 
-def close_against(v: Venue, p: Position, other: Position, size: int, rest: Remainder) -> None:
+def close_against(v: Venue, p: Position, other: Position, size: int, rest: Remainder, reason: int) -> None:
     """Close `size` lots of a bankrupt position against a counterparty, whose orders go first."""
     m, fund = p.market, p.market.fund_position
     lots = size if p.lots > 0 else -size
@@ -84,7 +104,7 @@ def close_against(v: Venue, p: Position, other: Position, size: int, rest: Remai
     v.emit(
         EventKind.ADL, account=other.account, maker_account=p.account, market=m.number, asset=m.asset,
         side=BUY if lots > 0 else SELL, size_lots=size, value=paid, aux=value - paid, fee=paid - moved,
-        price_ticks=trunc_div(trunc_div(paid, lots), m.tick_lot_money),
+        price_ticks=trunc_div(trunc_div(paid, lots), m.tick_lot_money), reason=reason,
     )  # fmt: skip
     fee = fee_of(abs(paid), m.maker_fee) if v.adl_fee == AdlFee.MAKER else 0
     if fee:
