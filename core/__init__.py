@@ -11,6 +11,7 @@ from .records import (
     AdlFee,
     AdlPolicy,
     AdlPrice,
+    ContractKind,
     CrossOrder,
     EventKind,
     Flag,
@@ -42,6 +43,7 @@ from .records import (
     TapeWalk,
     Tif,
     TriggerSource,
+    ValueRounding,
 )
 from .views import ACCOUNT, ORDER, POSITION
 
@@ -56,6 +58,7 @@ __all__ = [
     "AdlFee",
     "AdlPolicy",
     "AdlPrice",
+    "ContractKind",
     "CrossOrder",
     "Engine",
     "EventKind",
@@ -91,5 +94,6 @@ __all__ = [
     "TapeWalk",
     "Tif",
     "TriggerSource",
+    "ValueRounding",
     "Watch",
 ]

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
+from .contract cimport entry_value
 from .events cimport event_new
 from .hedge cimport hedged, leg_made, legs_of, refused_leg
 from .idmap cimport find_leg
@@ -14,7 +15,7 @@ from .state cimport (
     ACCOUNT_HEDGE, ACCOUNT_HOUSE, STAGE_NONE, WALLET_HEDGE, Market, Position, Wallet, mark_dirty, tiers_of_leverage, touch,
     wallet_of,
 )
-from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t, mul_div_floor
+from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t
 
 
 cdef Event *account_event(State *s, const Command *c, int kind) except NULL nogil:
@@ -225,7 +226,7 @@ cdef int seed_position(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_BAD_SIZE)
     if m.mark == 0:
         return reject(s, c, REJECT_NO_MARK)     # without one it has no value, so its owner would look bankrupt
-    if c.value <= 0 or c.value > m.price_max * m.tick_value or c.aux < 0:
+    if c.value < m.mark_min or c.value > m.price_max * m.tick_value or c.aux < 0:
         return reject(s, c, REJECT_BAD_VALUE)
     if hedged(s, m, c.account):
         leg = LEG_LONG if c.side == SIDE_BUY else LEG_SHORT
@@ -236,11 +237,9 @@ cdef int seed_position(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_POSITION_OPEN)
     if c.size_lots + p.order_lots[c.side] > m.position_max:
         return reject(s, c, REJECT_POSITION_CAP)
-    cost = mul_div_floor(c.size_lots * m.lot_numerator, c.value, m.lot_denominator, &s.overflow)
-    if p.mode == MODE_ISOLATED and div_ceil(cost, p.leverage) + c.aux > w.balance:
+    cost = entry_value(s, m, lots, c.value)
+    if p.mode == MODE_ISOLATED and div_ceil(abs64(cost), p.leverage) + c.aux > w.balance:
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
-    if c.side == SIDE_SELL:
-        cost = -cost
     change_position(s, slot, lots, cost)
     change_position(s, m.world_position, -lots, -cost)
     if s.positions[slot].mode == MODE_ISOLATED and c.aux:

@@ -14,12 +14,12 @@ cdef inline ticks_t band_limit(State *s, Market *m, int side, int64_t rate) noex
     cdef value_t edge
     cdef bint up = (side == SIDE_SELL) != m.rules.band_outward
     if rate == 0 or m.mark == 0:
-        return m.price_max if side == SIDE_BUY else 1
+        return m.price_max if side == SIDE_BUY else m.rules.price_min
     if up:
         edge = div_ceil(mul_div_ceil(m.mark, rate, RATE_ONE, &s.overflow), m.tick_value)
     else:
         edge = mul_div_floor(m.mark, rate, RATE_ONE, &s.overflow) / m.tick_value
-    return min64(edge, m.price_max) if side == SIDE_BUY else max64(edge, 1)
+    return min64(edge, m.price_max) if side == SIDE_BUY else max64(edge, m.rules.price_min)
 
 cdef inline void refresh_bands(State *s, Market *m) noexcept nogil:
     """Bring what is derived from the mark in line: its ticks, the highest bid and the lowest ask allowed."""

@@ -1,9 +1,10 @@
 """Price-time priority over account orders and recorded liquidity; see book.pxd for the queue's layout."""
 
+from .contract cimport inverse, lot_hold, mark_worth
 from .ladder cimport ladder_mark, ladder_unmark
 from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
 from .state cimport Fill, push_fill
-from .units cimport min64
+from .units cimport div_ceil, min64
 
 
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:
@@ -12,7 +13,7 @@ cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLe
     A level that a shift has moved off the price grid can not be traded: it is kept, but stands nowhere.
     """
     cdef BookSide *b = &m.sides[side]
-    if world_lots(w) > 0 and 1 <= recorded + m.shift <= m.price_max:
+    if world_lots(w) > 0 and m.rules.price_min <= recorded + m.shift <= m.price_max:
         ladder_mark(&b.world, recorded)
         if better(side, recorded, b.best_world):
             b.best_world = recorded
@@ -219,7 +220,7 @@ cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexc
     cdef ticks_t account_price = b.best_accounts, world_price = b.best_world, price
     cdef lots_t lots, taken = 0
     cdef int64_t left = notional, unit
-    cdef int64_t paid_ticks = 0
+    cdef int64_t paid = 0               # ticks, of an inverse contract money
     cdef bint from_accounts
     while left > 0 and (account_price != NO_PRICE or world_price != NO_PRICE):
         from_accounts = account_price != NO_PRICE and (
@@ -234,11 +235,14 @@ cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexc
             world_price = worse(&b.world, side, world_price + (1 if side else -1))
         if price <= 0:
             continue
-        unit = price * m.tick_lot_money
+        unit = lot_hold(s, m, price)
         lots = min64(lots, left / unit + 1)
         taken += lots
-        paid_ticks += lots * price
+        paid += lots * (unit if inverse(m) else price)
         left -= lots * unit
     if left > 0 or taken == 0:
         return NO_PRICE
-    return paid_ticks / taken if side == SIDE_BUY else (paid_ticks + taken - 1) / taken
+    if inverse(m):                      # the mean of what a lot is worth, and the price that belongs to it
+        price = mark_worth(m, taken, paid, side != SIDE_BUY, &s.overflow)
+        return price / m.tick_value if side == SIDE_BUY else div_ceil(price, m.tick_value)
+    return paid / taken if side == SIDE_BUY else (paid + taken - 1) / taken

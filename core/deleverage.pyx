@@ -6,6 +6,7 @@ from libc.stdlib cimport realloc
 from .adl cimport Face, adl_forget, adl_next, adl_skip, eligible, is_queue, look_at_face
 from .adl_scores cimport offset_allowed
 from .adl_share cimport is_share, share_out, weight_of
+from .contract cimport shown_price
 from .events cimport event_new
 from .ladder cimport NONE
 from .ledger cimport change_position, charge_fee
@@ -200,7 +201,7 @@ cdef int close_against(
     e.value = paid
     e.aux = at_mark - paid
     e.fee = paid - moved                # what the fund gains by it; negative: what it pays
-    e.price_ticks = paid / lots / m.tick_lot_money
+    e.price_ticks = shown_price(m, lots, paid)
     e.reason = <uint16_t>reason
     return charge_adl_fee(s, m, other, abs64(paid))
 

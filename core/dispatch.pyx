@@ -119,7 +119,7 @@ cdef int set_market_state(State *s, const Command *c) except -1 nogil:
     if c.aux == MARKET_CLOSED and before < MARKET_SETTLING:
         return reject(s, c, REJECT_MARKET_STATE)        # positions are settled first
     if c.aux == MARKET_SETTLING:
-        if c.value > m.price_max * m.tick_value:
+        if c.value > m.price_max * m.tick_value or 0 < c.value < m.mark_min:
             return reject(s, c, REJECT_BAD_VALUE)
         if c.value <= 0 and m.mark == 0:
             return reject(s, c, REJECT_NO_MARK)
@@ -246,7 +246,7 @@ cdef int price_command(State *s, const Command *c) except -1 nogil:
         value = shocked(s, m, value)
     if c.kind == KIND_SET_SOURCE and not 0 <= c.aux < m.sources_count + m.perps_count:
         return reject(s, c, REJECT_UNKNOWN_SOURCE)
-    if value < (c.kind != KIND_SET_SOURCE) or value > m.price_max * m.tick_value:
+    if value < (0 if c.kind == KIND_SET_SOURCE else m.mark_min) or value > m.price_max * m.tick_value:
         return reject(s, c, REJECT_BAD_VALUE)
     if c.kind == KIND_SET_SOURCE:
         return set_source(s, m, c.aux, value)

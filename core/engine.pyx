@@ -14,6 +14,7 @@ from libc.string cimport memset
 import numpy as np
 
 from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
+from .contract cimport COIN_PRICE
 from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
@@ -118,6 +119,32 @@ cdef int set_sources(State *s, Market *m, weights, perp_weights) except -1:
     return 0
 
 
+cdef object linear_bounds(Market *m, int32_t number, dict c):
+    """What one lot is worth at the largest price; sets what a tick of it is worth."""
+    product = c["tick_value"] * c["lot_numerator"]
+    if product % c["lot_denominator"]:
+        raise ValueError(f"market {number}: one lot a tick is not a whole number of 1e-8 units; take a larger lot or tick")
+    if m.rules.price_min != 1:
+        raise ValueError(f"market {number}: price_min belongs to inverse contracts")
+    m.tick_lot_money = product // c["lot_denominator"]
+    m.mark_min = 1
+    m.position_most = NOTIONAL_LIMIT // c["lot_numerator"]
+    return c["price_max"] * m.tick_lot_money
+
+
+cdef object inverse_bounds(Market *m, int32_t number, dict c):
+    """What one lot is worth at the lowest price, in coin; products of price and lot must fit as well."""
+    if m.rules.price_min > c["price_max"]:
+        raise ValueError(f"market {number}: price_min is above price_max")
+    if c["price_max"] * c["tick_value"] * c["lot_denominator"] >= NOTIONAL_LIMIT:
+        raise ValueError(f"market {number}: price_max or lot_denominator is too large for an inverse contract")
+    m.mark_min = m.rules.price_min * c["tick_value"]
+    largest = -(-c["lot_numerator"] * COIN_PRICE // (c["lot_denominator"] * m.mark_min))
+    m.position_most = NOTIONAL_LIMIT // max(c["lot_numerator"], largest)
+    m.special = 1
+    return largest
+
+
 cdef int set_contract(State *s, Market *m, int32_t number, dict c) except -1:
     m.id = number
     m.tick_value = c["tick_value"]
@@ -130,12 +157,11 @@ cdef int set_contract(State *s, Market *m, int32_t number, dict c) except -1:
     m.tape_walk = c["tape_walk"]
     if min(c["tick_value"], c["lot_numerator"], c["lot_denominator"], c["price_max"], c["position_max"]) <= 0:
         raise ValueError(f"market {number}: tick, lot, price_max and position_max must be positive")
-    product = c["tick_value"] * c["lot_numerator"]
-    if product % c["lot_denominator"]:
-        raise ValueError(f"market {number}: one lot a tick is not a whole number of 1e-8 units; take a larger lot or tick")
-    m.tick_lot_money = product // c["lot_denominator"]
-    if c["position_max"] * c["price_max"] * m.tick_lot_money >= NOTIONAL_LIMIT:
-        raise ValueError(f"market {number}: position_max * price_max is above {NOTIONAL_LIMIT} units of money")
+    turned = m.rules.contract_kind == CONTRACT_INVERSE
+    largest = inverse_bounds(m, number, c) if turned else linear_bounds(m, number, c)
+    if c["position_max"] * largest >= NOTIONAL_LIMIT:
+        product = "position_max / price_min" if turned else "position_max * price_max"
+        raise ValueError(f"market {number}: {product} is above {NOTIONAL_LIMIT} units of money")
     if c["position_max"] * c["lot_numerator"] >= NOTIONAL_LIMIT or c["price_max"] * c["tick_value"] >= NOTIONAL_LIMIT \
             or c["price_max"] >= 2 ** int(PRICE_BITS) or c["position_max"] >= 2 ** int(LOTS_BITS):
         raise ValueError(f"market {number}: price_max or position_max is too large")
@@ -143,7 +169,6 @@ cdef int set_contract(State *s, Market *m, int32_t number, dict c) except -1:
         raise ValueError(f"market {number}: unknown asset or fund group")
     if not 0 < m.rules.size_max <= c["position_max"]:
         raise ValueError(f"market {number}: size_max is out of range")
-    m.position_most = NOTIONAL_LIMIT // c["lot_numerator"]
     m.fund_account = s.fund_first + <int32_t>c["fund_group"]
     m.clearing_wallet = (s.clearing_first + number) * s.assets_count + m.asset
     return 0

@@ -1,6 +1,7 @@
 """The worst price of a forced order, by the rulebook. The formulas are in liquidation_price.pxd."""
 
 from .bands cimport band_limit
+from .contract cimport closing_limit
 from .cover cimport fund_means
 from .forced_size cimport liquidator_fee
 from .liquidation_price cimport fillable_value, leaving_value
@@ -8,7 +9,7 @@ from .margin cimport fee_of, position_maintenance, unit_equity, unit_maintenance
 from .records cimport *
 from .risk_unit cimport share_of
 from .state cimport Market, Position
-from .units cimport abs64, div_ceil, div_floor, max64, min64, money_t, mul_div_ceil, mul_div_floor
+from .units cimport abs64, max64, money_t, mul_div_ceil, mul_div_floor
 
 
 cdef ticks_t forced_limit(
@@ -21,12 +22,10 @@ cdef ticks_t forced_limit(
     if s.rules.reduce_limit == LIMIT_BAND:
         return band_limit(s, m, side, m.rules.band_up if side == SIDE_BUY else m.rules.band_down)
     if s.rules.reduce_limit == LIMIT_NONE:
-        return m.price_max if side == SIDE_BUY else 1
+        return m.price_max if side == SIDE_BUY else m.rules.price_min
     value = value_at(s, m, p.lots, m.mark)
     value = worst_value(s, m, wallet, position, slot, value, value - share_of(s, wallet, position, slot), lots)
-    if side == SIDE_SELL:
-        return max64(1, div_ceil(div_ceil(value, p.lots), m.tick_lot_money))
-    return min64(m.price_max, div_floor(div_floor(-value, -p.lots), m.tick_lot_money))
+    return closing_limit(s, m, p.lots, value)
 
 
 cdef money_t worst_value(

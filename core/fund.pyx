@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from .bands cimport band_limit
 from .book cimport NONE, book_depth
+from .contract cimport exposure_of, shown_price
 from .deleverage cimport portion
 from .events cimport event_new
 from .fund_rules cimport disposal_size, fits_loss, fits_notional
@@ -26,11 +27,13 @@ cdef money_t fund_equity(State *s, Market *m, money_t *net) noexcept nogil:
     cdef Wallet *w = wallet_of(s, m.fund_account, m.asset)
     cdef int32_t slot = w.positions_head
     cdef Position *p
+    cdef Market *held
     net[0] = 0
     while slot != NONE:
         p = &s.positions[slot]
         if p.lots:
-            net[0] = add_checked(net[0], value_at(s, &s.markets[p.market], p.lots, s.markets[p.market].mark), &s.overflow)
+            held = &s.markets[p.market]
+            net[0] = add_checked(net[0], exposure_of(held, value_at(s, held, p.lots, held.mark)), &s.overflow)
         slot = p.account_next
     return cross_equity(s, w)
 
@@ -78,7 +81,7 @@ cdef int move_to_fund(State *s, Market *m, int32_t slot, lots_t lots, money_t *v
     e.size_lots = abs64(lots)
     e.value = moved
     e.aux = part_share
-    e.price_ticks = moved / lots / m.tick_lot_money
+    e.price_ticks = shown_price(m, lots, moved)
     if s.rules.fund_unwind >= UNWIND_SLICES and s.positions[m.fund_position].due_ns <= s.time_ns:
         s.positions[m.fund_position].due_ns = s.time_ns + s.rules.fund_unwind_period_ns
         timer_add(s, s.positions[m.fund_position].due_ns, TIMER_UNWIND, m.id, 0, 0)

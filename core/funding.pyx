@@ -12,7 +12,7 @@ from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t
 from .book cimport NO_PRICE, NONE, impact_price
 from .events cimport event_new
 from .funding_rules cimport damper, dead_band, limited, margin_cap, of_interval, premium_index
-from .margin cimport value_at
+from .margin cimport exposure_of, value_at
 from .marks cimport impact_size
 from .records cimport (
     AVERAGE_LINEAR_WEIGHTS, EVENT_FUNDING_INTERVAL, EVENT_FUNDING_PAYMENT, EVENT_FUNDING_RATE, EVENT_FUNDING_SETTLED,
@@ -151,7 +151,7 @@ cdef int pay_funding(State *s, Market *m, int32_t slot) except -1 nogil:
     cdef Position *p = &s.positions[slot]
     cdef Wallet *w = &s.wallets[p.wallet]
     cdef value_t price = m.index if m.rules.funding_price == FUNDING_AT_INDEX and m.index else m.mark
-    cdef money_t paid = mul_div_ceil(value_at(s, m, p.lots, price), m.funding_rate, RATE_ONE, &s.overflow)
+    cdef money_t paid = mul_div_ceil(exposure_of(m, value_at(s, m, p.lots, price)), m.funding_rate, RATE_ONE, &s.overflow)
     cdef Wallet *rounding = wallet_of(s, s.rounding, m.asset)
     cdef Event *e
     s.roundings += 2                    # of the value, and of the payment, also where it comes to nothing

@@ -7,6 +7,7 @@ They hold between commands; those of risk only while no mark group is open and t
 from libc.stdint cimport uint32_t
 
 from .book cimport NO_PRICE, first_order, world_lots
+from .contract cimport lot_hold, lot_loss
 from .idmap cimport find_leg, find_order, key_hash
 from .ladder cimport NONE, ladder_get, ladder_is_marked, ladder_next, ladder_previous
 from .margin cimport maintenance_of, unit_equity, unit_maintenance, value_at
@@ -95,10 +96,10 @@ cdef int check_holds(State *s, int32_t slot, Breach *b) noexcept nogil:
                 if expect(b, (p.lots > 0) == (o.side == SIDE_SELL), BREACH_REDUCE_ONLY, p.account, o.id, o.side, p.lots):
                     return 1
             elif p.account != s.world:
-                value = m.tick_lot_money * o.size_lots
-                bids += value * o.price_ticks if o.side == SIDE_BUY else 0
-                asks += value * o.price_ticks if o.side == SIDE_SELL else 0
-                losses += value * o.premium_ticks
+                value = lot_hold(s, m, o.price_ticks) * o.size_lots
+                bids += value if o.side == SIDE_BUY else 0
+                asks += value if o.side == SIDE_SELL else 0
+                losses += lot_loss(s, m, o.side, o.price_ticks, o.premium_ticks) * o.size_lots
         before = at
         at = o.position_next
     if equal(b, BREACH_COUNTS, p.account, p.market, p.resting_orders, resting) or \
@@ -188,7 +189,7 @@ cdef int check_unit(State *s, int32_t wallet, int32_t position, Breach *b) noexc
 cdef inline value_t last_safe_mark(Market *m, Position *p) noexcept nogil:
     """The worst mark at which a position's trigger lets it pass unseen; the mark of now where any other is looked at."""
     if p.lots > 0:
-        return min64(p.trigger_value + 1, m.mark) if p.triggered_side else 0
+        return max64(min64(p.trigger_value + 1, m.mark), m.mark_min) if p.triggered_side else m.mark_min
     return max64(p.trigger_value - 1, m.mark) if p.triggered_side else m.price_max * m.tick_value
 
 
@@ -311,7 +312,7 @@ cdef int check_recorded(State *s, int32_t slot, Breach *b) noexcept nogil:
               w.recorded if w.recorded < 0 else (w.printed if w.printed < 0 else w.consumed), 0):
         return 1
     return equal(b, BREACH_RECORDED_PLACE, m.id, price, ladder_is_marked(ladder, price),
-                 world_lots(w) > 0 and 1 <= price + m.shift <= m.price_max)
+                 world_lots(w) > 0 and m.rules.price_min <= price + m.shift <= m.price_max)
 
 
 # ---- structures ----------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 # Definitions. Every other file uses these words in these senses. Header only; pure functions of state.
 #
 # For one position of q lots (signed) with cost K (signed like q), at mark m, b = lot size in base units:
-#   value       V = q * b * m, rounded down (against a long, for a short too: its debt is never understated)
+#   value       V = q * b * m, rounded down (against a long, for a short too: its debt is never understated);
+#               of an inverse contract V = -q * u / m, see contract.pxd
 #   pnl         U = V - K
 #   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets)
 #   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
@@ -23,17 +24,14 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from .contract cimport exposure_of, value_at
 from .ladder cimport NONE
 from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL
 from .state cimport Market, Position, State, Tier, Wallet, pool_first, pool_next
 from .units cimport (
-    RATE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor, rate_t,
+    RATE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, rate_t,
     sub_checked, ticks_t, value_t,
 )
-
-cdef inline money_t value_at(State *s, Market *m, lots_t lots, value_t price) noexcept nogil:
-    """Value of signed `lots` at a price in 1e-8 quote, rounded down."""
-    return mul_div_floor(lots * m.lot_numerator, price, m.lot_denominator, &s.overflow)
 
 cdef inline money_t pnl_at(State *s, Market *m, Position *p, value_t price) noexcept nogil:
     if p.lots == 0:
@@ -66,7 +64,8 @@ cdef inline money_t requirement(
     """Initial margin of a position worth `value` with its open orders and, besides, orders of the given values."""
     cdef money_t bids = p.order_value[SIDE_BUY] + bid_extra
     cdef money_t asks = p.order_value[SIDE_SELL] + ask_extra
-    cdef money_t exposure = max64(abs64(value), max64(abs64(value + bids), abs64(value - asks)))
+    cdef money_t held = exposure_of(m, value)
+    cdef money_t exposure = max64(abs64(held), max64(abs64(held + bids), abs64(held - asks)))
     cdef money_t needed = p.open_loss
     if p.mode == MODE_ISOLATED:
         exposure -= abs64(value)

@@ -202,7 +202,7 @@ cdef int compute_mark(State *s, Market *m) except -1 nogil:
     if m.rules.mark_method == MARK_GIVEN:
         return 0
     mark = mark_of_method(s, m)
-    if mark > 0 and mark <= m.price_max * m.tick_value:
+    if mark >= m.mark_min and mark <= m.price_max * m.tick_value:
         change_mark(s, m, mark)
     return 0
 

@@ -78,7 +78,7 @@ cdef inline void fill_ticket(State *s, Market *m, Ticket *t, int32_t position, i
         if m.rules.market_bound:
             t.limit = band_limit(s, m, side, RATE_ONE + (m.rules.market_bound if side == SIDE_BUY else -m.rules.market_bound))
         else:
-            t.limit = m.price_max if side == SIDE_BUY else 1
+            t.limit = m.price_max if side == SIDE_BUY else m.rules.price_min
 
 cdef inline int accepted(State *s, const Command *c, lots_t lots, int flags) except -1 nogil:
     event_put(next_event(s), s.sequence, s.time_ns, c.order_id, 0, c.price_ticks, lots, 0, c.trigger_ticks, flags,

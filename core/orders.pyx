@@ -11,6 +11,7 @@ from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_depth, book_match, book_remove, crosses, ladder_get,
     matches_now, order_detach, order_link,
 )
+from .contract cimport exposure_of, inverse, lot_hold, lot_loss
 from .events cimport event_new
 from .hedge cimport refused_leg
 from .idmap cimport find_order, idmap_put, key_hash
@@ -63,7 +64,7 @@ cdef int check_shape(State *s, Market *m, const Command *c) noexcept nogil:
             return REJECT_BAD_SIZE
     elif c.size_lots <= 0 or c.size_lots > m.rules.size_max:
         return REJECT_BAD_SIZE
-    if not c.flags & FLAG_MARKET and (c.price_ticks <= 0 or c.price_ticks > m.price_max):
+    if not c.flags & FLAG_MARKET and (c.price_ticks < m.rules.price_min or c.price_ticks > m.price_max):
         return REJECT_BAD_PRICE
     if c.flags & FLAG_POST_ONLY and (c.flags & FLAG_MARKET or c.tif == TIF_IOC or c.tif == TIF_FOK):
         return REJECT_BAD_FLAGS
@@ -104,8 +105,13 @@ cdef inline bint fires_above(const Command *c) noexcept nogil:
 
 
 cdef ticks_t margin_price(State *s, Market *m, Ticket *t) noexcept nogil:
-    """Price at which an order's value is counted: a sell may fill above its limit, so the better of limit and bid."""
+    """Price at which an order's value is counted: a sell may fill above its limit, so the better of limit and bid.
+
+    Of an inverse contract a lower price is the larger value: there a buy may fill below its limit.
+    """
     cdef ticks_t touch
+    if inverse(m):
+        return inverse_price(m, t)
     if t.flags & FLAG_MARKET:
         touch = best_price(m, 1 - t.side)
         if t.side == SIDE_BUY:
@@ -114,10 +120,25 @@ cdef ticks_t margin_price(State *s, Market *m, Ticket *t) noexcept nogil:
     return max64(best_price(m, SIDE_BUY), t.price) if t.side == SIDE_SELL else t.price
 
 
+cdef ticks_t inverse_price(Market *m, Ticket *t) noexcept nogil:
+    cdef ticks_t touch = best_price(m, 1 - t.side), price = t.price
+    if t.flags & FLAG_MARKET:
+        if t.side == SIDE_SELL:
+            return max64(touch, t.limit) if touch != NO_PRICE else t.limit
+        price = m.mark_ticks
+    if t.side == SIDE_SELL or touch == NO_PRICE:
+        return price
+    return min64(touch, price)
+
+
 cdef inline ticks_t loss_price(Market *m, Ticket *t, ticks_t counted) noexcept nogil:
     """Price from which an order's open loss counts: its limit, of a market order the touch."""
+    cdef ticks_t touch
     if not t.flags & FLAG_MARKET:
         return t.price
+    if inverse(m) and t.side == SIDE_BUY:
+        touch = best_price(m, SIDE_SELL)
+        return min64(touch, t.limit) if touch != NO_PRICE else t.limit
     return counted if t.side == SIDE_BUY else max64(best_price(m, SIDE_BUY), t.limit)
 
 
@@ -125,22 +146,23 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     """Whether the account can carry the order: caps by tier, then available margin. Reducing orders pass."""
     cdef Position *p = &s.positions[t.position]
     cdef Wallet *w = &s.wallets[p.wallet]
-    cdef money_t order_value, value, before, after, exposure, loss
-    cdef ticks_t price
+    cdef money_t order_value, value, held, before, after, exposure, loss
+    cdef ticks_t price, through
     if by_side(t.side, p.lots) + p.order_lots[t.side] + t.lots > m.position_max:
         return REJECT_POSITION_CAP      # if all of them were filled, before any of the other side
     if t.flags & FLAG_REDUCE_ONLY:
         return REJECT_NONE
     price = margin_price(s, m, t)
-    order_value = mul_checked(price * m.tick_lot_money, t.lots, &s.overflow)
+    order_value = mul_checked(lot_hold(s, m, price), t.lots, &s.overflow)
     value = value_at(s, m, p.lots, m.mark) if p.lots else 0
+    held = exposure_of(m, value)
     before = requirement(s, m, p, value, 0, 0)
     if t.side == SIDE_BUY:
         after = requirement(s, m, p, value, order_value, 0)
-        exposure = abs64(value + p.order_value[SIDE_BUY] + order_value)
+        exposure = abs64(held + p.order_value[SIDE_BUY] + order_value)
     else:
         after = requirement(s, m, p, value, 0, order_value)
-        exposure = abs64(value - p.order_value[SIDE_SELL] - order_value)
+        exposure = abs64(held - p.order_value[SIDE_SELL] - order_value)
     if exposure > abs64(value):
         if exposure > s.tiers[m.tier_first + m.tier_count - 1].cap:
             return REJECT_POSITION_CAP
@@ -148,7 +170,8 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
             return REJECT_LEVERAGE_CAP
     elif abs64(value) >= order_value:
         return REJECT_NONE              # it can only reduce
-    loss = mul_checked(premium_of(m, t.side, loss_price(m, t, price)) * m.tick_lot_money, t.lots, &s.overflow)
+    through = loss_price(m, t, price)
+    loss = mul_checked(lot_loss(s, m, t.side, through, premium_of(m, t.side, through)), t.lots, &s.overflow)
     if w.positions_head == t.position and p.account_next == NONE:      # the only position: what `available` would say
         exposure = w.balance - before + (value - p.cost if p.mode == MODE_CROSS else 0)
     else:
@@ -166,7 +189,7 @@ cdef int check_limits(State *s, Market *m, Ticket *t) noexcept nogil:
     if not t.flags & FLAG_MARKET and out_of_band(m, t.side, t.price):
         return REJECT_PRICE_BAND
     if not t.flags & FLAG_REDUCE_ONLY and m.rules.min_notional:
-        if mul_checked(margin_price(s, m, t) * m.tick_lot_money, t.lots, &s.overflow) < m.rules.min_notional:
+        if mul_checked(lot_hold(s, m, margin_price(s, m, t)), t.lots, &s.overflow) < m.rules.min_notional:
             return REJECT_MIN_NOTIONAL
     if p.resting_orders >= m.rules.max_orders:
         return REJECT_MAX_ORDERS
@@ -263,7 +286,7 @@ cdef int execute(State *s, Market *m, Ticket *t) except -1 nogil:
     if expired:
         return cancelled(s, t, REASON_SELF_TRADE)
     if t.flags & FLAG_MARKET:
-        return cancelled(s, t, REASON_IOC if t.limit == 1 or t.limit == m.price_max else REASON_BAND)
+        return cancelled(s, t, REASON_IOC if t.limit == m.rules.price_min or t.limit == m.price_max else REASON_BAND)
     if t.tif == TIF_IOC:
         return cancelled(s, t, REASON_IOC)
     if t.tif == TIF_FOK:
@@ -484,7 +507,7 @@ cdef int amend(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_IN_LIQUIDATION)
     if c.size_lots <= 0 or c.size_lots > m.rules.size_max:
         return reject(s, c, REJECT_BAD_SIZE)
-    if not o.flags & FLAG_MARKET and (c.price_ticks <= 0 or c.price_ticks > m.price_max):
+    if not o.flags & FLAG_MARKET and (c.price_ticks < m.rules.price_min or c.price_ticks > m.price_max):
         return reject(s, c, REJECT_BAD_PRICE)
     left = c.size_lots - o.filled_lots
     if left <= 0:

@@ -31,8 +31,8 @@ cdef extern from *:
 
 
 cdef inline bint ordinary(Market *m, const Command *c) noexcept nogil:
-    """A plain limit order, GTC or IOC, in an open market: nothing that needs a second look."""
-    return plain_choices(c) and c.flags & FLAGS_KEPT == 0 and m.state == MARKET_OPEN
+    """A plain limit order, GTC or IOC, in an open market of a usual contract: nothing that needs a second look."""
+    return plain_choices(c) and c.flags & FLAGS_KEPT == 0 and m.state == MARKET_OPEN and not m.special
 
 
 cdef inline bint plainly_covered(

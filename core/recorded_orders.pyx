@@ -37,7 +37,7 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
         while book_match(s, m, c.side, price, &lots, &taker):
             settle_fills(s, m, c.side, m.world_position, c.order_id)
         settle_fills(s, m, c.side, m.world_position, c.order_id)
-    if lots == 0 or price <= 0 or price > m.price_max:
+    if lots == 0 or price < m.rules.price_min or price > m.price_max:
         return 0
     slot = order_new(s)
     o = &s.orders[slot]
@@ -119,7 +119,7 @@ cdef int tape_order(State *s, const Command *c) except -1 nogil:
             return reject(s, c, REJECT_BAD_ENUM)
         if c.size_lots <= 0 or c.size_lots > m.position_max:
             return reject(s, c, REJECT_BAD_SIZE)
-        if c.price_ticks <= 0 or c.price_ticks > m.price_max:
+        if c.price_ticks < m.rules.price_min or c.price_ticks > m.price_max:
             return reject(s, c, REJECT_BAD_PRICE)
         return add(s, m, c)
     if slot == NONE or s.positions[s.orders[slot].position].market != c.market:

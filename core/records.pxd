@@ -481,3 +481,11 @@ cdef enum:
 cdef enum:
     WALK_DROP = 0               # mode D of the level queue
     WALK_DEEPER = 1             # mode W
+
+cdef enum:
+    CONTRACT_LINEAR = 0
+    CONTRACT_INVERSE = 1
+
+cdef enum:
+    VALUE_PER_TRADE = 0         # what an inverse trade is worth is rounded as a whole
+    VALUE_PER_LOT = 1           # or lot by lot

@@ -377,6 +377,14 @@ class TapeWalk(IntEnum):
     DROP = 0
     DEEPER = 1
 
+class ContractKind(IntEnum):
+    LINEAR = 0
+    INVERSE = 1
+
+class ValueRounding(IntEnum):
+    PER_TRADE = 0
+    PER_LOT = 1
+
 class Reject(IntEnum):
     NONE = 0
     UNKNOWN_KIND = 1

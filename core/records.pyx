@@ -418,6 +418,18 @@ class TapeWalk(IntEnum):
     DEEPER = WALK_DEEPER
 
 
+class ContractKind(IntEnum):
+    LINEAR = CONTRACT_LINEAR
+    INVERSE = CONTRACT_INVERSE
+
+
+class ValueRounding(IntEnum):
+    """What is rounded where a trade of an inverse contract becomes money."""
+
+    PER_TRADE = VALUE_PER_TRADE
+    PER_LOT = VALUE_PER_LOT
+
+
 class Reject(IntEnum):
     """Why a command was refused (in the order of the checks), or why an order left the book (from 101)."""
 

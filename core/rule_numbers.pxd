@@ -8,6 +8,9 @@ from .units cimport lots_t, money_t, ns_t, rate_t, value_t
 cdef struct MarketRules:
     rate_t maker_fee
     rate_t taker_fee
+    int64_t contract_kind
+    int64_t value_rounding
+    ticks_t price_min                   # no order, mark or recorded level of the book is below
     rate_t liquidation_fee
     rate_t band_up                      # buy limit price <= mark * band_up; 0: none
     rate_t band_down

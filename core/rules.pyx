@@ -65,6 +65,9 @@ cdef void v(const char *name, void *field, int64_t number, int64_t low, int64_t 
 
 m("maker_fee", &of_market.maker_fee, RULE_MAKER_FEE, 1 - RATE_ONE, RATE_ONE - 1)
 m("taker_fee", &of_market.taker_fee, RULE_TAKER_FEE, 0, RATE_ONE - 1)
+m("contract_kind", &of_market.contract_kind, 0, CONTRACT_LINEAR, CONTRACT_INVERSE)
+m("value_rounding", &of_market.value_rounding, 0, VALUE_PER_TRADE, VALUE_PER_LOT)
+m("price_min", &of_market.price_min, 0, 1, ANY, 1)
 m("liquidation_fee", &of_market.liquidation_fee, RULE_LIQUIDATION_FEE, 0, RATE_ONE - 1)
 m("band_up", &of_market.band_up, RULE_BAND_UP, 0, ANY)
 m("band_down", &of_market.band_down, RULE_BAND_DOWN, 0, RATE_ONE)

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t, uint16_t
 
 from .book cimport book_remove, order_detach
+from .contract cimport lot_hold, lot_loss
 from .events cimport NO_ACCOUNT, event_put, next_event
 from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY
 from .state cimport STATE_RESTING, Market, Order, Position, State
@@ -20,23 +21,22 @@ cdef inline void hold(State *s, Market *m, Order *o) noexcept nogil:
     p.order_lots[o.side] += o.size_lots
     if o.flags & FLAG_REDUCE_ONLY:
         return
-    value = mul_checked(o.price_ticks * m.tick_lot_money, o.size_lots, &s.overflow)
+    value = mul_checked(lot_hold(s, m, o.price_ticks), o.size_lots, &s.overflow)
     p.order_value[o.side] = add_checked(p.order_value[o.side], value, &s.overflow)
-    p.open_loss += o.premium_ticks * (m.tick_lot_money * o.size_lots)       # below the largest notional
+    p.open_loss += lot_loss(s, m, o.side, o.price_ticks, o.premium_ticks) * o.size_lots     # below the largest notional
 
 
 cdef inline void release(State *s, Market *m, int32_t position, int side, uint16_t flags, int64_t price,
                          int64_t premium_ticks, lots_t lots) noexcept nogil:
     """Give back what `lots` of an order held."""
     cdef Position *p = &s.positions[position]
-    cdef money_t value = m.tick_lot_money * lots
     if position == m.world_position:
         return
     p.order_lots[side] -= lots
     if flags & FLAG_REDUCE_ONLY:
         return
-    p.open_loss -= premium_ticks * value
-    p.order_value[side] -= price * value
+    p.open_loss -= lot_loss(s, m, side, price, premium_ticks) * lots
+    p.order_value[side] -= lot_hold(s, m, price) * lots
 
 
 cdef inline int leave_book(State *s, Market *m, int32_t slot, int reason) except -1 nogil:

@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from .book cimport NONE, ladder_get
+from .contract cimport trade_value
 from .events cimport event_new, event_put, next_event
 from .ledger cimport change_position, charge_fee
 from .margin cimport fee_of
@@ -11,7 +12,7 @@ from .records cimport (
 )
 from .state cimport ACCOUNT_HOUSE, STATE_RESTING, TOUCHED, Fill, Level, Position
 from .stops cimport note_print
-from .units cimport abs64, by_side, money_t, mul_checked
+from .units cimport abs64, by_side, money_t
 
 
 cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int64_t taker_id) except -1 nogil:
@@ -41,10 +42,10 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
             continue
         lots = f.size_lots
         maker = f.maker_position if f.maker_position != NONE else m.world_position
-        value = mul_checked(f.price_ticks * m.tick_lot_money, lots, &s.overflow)
+        value = trade_value(s, m, lots, f.price_ticks)
         maker_pays = not s.accounts[s.positions[maker].account].flags & ACCOUNT_HOUSE
-        taker_fee = fee_of(s, value, m.rules.taker_fee) if taker_pays else 0
-        maker_fee = fee_of(s, value, m.rules.maker_fee) if maker_pays else 0
+        taker_fee = fee_of(s, abs64(value), m.rules.taker_fee) if taker_pays else 0
+        maker_fee = fee_of(s, abs64(value), m.rules.maker_fee) if maker_pays else 0
         if f.maker_position != NONE:
             release(
                 s, m, maker, 1 - side, f.maker_flags, f.maker_price_ticks, f.maker_premium_ticks, lots)

@@ -336,13 +336,17 @@ cdef Market *take_markets(Cursor cursor, State *made) except NULL:
     return markets
 
 
+cdef tuple fixed_terms(Market *m):
+    """What of a market is the same as long as its engine lives."""
+    return (
+        m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.mark_min, m.position_max,
+        m.position_most, m.special, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min, m.id, m.asset,
+        m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account)
+
+
 cdef int expect_contract(Market *m, Market *made) except -1:
     """What bounds every product of a market's numbers is that of the engine's parameters."""
-    if (m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.position_max,
-            m.position_most) != (made.tick_value, made.lot_numerator, made.lot_denominator, made.tick_lot_money,
-                                 made.price_max, made.position_max, made.position_most) or (
-            m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account) != (
-            made.id, made.asset, made.tier_first, made.tier_count, made.clearing_wallet, made.fund_account):
+    if fixed_terms(m) != fixed_terms(made):
         raise ValueError("a market in the snapshot is not that of the engine's parameters")
     return 0
 

@@ -127,8 +127,9 @@ cdef struct Market:
     int64_t tick_value                  # 1e-8 quote a tick
     int64_t lot_numerator               # base units a lot = numerator / denominator
     int64_t lot_denominator
-    int64_t tick_lot_money              # money of one lot a tick, exact
+    int64_t tick_lot_money              # money of one lot a tick, exact; 0 where it depends on the price
     ticks_t price_max
+    value_t mark_min                    # no mark is below
     lots_t position_max                 # of a customer
     lots_t position_most                # of a house account: its value still fits 64 bits
     int32_t tier_first
@@ -142,6 +143,7 @@ cdef struct Market:
     int64_t positions_count
     int32_t id
     int32_t state
+    uint8_t special                     # a contract or tiers of which the short way of orders knows nothing
     # prices
     value_t mark
     value_t mark_before                 # of the mark group before the last

@@ -10,6 +10,7 @@ Triggers stand in price buckets of a few ticks, longs and shorts apart; `longs_b
 crosses nothing cost one comparison.
 """
 
+from .contract cimport inverse, mark_worth
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
 from .margin cimport maintenance_of, orders_maintenance, value_at
 from .records cimport MODE_CROSS
@@ -17,6 +18,12 @@ from .state cimport Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
     RATE_ONE, abs64, add_checked, max64, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
 )
+
+cdef extern from *:
+    """
+    #define PERPSIM_BEYOND INT64_MAX
+    """
+    const value_t BEYOND "PERPSIM_BEYOND"   # above every mark
 
 cdef enum:
     SLACK_UNITS = 3             # more than the rounding of a value and of a maintenance can differ from the line
@@ -86,8 +93,8 @@ cdef inline int trigger_set(State *s, Market *m, int32_t slot, value_t trigger) 
 cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money_t maintenance, money_t budget) noexcept nogil:
     """The mark at which this position alone has lost `budget` against now (its value and maintenance now given).
 
-    Within a bracket, health of a long is V * (1 - r) + c - K and of a short -W * (1 + r) + c - K with W = |V|; the
-    bracket is the one in which the solution lies.
+    Within a bracket, with W = |V|, health of what is worth W (a long, of an inverse contract a short) is
+    W * (1 - r) + c - K, of what owes W it is -W * (1 + r) + c - K; the bracket is the one in which the solution lies.
     """
     cdef Tier *t = &s.tiers[m.tier_first]
     cdef Tier *first = t
@@ -99,22 +106,23 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
     cdef int beyond = 0
     while t < last and size > t.cap:
         t += 1
-    if p.lots > 0:
+    if (p.lots > 0) != inverse(m):
         wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
         while t > first and wanted < t.floor:
             t -= 1
             wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
-        if wanted <= 0:
-            return 0
-        return mul_div_ceil(wanted, m.lot_denominator, p.lots * m.lot_numerator, &s.overflow) + 1
-    wanted = mul_div_floor(t.deduction - target, RATE_ONE, RATE_ONE + t.rate, &s.overflow)
-    while t < last and wanted > t.cap:
-        t += 1
+    else:
         wanted = mul_div_floor(t.deduction - target, RATE_ONE, RATE_ONE + t.rate, &s.overflow)
-    if wanted <= 0:
-        return 0
-    mark = mul_div_floor(wanted, m.lot_denominator, -p.lots * m.lot_numerator, &beyond)
-    return 0x7FFFFFFFFFFFFFFF if beyond else mark - 1   # much money, little short: beyond all marks
+        while t < last and wanted > t.cap:
+            t += 1
+            wanted = mul_div_floor(t.deduction - target, RATE_ONE, RATE_ONE + t.rate, &s.overflow)
+    if wanted <= 0:                         # hurt by no fall, or by every rise; inverse: by no rise, or by every fall
+        return BEYOND if inverse(m) else 0
+    if p.lots > 0:
+        mark = mark_worth(m, p.lots, wanted, True, &beyond)
+        return BEYOND if beyond else mark + 1
+    mark = mark_worth(m, -p.lots, wanted, False, &beyond)
+    return BEYOND if beyond else mark - 1   # much money, little short: beyond all marks
 
 
 cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except? -1 nogil:
@@ -251,7 +259,7 @@ cdef int collect_crossed(State *s, Market *m) except -1 nogil:
         while bucket != NO_PRICE and bucket < at:
             pop_bucket(s, &m.shorts, bucket)
             bucket = ladder_next(&m.shorts, bucket)
-        bound = 0x7FFFFFFFFFFFFFFF if bucket == NO_PRICE else bucket * m.bucket_value
+        bound = BEYOND if bucket == NO_PRICE else bucket * m.bucket_value
         if bucket == at:
             bound = (bucket + 1) * m.bucket_value
             slot = ladder_get(&m.shorts, bucket)

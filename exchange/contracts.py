@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from .rules import MARKET_FIELDS, MarketSpec, parse_value, refuse_strangers
+from perpsim.core import ContractKind
+
+from .rules import COIN_PRICE, MARKET_FIELDS, MarketSpec, parse_value, refuse_strangers
 from .units import VALUE_ONE, exact, money
 
 POSITION_NOTIONAL_MAX = 1 << 61
 LOTS_MAX = (1 << 38) - 1  # what the core's order record holds
 PRICE_MULTIPLE = 8  # prices up to 8 times the reference price can be represented at least
+PRICE_DIVISOR = 100  # and of an inverse contract, which is the dearer the lower it stands, down to a hundredth of it
 NEEDED = ("tick", "lot", "price_reference", "tiers")
 
 
 def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: Any) -> MarketSpec:
-    """A linear market from its tick, its lot and a price of the right magnitude; sizes the numeric limits to fit."""
+    """A market from its tick, its lot and a price of the right magnitude; sizes the numeric limits to fit."""
     tick_value, lot_size = money(tick, f"{symbol} tick"), exact(lot, f"{symbol} lot")
+    reference = exact(price_reference) * VALUE_ONE
+    price_max = int(reference * PRICE_MULTIPLE) // tick_value
     tick_lot_money = tick_value * lot_size
-    if tick_lot_money.denominator != 1:
+    dearest = price_max * tick_lot_money
+    if fields.get("contract_kind") == ContractKind.INVERSE:
+        fields.setdefault("price_min", max(1, int(reference / PRICE_DIVISOR) // tick_value))
+        dearest = lot_size * COIN_PRICE / (fields["price_min"] * tick_value)
+    elif tick_lot_money.denominator != 1:
         raise ValueError(f"{symbol}: a tick of one lot is not a whole number of 1e-8 units; take a larger lot or tick")
-    price_max = int(exact(price_reference) * VALUE_ONE * PRICE_MULTIPLE) // tick_value
-    position_max = min(POSITION_NOTIONAL_MAX // (price_max * int(tick_lot_money)), LOTS_MAX)
+    position_max = min(POSITION_NOTIONAL_MAX // math.ceil(dearest), LOTS_MAX)
     fields.setdefault("size_max", position_max)
     fields["size_max"] = min(fields["size_max"] or position_max, position_max)
     return MarketSpec(

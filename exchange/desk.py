@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from perpsim.core import EventKind, Flag, Kind, PositionSide, Reject, Side, Tif, TriggerSource
@@ -64,8 +63,9 @@ class Market:
 
     @property
     def tick_lot_money(self) -> int:
-        """What one lot gains a tick, 1e-8 of the settlement asset."""
-        return int(Fraction(self.spec.tick_value * self.spec.lot_numerator, self.spec.lot_denominator))
+        """What one lot gains a tick, 1e-8 of the settlement asset; 0 where that depends on the price."""
+        spec = self.spec
+        return 0 if spec.inverse else spec.tick_value * spec.lot_numerator // spec.lot_denominator
 
 
 @dataclass(slots=True)
@@ -234,7 +234,7 @@ class Desk:
     def _traded(self, e: dict) -> list[Call]:
         """Both sides of a trade may be the bot's."""
         calls = []
-        value = e["price_ticks"] * self.markets[e["market"]].tick_lot_money * e["size_lots"]
+        value = self.markets[e["market"]].spec.trade_value(e["size_lots"], e["price_ticks"])
         for maker in (False, True):
             if e["maker_account" if maker else "account"] != self.account:
                 continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -18,6 +19,7 @@ from perpsim.core import (
     AdlFee,
     AdlPolicy,
     AdlPrice,
+    ContractKind,
     CrossOrder,
     FundingFormula,
     FundingPrice,
@@ -35,9 +37,12 @@ from perpsim.core import (
     Socialise,
     Takeover,
     TapeWalk,
+    ValueRounding,
 )
 
 from .units import RATE_ONE, VALUE_ONE, money, nanoseconds, rate
+
+COIN_PRICE = 10**16  # units of a coin times units of a price of 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +68,9 @@ class MarketSpec:
     tiers: tuple[Tier, ...]
     asset: int = 0
     fund_group: int = 0
+    contract_kind: int = ContractKind.LINEAR
+    value_rounding: int = ValueRounding.PER_TRADE
+    price_min: int = 1
     queue_model: int = QueueModel.BEHIND_FIRST
     tape_walk: int = TapeWalk.DEEPER
     maker_fee: int = 0
@@ -130,8 +138,29 @@ class MarketSpec:
 
     @property
     def lot(self) -> Fraction:
-        """Base units of one lot."""
+        """Base units of one lot; of an inverse contract units of the quote."""
         return Fraction(self.lot_numerator, self.lot_denominator)
+
+    @property
+    def inverse(self) -> bool:
+        """Settled in the base coin."""
+        return self.contract_kind == ContractKind.INVERSE
+
+    def value_at(self, lots: int, price: int) -> int:
+        """Value of signed lots at a price in 1e-8 of the quote, rounded down as the core does."""
+        if self.inverse:
+            return -lots * self.lot_numerator * COIN_PRICE // (self.lot_denominator * price)
+        return lots * self.lot_numerator * price // self.lot_denominator
+
+    def trade_value(self, lots: int, price_ticks: int) -> int:
+        """What changes hands for signed lots, signed as the position counts it; the core's rounding."""
+        price = price_ticks * self.tick_value
+        if not self.inverse:
+            return self.value_at(lots, price)
+        one = self.value_rounding == ValueRounding.PER_LOT
+        worth = Fraction((1 if one else abs(lots)) * self.lot_numerator * COIN_PRICE, self.lot_denominator * price)
+        size = math.floor(worth + Fraction(1, 2)) * (abs(lots) if one else 1)
+        return -size if lots > 0 else size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,6 +271,8 @@ ENUMS = {
     "liquidation_fee_base": LiquidationFee,
     "mark_method": MarkMethod,
     "queue_model": QueueModel,
+    "contract_kind": ContractKind,
+    "value_rounding": ValueRounding,
     "tape_walk": TapeWalk,
     "index_method": IndexMethod,
     "outlier_rule": OutlierRule,
@@ -269,7 +300,7 @@ SECONDS = {
 }  # fmt: skip
 COUNTS = {
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
-    "close_rest", "clip_lots", "band_outward", "disposal_full_lots",
+    "close_rest", "clip_lots", "band_outward", "disposal_full_lots", "price_min",
     "underlying",
 }  # fmt: skip
 # Of index, marks and funding.

@@ -203,11 +203,14 @@ def _entries(
     distance = entry.mean + entry.spread * generator.standard_normal(len(leverage))
     distance *= leverage.astype(np.float64) ** -entry.turnover
     ticks = np.rint(ground.mark_value / ground.spec.tick_value * np.exp(distance))
-    return np.clip(ticks, 1, ground.spec.price_max).astype(np.int64)
+    return np.clip(ticks, ground.spec.price_min, ground.spec.price_max).astype(np.int64)
 
 
 def _value(lots: np.ndarray, price_value: np.ndarray | int, spec: MarketSpec) -> np.ndarray:
     """Value of signed lots at a price in 1e-8, rounded down as the core does, in steps that stay within 64 bits."""
+    if spec.inverse:
+        prices = np.broadcast_to(price_value, lots.shape)
+        return np.array([spec.value_at(*pair) for pair in zip(lots.tolist(), prices.tolist(), strict=True)], np.int64)
     tick_lot_money = spec.tick_value * spec.lot_numerator // spec.lot_denominator
     ticks, rest = np.divmod(price_value, spec.tick_value)
     return lots * (ticks * tick_lot_money) + lots * rest * spec.lot_numerator // spec.lot_denominator

@@ -201,8 +201,8 @@ class Runner:
 
     def _new_tally(self) -> Tally:
         house = self.engine.house
-        money_of_ticks = [self.engine.market(number)["tick_lot_money"] for number in range(len(self.plan.markets))]
-        return Tally(house["clearing"][-1] + 1, max(1, self.plan.accounts), money_of_ticks)
+        notional = [market.spec.trade_value for market in self.plan.markets]
+        return Tally(house["clearing"][-1] + 1, max(1, self.plan.accounts), notional)
 
     def _opening(self) -> Opening:
         markets = [self.engine.market(number) for number in range(len(self.plan.markets))]

@@ -7,6 +7,7 @@ taken over by the fund, or handed to a counterparty by ADL.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,7 @@ def exact_sum(values: np.ndarray) -> int:
 class MarketTally:
     """What happened in one market. Notionals in 1e-8 of the settlement asset, prices in 1e-8 of the quote."""
 
-    tick_lot_money: int
+    notional: Callable[[int, int], int]
     forced: dict[str, dict[str, int]] = field(
         default_factory=lambda: {side: dict.fromkeys(WAYS, 0) for side in ("long", "short")}
     )
@@ -49,12 +50,12 @@ class Tally:
 
     accounts        number of the venue's accounts, house included
     customers       accounts with a lower id are customers
-    tick_lot_money  by market: what a lot gains a tick
+    notional        by market: (lots, price in ticks) -> what changes hands
     """
 
-    def __init__(self, accounts: int, customers: int, tick_lot_money: list[int]):
+    def __init__(self, accounts: int, customers: int, notional: list[Callable[[int, int], int]]):
         self.customers = customers
-        self.markets = [MarketTally(money) for money in tick_lot_money]
+        self.markets = [MarketTally(worth) for worth in notional]
         self.counts = np.zeros(256, np.int64)
         self.liquidated = np.zeros(accounts, bool)
         self.deleveraged = np.zeros(accounts, bool)
@@ -88,9 +89,10 @@ class Tally:
             market.trades += len(trades)
             market.volume_lots += exact_sum(trades["size_lots"])
             forced = trades[(trades["order_id"] < 0) & (trades["account"] < self.customers)]
-            notional = forced["price_ticks"] * market.tick_lot_money * forced["size_lots"]
             for side, taker in (("long", Side.SELL), ("short", Side.BUY)):
-                market.forced[side]["book"] += exact_sum(notional[forced["side"] == taker])
+                sold = forced[forced["side"] == taker]
+                pairs = zip(sold["size_lots"].tolist(), sold["price_ticks"].tolist(), strict=True)
+                market.forced[side]["book"] += sum(abs(market.notional(*pair)) for pair in pairs)
 
     def _takeovers(self, events: np.ndarray) -> None:
         self.taken_over[events["account"]] = True

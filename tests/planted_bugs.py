@@ -62,8 +62,8 @@ BUGS = [
     ),
     Bug(
         "funding-down", "funding.pyx",
-        "mul_div_ceil(value_at(s, m, p.lots, m.mark), m.funding_rate",
-        "mul_div_floor(value_at(s, m, p.lots, m.mark), m.funding_rate",
+        "paid = mul_div_ceil(",
+        "paid = mul_div_floor(",
         "funding is rounded for the account",
     ),
     Bug(
@@ -81,8 +81,8 @@ BUGS = [
     # ---- who is looked at ----
     Bug(
         "trigger-late", "triggers.pyx",
-        "p.lots * m.lot_numerator, &s.overflow) + 1",
-        "p.lots * m.lot_numerator, &s.overflow) - 40",
+        "return BEYOND if beyond else mark + 1",
+        "return BEYOND if beyond else mark - 40",
         "the trigger of a long lies below its liquidation price",
     ),
     Bug(
@@ -102,6 +102,12 @@ BUGS = [
         "    account_event(s, c, EVENT_WITHDRAWAL)\n    return mark_dirty(s, c.account * s.assets_count + c.asset)",
         "    account_event(s, c, EVENT_WITHDRAWAL)\n    return 0",
         "triggers are not set anew after a withdrawal",
+    ),
+    Bug(
+        "inverse-direction", "triggers.pyx",
+        "    if (p.lots > 0) != inverse(m):",
+        "    if p.lots > 0:",
+        "an inverse long is watched as if a rise hurt it",
     ),
     # ---- the waterfall ----
     Bug(

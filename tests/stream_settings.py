@@ -10,6 +10,7 @@ from model.wire import (
     AdlFee,
     AdlPolicy,
     AdlPrice,
+    ContractKind,
     CrossOrder,
     FundingFormula,
     FundingPrice,
@@ -27,6 +28,7 @@ from model.wire import (
     Socialise,
     Takeover,
     TapeWalk,
+    ValueRounding,
 )
 
 SECOND = 1_000_000_000
@@ -119,6 +121,14 @@ VAST = MARKET | {  # notionals up to the engine's limit of 2^62 units; products 
     "size_max": 2**25, "min_notional": 0,
     "tiers": tiers((40_000_000, "0.5", 50), (400_000_000, "1", 25), (4_000_000_000, "2.5", 10)),
 }  # fmt: skip
+INVERSE = MARKET | {  # 100 USD a lot, about one coin
+    "contract_kind": ContractKind.INVERSE, "value_rounding": ValueRounding.PER_TRADE, "lot_numerator": 100,
+    "lot_denominator": 1, "price_min": 50,
+}  # fmt: skip
+SATOSHIS = INVERSE | {  # every lot is rounded, and rounding is coarse: a lot is worth some 800 units
+    "value_rounding": ValueRounding.PER_LOT, "lot_numerator": 1, "lot_denominator": 1_201, "price_min": 300,
+    "size_max": 60_000_000, "position_max": 2_000_000_000_000 // 8, "min_notional": 0, "liquidation_fee": 12_500_000,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -199,6 +209,17 @@ SETTINGS = [
         }, [MARKET, COARSE], weights={"jump": 4, "seed": 4, "withdraw": 3}, funds=(0, 0, 5, 50),
     ),
     Setting("tape", VENUE, [MARKET, COARSE | {"queue_model": QueueModel.PROPORTIONAL, "tape_walk": TapeWalk.DROP}]),
+    Setting(
+        "inverse", VENUE | {"socialise": Socialise.WINNERS, "fund_notional_cap": RATE_ONE},
+        [INVERSE, MARKET, INVERSE | {"lot_numerator": 1_001, "lot_denominator": 7, "price_min": 1}],
+        weights={"jump": 2, "edge": 2}, hedge=0.1,
+    ),
+    Setting(
+        "satoshis", VENUE | {
+            "adl_policy": AdlPolicy.BITMEX, "adl_price": AdlPrice.MARK, "reduce_method": ReduceMethod.TIER,
+        },
+        [SATOSHIS, SATOSHIS | COMPUTED], lots=100_000, weights={"jump": 2, "edge": 2, "index": 2, "rule": 0},
+    ),
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
         weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},

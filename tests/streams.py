@@ -12,6 +12,7 @@ from itertools import accumulate
 
 from model import Command, Twin
 from model.accounts import removable
+from model.contract import lot_hold
 from model.margin import available
 from model.orders import band_limit, in_liquidation
 from model.state import Market, Order, Position
@@ -137,7 +138,7 @@ class Stream(VenueWords):
         leverage = held.leverage if held else m.leverage_default
         free = max(0, available(self.venue.wallet(account, m.asset), gains=True))
         price = m.mark // m.tick_value or self.reference[m.number]
-        return min(m.size_max, free * leverage // (price * m.tick_lot_money)) or self.size(m)
+        return min(m.size_max, free * leverage // lot_hold(m, price)) or self.size(m)
 
     def price(self, m: Market, side: int) -> int:
         draw = self.rng.random()

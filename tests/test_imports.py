@@ -28,7 +28,7 @@ LAYERS = (
     ("ladder", "records", "rule_numbers"),
     ("order_records",),
     ("state", "idmap"),
-    ("funding_rules", "index_rules", "mark_rules", "rules", "slot_hash"),
+    ("contract", "funding_rules", "index_rules", "mark_rules", "rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers"),
     ("adl_scores",),
     ("adl", "book", "fund_trigger", "hedge", "risk_unit", "stops", "triggers"),

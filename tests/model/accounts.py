@@ -1,5 +1,6 @@
 """Commands that change an account. Each returns a reject code; a refusal changes nothing."""
 
+from .contract import entry_value
 from .ledger import change_position, move_isolated
 from .margin import available, maintenance_of, orders_lots, tier_of, value_of
 from .numbers import ceil_div
@@ -135,7 +136,7 @@ def seed_position(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.BAD_SIZE)
     if m.mark == 0:
         return reject(v, c, Reject.NO_MARK)
-    if not 0 < c.value <= m.price_max * m.tick_value or c.aux < 0:
+    if not m.mark_min <= c.value <= m.price_max * m.tick_value or c.aux < 0:
         return reject(v, c, Reject.BAD_VALUE)
     leg = (Leg.LONG if c.side == BUY else Leg.SHORT) if v.hedged(c.account, m) else Leg.BOTH
     p = v.position(c.account, m, leg)
@@ -143,15 +144,15 @@ def seed_position(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.POSITION_OPEN)
     if c.size_lots + orders_lots(p, c.side) > m.position_max:
         return reject(v, c, Reject.POSITION_CAP)
-    cost = c.size_lots * m.lot_numerator * c.value // m.lot_denominator
-    if p.mode == ISOLATED and ceil_div(cost, p.leverage) + c.aux > p.wallet.balance:
+    lots = c.size_lots if c.side == BUY else -c.size_lots
+    cost = entry_value(m, lots, c.value)
+    if p.mode == ISOLATED and ceil_div(abs(cost), p.leverage) + c.aux > p.wallet.balance:
         return reject(v, c, Reject.INSUFFICIENT_MARGIN)
-    sign = 1 if c.side == BUY else -1
-    change_position(v, p, sign * c.size_lots, sign * cost)
-    change_position(v, m.world_position, -sign * c.size_lots, -sign * cost)
+    change_position(v, p, lots, cost)
+    change_position(v, m.world_position, -lots, -cost)
     if p.mode == ISOLATED:
         move_isolated(p, c.aux)
-    return report(v, c, EventKind.POSITION_SEEDED, side=c.side, size_lots=c.size_lots, aux=sign * cost)
+    return report(v, c, EventKind.POSITION_SEEDED, side=c.side, size_lots=c.size_lots, aux=cost)
 
 
 def set_account(v: Venue, c: Command) -> int:

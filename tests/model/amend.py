@@ -21,7 +21,7 @@ def amend(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.IN_LIQUIDATION)
     if not 0 < c.size_lots <= m.size_max:
         return reject(v, c, Reject.BAD_SIZE)
-    if not order.flags & Flag.MARKET and not 0 < c.price_ticks <= m.price_max:
+    if not order.flags & Flag.MARKET and not m.price_min <= c.price_ticks <= m.price_max:
         return reject(v, c, Reject.BAD_PRICE)
     left = c.size_lots - order.filled
     if left <= 0:

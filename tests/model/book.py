@@ -95,7 +95,7 @@ def shrink_world(m: Market, side: int, price: int, gone: int) -> None:
 
 def on_grid(m: Market, recorded_price: int) -> bool:
     """A level that a shift has moved off the price grid stands in no queue."""
-    return 1 <= recorded_price + m.shift <= m.price_max
+    return m.price_min <= recorded_price + m.shift <= m.price_max
 
 
 def world_to(m: Market, side: int, recorded_price: int, before: int, after: int) -> None:

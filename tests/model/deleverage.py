@@ -2,10 +2,11 @@
 
 from .adl import SCORES, forget_queue, next_counterparty, unit_behind
 from .adl_share import SHARES, gather, share_out
+from .contract import shown_price
 from .ledger import change_position, charge_fee
 from .margin import cross_equity, fee_of, value_at, value_of
 from .matching import cancel_orders_of
-from .numbers import part_of, trunc_div
+from .numbers import part_of
 from .state import Market, Position, Venue
 from .wire import BUY, RATE_ONE, SELL, AdlFee, AdlPolicy, AdlPrice, EventKind, Reject
 
@@ -104,7 +105,7 @@ def close_against(v: Venue, p: Position, other: Position, size: int, rest: Remai
     v.emit(
         EventKind.ADL, account=other.account, maker_account=p.account, market=m.number, asset=m.asset,
         side=BUY if lots > 0 else SELL, size_lots=size, value=paid, aux=value - paid, fee=paid - moved,
-        price_ticks=trunc_div(trunc_div(paid, lots), m.tick_lot_money), reason=reason,
+        price_ticks=shown_price(m, lots, paid), reason=reason,
     )  # fmt: skip
     fee = fee_of(abs(paid), m.maker_fee) if v.adl_fee == AdlFee.MAKER else 0
     if fee:

@@ -1,6 +1,7 @@
 """What a notional costs against the book."""
 
 from .book import better_first
+from .contract import COIN_PRICE, inverse, lot_hold
 from .numbers import ceil_div
 from .state import Market
 from .wire import BUY
@@ -17,12 +18,17 @@ def impact_price(m: Market, side: int, notional: int) -> int | None:
             break
         if price <= 0:
             continue
-        unit = price * m.tick_lot_money
+        unit = lot_hold(m, price)
         for segment in m.sides[side].queues[price]:
             if left <= 0:
                 break
             lots = min(segment.lots, left // unit + 1)
-            taken, paid, left = taken + lots, paid + lots * price, left - lots * unit
+            taken, paid, left = taken + lots, paid + lots * (unit if inverse(m) else price), left - lots * unit
     if left > 0 or taken == 0:
         return None
+    if inverse(m):  # the mean of what a lot is worth, and the price that belongs to it
+        quote = taken * m.lot_numerator * COIN_PRICE
+        if side == BUY:
+            return quote // paid // m.lot_denominator // m.tick_value
+        return ceil_div(ceil_div(ceil_div(quote, paid), m.lot_denominator), m.tick_value)
     return paid // taken if side == BUY else ceil_div(paid, taken)

@@ -3,11 +3,12 @@
 Every sample is kept and every one in the window is looked at.
 """
 
+from .contract import exposure_of, shown_price
 from .deleverage import Remainder
 from .ledger import change_position
 from .margin import cross_equity, pnl_of, value_of
 from .matching import Taker, match, segments_within
-from .numbers import ceil_div, trunc_div
+from .numbers import ceil_div
 from .orders import band_limit
 from .state import Market, Order, Position, Venue
 from .timers import FUND, UNWIND
@@ -122,7 +123,7 @@ def fund_capacity(v: Venue, m: Market, lots: int, value: int, share: int) -> int
     if fund_closed(v, m):
         return 0
     equity, balance, size = fund_equity(v, m), v.fund(m).balance, abs(lots)
-    net = sum(value_of(p) for p in v.fund(m).positions if p.lots)
+    net = sum(exposure_of(p.market, value_of(p)) for p in v.fund(m).positions if p.lots)
     taken = size
     if share < 0:
         taken = fits(size, -share, equity)
@@ -151,7 +152,7 @@ def hand_over(v: Venue, p: Position, size: int, rest: Remainder, to: Position) -
     v.emit(
         EventKind.TAKEOVER, account=p.account, maker_account=to.account, market=m.number, asset=m.asset,
         side=SELL if lots > 0 else BUY, size_lots=size, value=moved, aux=share,
-        price_ticks=trunc_div(trunc_div(moved, lots), m.tick_lot_money),
+        price_ticks=shown_price(m, lots, moved),
     )  # fmt: skip
 
 

@@ -6,8 +6,8 @@ rate      P + clamp(interest - P, +-inner), or max(d, P) + min(-d, P); for the i
 payment   value at mark (or index) * rate, rounded against the payer; the roundings' rest goes to the rounding account
 """
 
+from .contract import exposure_of, value_at
 from .depth_price import impact_price
-from .margin import value_at
 from .marks import impact_size
 from .numbers import ceil_div, clamp
 from .state import Market, Position, Venue
@@ -92,7 +92,7 @@ def computed_rate(m: Market) -> int:
 def pay_funding(v: Venue, p: Position) -> None:
     m = p.market
     price = m.index if m.funding_price == FundingPrice.INDEX and m.index else m.mark
-    paid = ceil_div(value_at(m, p.lots, price) * m.funding_rate, RATE_ONE)
+    paid = ceil_div(exposure_of(m, value_at(m, p.lots, price)) * m.funding_rate, RATE_ONE)
     if paid == 0:
         return
     p.wallet.funding -= paid

@@ -1,13 +1,9 @@
 """The definitions of the risk page, as formulas over the state of now."""
 
+from .contract import exposure_of, lot_hold, lot_loss, value_at
 from .numbers import ceil_div
 from .state import Market, Position, Tier, Wallet
 from .wire import BUY, CROSS, ISOLATED, RATE_ONE, SELL
-
-
-def value_at(m: Market, lots: int, price: int) -> int:
-    """Signed value, rounded down: a long is never worth more, a short never owes less."""
-    return lots * m.lot_numerator * price // m.lot_denominator
 
 
 def value_of(p: Position) -> int:
@@ -55,7 +51,7 @@ def premium_of(m: Market, side: int, price: int) -> int:
 
 def orders_value(p: Position, side: int) -> int:
     """Value of the resting orders of one side at their prices; reduce-only orders open nothing and hold nothing."""
-    return sum(o.price * p.market.tick_lot_money * o.lots for o in p.resting() if o.side == side and not o.reduce_only)
+    return sum(lot_hold(p.market, o.price) * o.lots for o in p.resting() if o.side == side and not o.reduce_only)
 
 
 def orders_lots(p: Position, side: int) -> int:
@@ -65,17 +61,19 @@ def orders_lots(p: Position, side: int) -> int:
 
 def open_loss_of(p: Position) -> int:
     """What open orders lose at once if they fill: the ticks by which they were priced through the mark."""
-    return sum(o.premium * p.market.tick_lot_money * o.lots for o in p.resting() if not o.reduce_only)
+    m = p.market
+    return sum(lot_loss(m, o.side, o.price, o.premium) * o.lots for o in p.resting() if not o.reduce_only)
 
 
 def initial_of(p: Position, extra_bids: int = 0, extra_asks: int = 0) -> int:
     """Initial margin asked of the wallet for a position and its open orders, and for further orders of given values."""
-    m, value = p.market, value_of(p)
+    m = p.market
+    held = exposure_of(m, value_of(p))
     bids = orders_value(p, BUY) + extra_bids
     asks = orders_value(p, SELL) + extra_asks
-    exposure = max(abs(value), abs(value + bids), abs(value - asks))
+    exposure = max(abs(held), abs(held + bids), abs(held - asks))
     if p.mode == ISOLATED:
-        exposure -= abs(value)  # its own margin covers the rest
+        exposure -= abs(held)  # its own margin covers the rest
     return ceil_div(exposure, p.leverage) + open_loss_of(p) + fee_of(bids + asks, max(m.taker_fee, m.maker_fee))
 
 

@@ -5,6 +5,7 @@ from .book import best_order, tidy
 from .fund import rules_fit, start_fund_timer
 from .ledger import settle_at_mark, transfer
 from .liquidation import mark_group_end
+from .margin import value_of
 from .marks import change_mark
 from .matching import Taker, cancel_orders_of, fill_order, forget
 from .orders import reject
@@ -89,7 +90,7 @@ def set_market_state(v: Venue, c: Command) -> int:
     if c.aux == MarketState.CLOSED and before not in ENDED:
         return reject(v, c, Reject.MARKET_STATE)  # positions must be settled first
     if c.aux == MarketState.SETTLING:
-        if c.value > m.price_max * m.tick_value:
+        if c.value > m.price_max * m.tick_value or 0 < c.value < m.mark_min:
             return reject(v, c, Reject.BAD_VALUE)
         if c.value <= 0 and m.mark == 0:
             return reject(v, c, Reject.NO_MARK)
@@ -111,7 +112,7 @@ def settle_market(v: Venue, m: Market, price: int) -> None:
     for p in m.newest_first():
         cancel_orders_of(v, p, Reject.BY_MARKET_STATE)
         if p.lots:
-            lots, value = p.lots, p.lots * m.lot_numerator * m.mark // m.lot_denominator
+            lots, value = p.lots, value_of(p)
             v.emit(EventKind.SETTLEMENT, account=p.account, market=m.number, size_lots=lots, value=value)
             settle_at_mark(v, p)
     clearing = v.clearing(m)

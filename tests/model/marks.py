@@ -122,7 +122,7 @@ def compute_mark(v: Venue, m: Market) -> None:
     sample(v, m)
     if m.mark_method != MarkMethod.GIVEN:
         mark = mark_of_method(v, m)
-        if 0 < mark <= m.price_max * m.tick_value:
+        if m.mark_min <= mark <= m.price_max * m.tick_value:
             change_mark(v, m, mark)
 
 

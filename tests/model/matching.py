@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .book import remove_order, segments_within, take_from_head, tidy
+from .contract import trade_value
 from .ledger import change_position, charge_fee
 from .margin import fee_of
 from .state import RESTING, WAITING, Market, Order, Position, Venue, WorldLots
@@ -52,10 +53,10 @@ def follow(order: Order, low: int, high: int) -> None:
 def settle(v: Venue, taker: Taker, maker: Order | None, price: int, lots: int) -> None:
     """One fill becomes money, positions, fees and an event. `maker` None is recorded liquidity."""
     m = taker.position.market
-    value = price * m.tick_lot_money * lots
+    value = trade_value(m, lots, price)
     maker_position = m.world_position if maker is None else maker.position
-    taker_fee = fee_of(value, m.taker_fee) if taker.pays and not v.is_house(taker.position.account) else 0
-    maker_fee = 0 if v.is_house(maker_position.account) else fee_of(value, m.maker_fee)
+    taker_fee = fee_of(abs(value), m.taker_fee) if taker.pays and not v.is_house(taker.position.account) else 0
+    maker_fee = 0 if v.is_house(maker_position.account) else fee_of(abs(value), m.maker_fee)
     sign = 1 if taker.side == BUY else -1
     change_position(v, taker.position, sign * lots, sign * value)
     change_position(v, maker_position, -sign * lots, -sign * value)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .book import append, best_price, crosses, segments_within
+from .contract import exposure_of, inverse, lot_hold, lot_loss
 from .margin import available, initial_of, orders_lots, orders_value, premium_of, tier_of, value_of
 from .matching import Taker, cancel_order, cancel_orders_of, match
 from .numbers import ceil_div
@@ -64,9 +65,9 @@ def reject(v: Venue, c: Command, reason: int) -> int:
 def band_limit(m: Market, side: int, rate: int) -> int:
     """Last tick inside mark * rate, or the first outside; a rate of 0, or no mark yet, means no limit."""
     if rate == 0 or m.mark == 0:
-        return m.price_max if side == BUY else 1
+        return m.price_max if side == BUY else m.price_min
     last = m.mark * rate // RATE_ONE // m.tick_value, ceil_div(ceil_div(m.mark * rate, RATE_ONE), m.tick_value)
-    return min(last[m.band_outward], m.price_max) if side == BUY else max(last[1 - m.band_outward], 1)
+    return min(last[m.band_outward], m.price_max) if side == BUY else max(last[1 - m.band_outward], m.price_min)
 
 
 def in_liquidation(p: Position) -> bool:
@@ -79,7 +80,7 @@ def ticket_of(
 ) -> Ticket:  # fmt: skip
     limit = price
     if flags & Flag.MARKET:
-        price, limit = 0, m.price_max if side == BUY else 1
+        price, limit = 0, m.price_max if side == BUY else m.price_min
         if m.market_bound:
             limit = band_limit(m, side, RATE_ONE + (m.market_bound if side == BUY else -m.market_bound))
     kept = flags & FLAGS_KEPT & ~CONDITIONAL
@@ -109,7 +110,7 @@ def check_shape(v: Venue, m: Market, c: Command) -> int:
         return Reject.DUPLICATE_ORDER_ID
     if c.size_lots != 0 if closes else not 0 < c.size_lots <= m.size_max:
         return Reject.BAD_SIZE
-    if not c.flags & Flag.MARKET and not 0 < c.price_ticks <= m.price_max:
+    if not c.flags & Flag.MARKET and not m.price_min <= c.price_ticks <= m.price_max:
         return Reject.BAD_PRICE
     if c.flags & Flag.POST_ONLY and at_once:
         return Reject.BAD_FLAGS
@@ -131,6 +132,11 @@ def refused_leg(v: Venue, m: Market, c: Command) -> int:
 def margin_price(m: Market, t: Ticket) -> int:
     """Price at which the order's value counts: a sell may fill above its limit."""
     bid, ask = best_price(m, BUY), best_price(m, SELL)
+    if inverse(m):  # the lower the price, the larger the value: a buy may fill below its limit
+        if t.market_order and t.side == SELL:
+            return t.limit if bid is None else max(bid, t.limit)
+        price = m.mark // m.tick_value if t.market_order else t.price
+        return price if t.side == SELL or ask is None else min(ask, price)
     if not t.market_order:
         return max(t.price, bid) if t.side == SELL and bid is not None else t.price
     if t.side == BUY:
@@ -147,7 +153,7 @@ def check_account(v: Venue, m: Market, t: Ticket) -> int:
         band = band_limit(m, t.side, m.band_up if t.side == BUY else m.band_down)
         if t.price > band if t.side == BUY else t.price < band:
             return Reject.PRICE_BAND
-    if not t.flags & Flag.REDUCE_ONLY and margin_price(m, t) * m.tick_lot_money * t.lots < m.min_notional:
+    if not t.flags & Flag.REDUCE_ONLY and lot_hold(m, margin_price(m, t)) * t.lots < m.min_notional:
         return Reject.MIN_NOTIONAL
     if len(p.resting()) >= m.max_orders:
         return Reject.MAX_ORDERS
@@ -191,11 +197,12 @@ def check_margin(m: Market, t: Ticket) -> int:
     if t.flags & Flag.REDUCE_ONLY:
         return Reject.NONE
     price = margin_price(m, t)
-    order_value = price * m.tick_lot_money * t.lots
+    order_value = lot_hold(m, price) * t.lots
     bid, ask = (order_value, 0) if t.side == BUY else (0, order_value)
     value = value_of(p)
+    held = exposure_of(m, value)
     standing = orders_value(p, t.side)
-    exposure = abs(value + standing + order_value) if t.side == BUY else abs(value - standing - order_value)
+    exposure = abs(held + standing + order_value) if t.side == BUY else abs(held - standing - order_value)
     if exposure > abs(value):
         if exposure > m.tiers[-1].cap:
             return Reject.POSITION_CAP
@@ -205,8 +212,10 @@ def check_margin(m: Market, t: Ticket) -> int:
         return Reject.NONE
     loss_price = t.price
     if t.market_order:
-        loss_price = price if t.side == BUY else max(best_price(m, BUY) or 0, t.limit)
-    loss = premium_of(m, t.side, loss_price) * m.tick_lot_money * t.lots
+        touch = best_price(m, 1 - t.side)
+        worst = min if t.side == BUY else max
+        loss_price = t.limit if touch is None else worst(touch, t.limit)
+    loss = lot_loss(m, t.side, loss_price, premium_of(m, t.side, loss_price)) * t.lots
     cost = initial_of(p, bid, ask) - initial_of(p) + loss
     if available(p.wallet, gains=True) < cost:
         return Reject.INSUFFICIENT_MARGIN
@@ -255,7 +264,7 @@ def execute(v: Venue, m: Market, t: Ticket) -> None:
     if taker.expired:
         ended(v, t, Reject.BY_SELF_TRADE)
     elif t.market_order:
-        ended(v, t, Reject.BY_IOC if t.limit in (1, m.price_max) else Reject.BY_BAND)
+        ended(v, t, Reject.BY_IOC if t.limit in (m.price_min, m.price_max) else Reject.BY_BAND)
     elif t.tif in (IOC, FOK):
         ended(v, t, Reject.BY_IOC if t.tif == IOC else Reject.BY_FOK)
     else:

@@ -14,7 +14,7 @@ def add(v: Venue, m: Market, c: Command) -> None:
     taker = Taker(m.world_position, c.order_id, c.side, price, c.size_lots, is_world=True)
     if m.matches():
         match(v, taker)
-    if taker.lots and 0 < price <= m.price_max:
+    if taker.lots and m.price_min <= price <= m.price_max:
         filled = c.size_lots - taker.lots
         order = Order(m.world_position, c.order_id, c.side, price, taker.lots, filled, 0, GTC, 0, 0)
         enlist(v, order)
@@ -71,7 +71,7 @@ def tape_order(v: Venue, c: Command) -> int:
             return reject(v, c, Reject.BAD_ENUM)
         if not 0 < c.size_lots <= m.position_max:
             return reject(v, c, Reject.BAD_SIZE)
-        if not 0 < c.price_ticks <= m.price_max:
+        if not m.price_min <= c.price_ticks <= m.price_max:
             return reject(v, c, Reject.BAD_PRICE)
         add(v, m, c)
         return Reject.NONE

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .book import segments_within
+from .contract import closing_limit
 from .ledger import move_isolated, transfer
 from .margin import Unit, fee_of, maintenance_at, maintenance_of, pnl_of, tier_of, value_of
 from .matching import Taker, match
@@ -185,11 +186,9 @@ def forced_limit(v: Venue, unit: Unit, p: Position, side: int, lots: int) -> int
     if v.reduce_limit == ReduceLimit.BAND:
         return band_limit(m, side, m.band_up if side == BUY else m.band_down)
     if v.reduce_limit == ReduceLimit.NONE:
-        return m.price_max if side == BUY else 1
+        return m.price_max if side == BUY else m.price_min
     worst = worst_value(v, unit, p, lots)
-    if side == SELL:
-        return max(1, ceil_div(ceil_div(worst, p.lots), m.tick_lot_money))
-    return min(m.price_max, -worst // -p.lots // m.tick_lot_money)
+    return closing_limit(m, p.lots, worst)
 
 
 def worst_value(v: Venue, unit: Unit, p: Position, lots: int) -> int:

@@ -8,7 +8,7 @@ from sortedcontainers import SortedDict, SortedList
 
 from .averages import Average
 from .price_rules import DEFAULTS
-from .wire import BUY, CROSS, EIGHT_HOURS_NS, RATE_ONE, SELL, Event, Flag, FundTrigger, Leg, MarketState
+from .wire import BUY, CROSS, EIGHT_HOURS_NS, RATE_ONE, SELL, ContractKind, Event, Flag, FundTrigger, Leg, MarketState
 
 RESTING, WAITING = 1, 2
 HEALTHY, DELAYED, REDUCING = 0, 1, 2  # stages of a liquidation
@@ -166,11 +166,13 @@ class Market:
 
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
+        self.contract_kind, self.value_rounding, self.price_min = ContractKind.LINEAR, 0, 1
         for name, value in (DEFAULTS | parameters).items():
             if name != "tiers":
                 setattr(self, name, value)
         self.max_orders = min(self.max_orders, 0xFFFF)
         self.max_conditional = min(self.max_conditional, 0xFFFF)
+        self.mark_min = 1 if self.contract_kind == ContractKind.LINEAR else self.price_min * self.tick_value
         self.tick_lot_money = self.tick_value * self.lot_numerator // self.lot_denominator
         self.tiers, floor = [], 0
         for cap, rate, deduction, leverage_max in parameters["tiers"]:

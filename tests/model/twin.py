@@ -177,7 +177,7 @@ def price_row(v: Venue, c: Command) -> int:
         value = shocked(m, value)
     if c.kind == Kind.SET_SOURCE and not 0 <= c.aux < len(m.constituents):
         return reject(v, c, Reject.UNKNOWN_SOURCE)
-    if not (0 if c.kind == Kind.SET_SOURCE else 1) <= value <= m.price_max * m.tick_value:
+    if not (0 if c.kind == Kind.SET_SOURCE else m.mark_min) <= value <= m.price_max * m.tick_value:
         return reject(v, c, Reject.BAD_VALUE)
     if c.kind == Kind.SET_SOURCE:
         set_source(v, m, c.aux, value)

@@ -178,6 +178,14 @@ class QueueModel:
     BEHIND_FIRST, PROPORTIONAL = range(2)
 
 
+class ContractKind:
+    LINEAR, INVERSE = 0, 1
+
+
+class ValueRounding:
+    PER_TRADE, PER_LOT = 0, 1
+
+
 class TapeWalk:
     DROP, DEEPER = range(2)
 
