@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int64_t
 
-from .units cimport lots_t, money_t, ns_t, rate_t, value_t
+from .units cimport lots_t, money_t, ns_t, rate_t, ticks_t, value_t
 
 cdef struct MarketRules:
     rate_t maker_fee
