@@ -15,6 +15,7 @@ here while rounds are to be had: see liquidation.pyx.
 from libc.stdint cimport int32_t, uint8_t
 
 from .book cimport NONE
+from .contract cimport shown_price
 from .cover cimport cover_shortfall
 from .deleverage cimport deleverage
 from .events cimport event_new
@@ -117,7 +118,7 @@ cdef int move_to_backstop(State *s, int32_t slot, money_t share) except -1 nogil
     e.size_lots = abs64(lots)
     e.value = moved
     e.aux = share
-    e.price_ticks = moved / lots / m.tick_lot_money
+    e.price_ticks = shown_price(m, lots, moved)
     return 0
 
 

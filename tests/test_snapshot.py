@@ -11,7 +11,7 @@ from journal_stream import batches, new_engine, stream
 from perpsim.core import Engine, InvariantError, Kind
 
 HEAD = struct.Struct("<8sIIQI")
-PIECES = 18  # setup, state, pools; then five of each ladder
+PIECES = 19  # setup, state, pools; then five of each ladder
 
 
 @pytest.fixture(scope="module")
