@@ -27,6 +27,12 @@ def sealed(whole: bytes, body: bytes) -> bytes:
     return HEAD.pack(magic, version, schema, len(body), zlib.crc32(body)) + body
 
 
+PIECES = (  # the first of a snapshot, in their order; ladders follow
+    "setup", "state", "markets", "tiers", "basis", "sources", "accounts", "wallets", "positions", "orders", "triggers",
+    "levels", "recorded", "order index", "position index", "timers", "dirty", "printed", "changed", "fund samples",
+)  # fmt: skip
+
+
 def pieces(whole: bytes) -> list[bytes]:
     body, at, found = whole[HEAD.size :], 0, []
     while at < len(body):
@@ -127,9 +133,10 @@ class TestDamage:
                 assert engine.digest() and len(engine.positions()) and engine.statistics()
         assert refusals > 150
 
-    @pytest.mark.parametrize("number", [1, 2, 6, 9, 15], ids=["state", "markets", "wallets", "triggers", "dirty"])
-    def test_any_word_of_a_small_piece(self, number):
+    @pytest.mark.parametrize("piece", ["state", "markets", "wallets", "triggers", "dirty"])
+    def test_any_word_of_a_small_piece(self, piece):
         """Too large, or negative: refused, or a state that can be walked over and audited."""
+        number = PIECES.index(piece)
         engine = new_engine()
         engine.apply(stream(900))
         engine.submit(kind=Kind.DEPOSIT, account=0, value=1)
@@ -153,7 +160,9 @@ class TestDamage:
         """The value of such a position was computed when it was looked at."""
         parts = pieces(whole)
         lots = max(Engine.restore(whole).positions()["lots"].tolist())
-        for number, at_first, then in ((7, lots, 2**62 + 1), (7, lots, -(2**63)), (2, 2_000_000, 2**50)):
+        changes = (("positions", lots, 2**62 + 1), ("positions", lots, -(2**63)), ("markets", 2_000_000, 2**50))
+        for piece, at_first, then in changes:
+            number = PIECES.index(piece)
             changed = parts[number].replace(struct.pack("<q", at_first), struct.pack("<q", then), 1)
             assert changed != parts[number]
             refused(joined(whole, [*parts[:number], changed, *parts[number + 1 :]]))
