@@ -377,7 +377,7 @@ cdef int check_fees(State *s, Breach *b) noexcept nogil:
         for i in range(s.accounts_count):
             paid += <uint64_t>wallet_of(s, i, asset).fees
         w = wallet_of(s, s.treasury, asset)
-        income = <uint64_t>w.balance - <uint64_t>w.deposited
+        income = <uint64_t>w.balance - <uint64_t>w.deposited - <uint64_t>w.absorbed
         for i in range(s.fund_first, s.fund_first + s.fund_count):
             w = wallet_of(s, i, asset)
             if expect(b, w.balance - w.deposited - w.realised - w.funding - w.absorbed >= 0, BREACH_FUND,

@@ -13,6 +13,7 @@ from .auction cimport uncross
 from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
+from .cover cimport day_due, start_day_timer
 from .fund cimport unwind_due
 from .fund_trigger cimport forget_samples, fund_sample_due, start_fund_timer
 from .funding cimport change_funding, funding_due
@@ -33,7 +34,7 @@ from .risk cimport liquidation_due, mark_group_end
 from .rules cimport RuleField, fund_rules_fit, market_rule, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, VenueRules,
+    NEVER, TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, VenueRules,
     mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
@@ -73,6 +74,8 @@ cdef int timer_fired(State *s, Timer *t) except -1 nogil:
         return premium_due(s, &s.markets[t.target])
     if t.kind == TIMER_EXPIRY:
         return expire_order(s, t.target, t.key)
+    if t.kind == TIMER_DAY:
+        return day_due(s)
     if t.kind == TIMER_FUND:
         return fund_sample_due(s)
     if t.kind == TIMER_UNWIND:
@@ -93,6 +96,7 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
         for i in range(s.markets_count):
             start_timers(s, &s.markets[i])
         start_fund_timer(s)
+        start_day_timer(s)
     while s.timers_count and (s.timers[0].time_ns < time_ns or (inclusive and s.timers[0].time_ns == time_ns)):
         t = timer_pop(s)
         if t.time_ns > s.time_ns:
@@ -199,6 +203,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
             look_at_holders(s, m)
     elif c.aux == RULE_FUND_TRIGGER or c.aux == RULE_DRAWDOWN_WINDOW or c.aux == RULE_FUND_SAMPLE_PERIOD:
         forget_samples(s)
+    elif c.aux == RULE_SOCIALISE or c.aux == RULE_DAY_START:
+        start_day_timer(s)
     e = event_new(s, EVENT_RULE)
     e.market = c.market
     e.aux = c.aux

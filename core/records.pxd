@@ -345,6 +345,8 @@ cdef enum:
     RULE_DISPOSAL_FRACTION_MAX = 58
     RULE_DISPOSAL_BAND = 59
     RULE_FUND_LOSS_CAP = 60
+    RULE_DAY_START = 62
+    RULE_COVER_FROM_FEES = 63
 
 cdef enum:
     MARK_GIVEN = 0              # SET_MARK only
@@ -468,7 +470,10 @@ cdef enum:
 
 cdef enum:
     SOCIALISE_NONE = 0
-    SOCIALISE_WINNERS = 1
+    SOCIALISE_WINNERS = 1       # in proportion to unrealised gains
+    SOCIALISE_OPEN_INTEREST = 2     # every open lot, longs and shorts alike; spec: Drift
+    SOCIALISE_DAY_WINNERS = 3   # in proportion to what was realised since the day's start; spec: Deribit
+    SOCIALISE_PAYOUTS = 4       # in proportion to the gains of the last step of the mark; spec: Vega
 
 cdef enum:
     FIRST_LARGEST_MAINTENANCE = 0

@@ -240,6 +240,8 @@ class Rule(IntEnum):
     DISPOSAL_FRACTION_MAX = 58
     DISPOSAL_BAND = 59
     FUND_LOSS_CAP = 60
+    DAY_START = 62
+    COVER_FROM_FEES = 63
 
 class MarkMethod(IntEnum):
     GIVEN = 0
@@ -364,6 +366,9 @@ class AdlFee(IntEnum):
 class Socialise(IntEnum):
     NONE = 0
     WINNERS = 1
+    OPEN_INTEREST = 2
+    DAY_WINNERS = 3
+    PAYOUTS = 4
 
 class CrossOrder(IntEnum):
     LARGEST_MAINTENANCE = 0

@@ -119,3 +119,5 @@ cdef struct VenueRules:
     ns_t withdraw_gate_ns               # 0: none
     rate_t disposal_fraction_max        # of what stands in the book
     rate_t disposal_band                # around the mark; 0: none
+    ns_t day_start_ns                   # after midnight UTC
+    int64_t cover_from_fees             # the treasury pays before anybody shares a loss

@@ -6,7 +6,7 @@
 from libc.stdint cimport int64_t
 
 from .records cimport *
-from .state cimport BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, SOURCES_MAX
+from .state cimport BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, DAY_NS, SOURCES_MAX
 from .units cimport RATE_ONE
 
 cdef enum:
@@ -137,7 +137,7 @@ v("adl_policy", &of_venue.adl_policy, RULE_ADL_POLICY, ADL_NONE, ADL_RESEARCH_MI
 v("adl_price", &of_venue.adl_price, RULE_ADL_PRICE, ADL_PRICE_BANKRUPTCY, ADL_PRICE_PREVIOUS_MARK)
 v("adl_price_band", &of_venue.adl_price_band, RULE_ADL_PRICE_BAND, 0, RATE_ONE, RATE_ONE / 20)
 v("adl_fee", &of_venue.adl_fee, RULE_ADL_FEE, ADL_FEE_NONE, ADL_FEE_MAKER)
-v("socialise", &of_venue.socialise, RULE_SOCIALISE, SOCIALISE_NONE, SOCIALISE_WINNERS)
+v("socialise", &of_venue.socialise, RULE_SOCIALISE, SOCIALISE_NONE, SOCIALISE_PAYOUTS)
 v("cross_order", &of_venue.cross_order, RULE_CROSS_ORDER, FIRST_LARGEST_MAINTENANCE, FIRST_LARGEST_LOSS)
 v("net_hedges", &of_venue.net_hedges, RULE_NET_HEDGES, 0, 1)
 v("takeover", &of_venue.takeover, RULE_TAKEOVER, TAKEOVER_FUND, TAKEOVER_ADL)
@@ -172,6 +172,8 @@ v("fund_loss_cap", &of_venue.fund_loss_cap, RULE_FUND_LOSS_CAP, 0, ANY)
 v("withdraw_gate_ns", &of_venue.withdraw_gate_ns, RULE_WITHDRAW_GATE, 0, PERIOD_MAX)
 v("disposal_fraction_max", &of_venue.disposal_fraction_max, RULE_DISPOSAL_FRACTION_MAX, 0, RATE_ONE, RATE_ONE)
 v("disposal_band", &of_venue.disposal_band, RULE_DISPOSAL_BAND, 0, RATE_ONE - 1)
+v("day_start_ns", &of_venue.day_start_ns, RULE_DAY_START, 0, DAY_NS - 1, EIGHT_HOURS)
+v("cover_from_fees", &of_venue.cover_from_fees, RULE_COVER_FROM_FEES, 0, 1)
 
 
 cdef const RuleField *market_rule(int64_t number) noexcept nogil:

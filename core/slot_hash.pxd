@@ -48,6 +48,8 @@ cdef inline uint64_t hash_wallet(State *s, int64_t wallet) noexcept nogil:
     h = fold(h, w.absorbed, w.due_ns)
     h = fold(h, w.work_ns, w.work)
     h = fold(h, w.stage | <int64_t>w.liquidations << 8, w.adl_hits)
+    if wallet < s.day_count and s.day_realised[wallet]:
+        h = fold(h, s.day_realised[wallet], 1)
     if wallet % s.assets_count == 0:
         h = fold(h, s.accounts[w.account].owner, s.accounts[w.account].stp_group)
         h = fold(h, s.accounts[w.account].flags, s.accounts[w.account].fund_group)
@@ -145,4 +147,4 @@ cdef inline uint64_t hash_venue(State *s) noexcept nogil:
     h = fold_words(h, <int64_t *>&s.rules, sizeof(VenueRules) / 8)
     h = fold(h, s.forced_id, s.liquidations)
     h = fold(h, s.seed, s.draws)
-    return fold(fold(h, s.roundings, s.depth_market), s.fund_next_ns, s.fund_samples_count)
+    return fold(fold(h, s.roundings, s.depth_market), s.fund_next_ns ^ s.day_next_ns, s.fund_samples_count + s.day_count)

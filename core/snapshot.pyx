@@ -125,7 +125,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
         piece(s.printed, s.printed_count * 8), piece(s.changed, s.changed_count * 4),
-        piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)),
+        piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
     ]
     cdef int32_t i
     for i in range(s.markets_count):
@@ -249,8 +249,9 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
               saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
     if min(counts) < 0 or saved.positions_count > POSITIONS_MAX or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
-    if saved.fund_samples_count not in (0, saved.markets_count + saved.fund_count * saved.assets_count):
-        raise ValueError("the snapshot's samples of funds are not those of an engine with its parameters")
+    if saved.fund_samples_count not in (0, saved.markets_count + saved.fund_count * saved.assets_count) \
+            or saved.day_count not in (0, <int64_t>saved.accounts_max * saved.assets_count):
+        raise ValueError("the snapshot's samples of funds and results are not those of an engine with its parameters")
     for index in (saved.order_index.mask, saved.position_index.mask):
         if not 0 < index < 1 << 40 or index & (index + 1):
             raise ValueError("a hash index in the snapshot has an impossible size")
@@ -277,6 +278,10 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
         fresh.fund_samples = <FundSamples *>cursor.take(saved.fund_samples_count * sizeof(FundSamples))
     else:
         cursor.copy(NULL, 0)
+    if saved.day_count:
+        fresh.day_realised = <int64_t *>cursor.take(saved.day_count * 8)
+    else:
+        cursor.copy(NULL, 0)
     cdef int32_t i
     for i in range(saved.markets_count):
         expect_contract(&fresh.markets[i], &made.markets[i])
@@ -289,7 +294,7 @@ cdef int forget_pools(State *s) except -1:
     s.markets = NULL
     s.tiers = NULL
     s.basis = NULL
-    s.fund_samples = NULL
+    s.fund_samples, s.day_realised = NULL, NULL
     s.sources = NULL
     s.accounts = NULL
     s.wallets = NULL

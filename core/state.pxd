@@ -42,6 +42,7 @@ cdef enum:
     TIMER_LIQUIDATION = 4
     TIMER_UNWIND = 5
     TIMER_FUND = 10
+    TIMER_DAY = 11
 
 cdef enum:
     BASIS_SAMPLES_MAX = 512
@@ -51,8 +52,10 @@ cdef enum:
 cdef extern from *:
     """
     #define PERPSIM_NEVER INT64_MAX
+    #define PERPSIM_DAY INT64_C(86400000000000)
     """
     const int64_t NEVER "PERPSIM_NEVER"
+    const int64_t DAY_NS "PERPSIM_DAY"
 
 cdef struct Position:                   # two cache lines; a look at the account's margin needs the first alone
     lots_t lots                         # signed
@@ -303,6 +306,9 @@ cdef struct State:
     FundSamples *fund_samples           # a market each, then a fund and asset each; none until a trigger needs them
     int32_t fund_samples_count
     ns_t fund_next_ns                   # when they are taken next; 0: no timer runs
+    money_t *day_realised               # Wallet.realised of customers at the day's start; none until it is needed
+    int64_t day_count
+    ns_t day_next_ns                    # when the next day starts; 0: no timer runs
     Source *sources                     # [market][SOURCES_MAX]
     Account *accounts
     Wallet *wallets                     # [account][asset]
@@ -378,6 +384,7 @@ cdef int note_changed(State *s, int32_t wallet) except -1 nogil
 cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef int fills_grow(State *s) except -1 nogil
 cdef int fund_samples_make(State *s) except -1 nogil
+cdef int day_make(State *s) except -1 nogil
 
 cdef inline int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
     return leg_new(s, account, market, LEG_BOTH)

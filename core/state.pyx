@@ -103,6 +103,7 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.tiers)
     free(s.basis)
     free(s.fund_samples)
+    free(s.day_realised)
     free(s.sources)
     free(s.accounts)
     free(s.wallets)
@@ -263,4 +264,12 @@ cdef int fund_samples_make(State *s) except -1 nogil:
     if s.fund_samples == NULL:
         s.fund_samples = <FundSamples *>zeroed(s.markets_count + s.fund_count * s.assets_count, sizeof(FundSamples))
         s.fund_samples_count = s.markets_count + s.fund_count * s.assets_count
+    return 0
+
+
+cdef int day_make(State *s) except -1 nogil:
+    """Room for what every customer's wallet had realised when the day began, where there is none yet."""
+    if s.day_realised == NULL:
+        s.day_realised = <money_t *>zeroed(<int64_t>s.accounts_max * s.assets_count, sizeof(money_t))
+        s.day_count = <int64_t>s.accounts_max * s.assets_count
     return 0

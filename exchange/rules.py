@@ -231,6 +231,8 @@ class Rulebook:
     withdraw_gate_ns: int = 0
     disposal_fraction_max: int = RATE_ONE
     disposal_band: int = 0
+    day_start_ns: int = 28_800_000_000_000
+    cover_from_fees: int = 0
     sources: Mapping[str, Stated] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def market(self, symbol: str) -> MarketSpec:
@@ -296,11 +298,11 @@ MONEY = {
 SECONDS = {
     "liquidation_period", "liquidation_delay", "fund_unwind_period", "mark_period", "funding_interval",
     "premium_period", "slice_cooldown", "cure_period", "liquidator_fee_grace",
-    "drawdown_window", "fund_sample_period", "withdraw_gate",
+    "drawdown_window", "fund_sample_period", "withdraw_gate", "day_start",
 }  # fmt: skip
 COUNTS = {
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
-    "close_rest", "clip_lots", "band_outward", "disposal_full_lots", "price_min",
+    "close_rest", "clip_lots", "band_outward", "disposal_full_lots", "cover_from_fees", "price_min",
     "underlying",
 }  # fmt: skip
 # Of index, marks and funding.

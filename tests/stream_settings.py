@@ -206,7 +206,19 @@ SETTINGS = [
     Setting(
         "empty", VENUE | {
             "fund_trigger": FundTrigger.EMPTY, "adl_policy": AdlPolicy.NONE, "withdraw_gate_ns": 3 * SECOND,
+            "socialise": Socialise.OPEN_INTEREST, "cover_from_fees": 1,
         }, [MARKET, COARSE], weights={"jump": 4, "seed": 4, "withdraw": 3}, funds=(0, 0, 5, 50),
+    ),
+    Setting(
+        "day", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "socialise": Socialise.DAY_WINNERS, "adl_policy": AdlPolicy.NONE,
+            "day_start_ns": 60 * SECOND,
+        }, [MARKET, MARKET | {"asset": 1}, COARSE], assets=2, weights={"jump": 4, "seed": 2}, funds=(0, 0, 5),
+    ),
+    Setting(
+        "payouts", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "socialise": Socialise.PAYOUTS, "adl_policy": AdlPolicy.NONE,
+        }, [MARKET, COARSE], weights={"jump": 5, "seed": 4}, funds=(0, 0, 5),
     ),
     Setting("tape", VENUE, [MARKET, COARSE | {"queue_model": QueueModel.PROPORTIONAL, "tape_walk": TapeWalk.DROP}]),
     Setting(

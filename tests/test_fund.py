@@ -11,6 +11,7 @@ from perpsim.core import (
     ReduceMethod,
     Reject,
     Side,
+    Socialise,
     formulas_fund,
 )
 from stream_settings import MARKET, RATE_ONE, SECOND, VALUE_ONE, VENUE
@@ -244,3 +245,51 @@ def test_payouts_leave_nothing():
     assert payouts == [7, 7, 8] and sum(payouts) == collected
 
 
+
+
+class TestSharedLosses:
+    """A long goes bankrupt with a debt and an empty fund; others hold positions of the same market."""
+
+    def test_every_lot_pays_whatever_it_has_won(self):
+        fund = Fund(0, socialise=Socialise.OPEN_INTEREST)
+        for account, lots, side, entry in ((17, 4, Side.SELL, 120), (18, 8, Side.BUY, 120), (19, 3, Side.BUY, 90)):
+            fund.do(Kind.DEPOSIT, account=account, value=1_000 * VALUE_ONE)
+            fund.do(Kind.SEED_POSITION, account=account, side=side, size_lots=lots, value=entry * VALUE_ONE)
+        fund.bankrupt(10, 30)
+        assert sorted(self.paid(fund)) == [(17, 8 * VALUE_ONE), (18, 16 * VALUE_ONE), (19, 6 * VALUE_ONE)]
+
+    def test_winners_of_the_day(self):
+        fund = Fund(0, socialise=Socialise.DAY_WINNERS, day_start_ns=10 * MINUTE)
+        fund.do(Kind.DEPOSIT, account=18, value=1_000 * VALUE_ONE)
+        fund.do(Kind.DEPOSIT, account=19, value=1_000 * VALUE_ONE)
+        fund.do(Kind.SEED_POSITION, account=18, side=Side.BUY, size_lots=10, value=90 * VALUE_ONE)
+        fund.do(Kind.PLACE, account=19, order_id=1, side=Side.BUY, price_ticks=95, size_lots=10)
+        fund.do(Kind.PLACE, account=18, order_id=1, side=Side.SELL, price_ticks=95, size_lots=10)  # gains 50
+        fund.bankrupt(10, 30)
+        assert self.paid(fund) == [(18, 30 * VALUE_ONE)]
+        fund.wait(10 * 60)  # a new day
+        fund.bankrupt(10, 30)
+        assert self.paid(fund) == []
+
+    def paid(self, fund: Fund) -> list[tuple[int, int]]:
+        rows = fund.events[fund.events["kind"] == EventKind.SOCIALISED_LOSS]
+        return [(int(e["maker_account"]), int(e["value"])) for e in rows]
+
+    def test_fees_come_first(self):
+        fund = Fund(0, socialise=Socialise.OPEN_INTEREST, cover_from_fees=1)
+        fund.do(Kind.DEPOSIT, account=fund.engine.house["treasury"], value=20 * VALUE_ONE)
+        fund.do(Kind.DEPOSIT, account=19, value=1_000 * VALUE_ONE)
+        fund.do(Kind.SEED_POSITION, account=19, side=Side.BUY, size_lots=1, value=100 * VALUE_ONE)
+        assert fund.bankrupt(10, 30) == (0, 20) and self.paid(fund) == [(19, 10 * VALUE_ONE)]
+        fund.engine.check()
+
+    def test_a_step_of_the_mark_pays_for_the_debts_it_makes(self):
+        """100 -> 97: the long loses 30 beyond nothing; shorts win 3 a lot and give up half."""
+        fund = Fund(0, socialise=Socialise.PAYOUTS)
+        for account, lots in ((17, 7), (18, 13)):
+            fund.do(Kind.DEPOSIT, account=account, value=1_000 * VALUE_ONE)
+            fund.do(Kind.SEED_POSITION, account=account, side=Side.SELL, size_lots=lots, value=100 * VALUE_ONE)
+        fund.do(Kind.DEPOSIT, account=0, value=10 * VALUE_ONE)
+        fund.do(Kind.SEED_POSITION, account=0, side=Side.BUY, size_lots=10, value=100 * VALUE_ONE)
+        fund.events = fund.mark(97)
+        assert sorted(self.paid(fund)) == [(17, 7 * VALUE_ONE), (18, 13 * VALUE_ONE)]  # 20 of 60

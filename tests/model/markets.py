@@ -5,6 +5,7 @@ from .book import best_order, tidy
 from .fund import rules_fit, start_fund_timer
 from .ledger import settle_at_mark, transfer
 from .liquidation import mark_group_end
+from .losses import start_day_timer
 from .margin import value_of
 from .marks import change_mark
 from .matching import Taker, cancel_orders_of, fill_order, forget
@@ -13,7 +14,7 @@ from .prices import start_funding_timer, start_index_timer, start_mark_timer, st
 from .recorded import recorded_crossed
 from .state import Market, Order, Venue
 from .tape import trade_crossed
-from .wire import BUY, RATE_ONE, SELL, Command, EventKind, FundUnwind, IndexMethod, MarketState, Reject, Rule
+from .wire import BUY, DAY_NS, RATE_ONE, SELL, Command, EventKind, FundUnwind, IndexMethod, MarketState, Reject, Rule
 
 ENDED = (MarketState.SETTLING, MarketState.CLOSED)
 MARKET_RULES = {
@@ -51,6 +52,7 @@ VENUE_RULES = {
     Rule.FUND_FLOOR: "fund_floor", Rule.FUND_SAMPLE_PERIOD: "fund_sample_period_ns",
     Rule.WITHDRAW_GATE: "withdraw_gate_ns", Rule.DISPOSAL_FRACTION_MAX: "disposal_fraction_max",
     Rule.DISPOSAL_BAND: "disposal_band", Rule.FUND_LOSS_CAP: "fund_loss_cap",
+    Rule.DAY_START: "day_start_ns", Rule.COVER_FROM_FEES: "cover_from_fees",
 }  # fmt: skip
 RANGES = {
     Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
@@ -58,7 +60,7 @@ RANGES = {
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
     Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 3), Rule.ADL_POLICY: (0, 21),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
-    Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 1), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 6),
+    Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 4), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 6),
     Rule.ORDER_MAINTENANCE: (0, 1),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
     Rule.TAKEOVER: (0, 4),
@@ -74,6 +76,7 @@ RANGES = {
     Rule.CURE_START: (0, RATE_ONE),
     Rule.LIQUIDATOR_FEE: (0, RATE_ONE - 1),
     Rule.MAX_ORDERS: (0, 0xFFFF), Rule.MAX_CONDITIONAL: (0, 0xFFFF),
+    Rule.DAY_START: (0, DAY_NS - 1), Rule.COVER_FROM_FEES: (0, 1),
     Rule.FUND_TRIGGER: (0, 3), Rule.DRAWDOWN_TRIGGER: (0, RATE_ONE), Rule.DRAWDOWN_STOP: (0, RATE_ONE),
     Rule.DRAWDOWN_WINDOW: (0, 10**18), Rule.FUND_SAMPLE_PERIOD: (0, 10**18), Rule.WITHDRAW_GATE: (0, 10**18),
     Rule.DISPOSAL_FRACTION_MAX: (0, RATE_ONE), Rule.DISPOSAL_BAND: (0, RATE_ONE - 1),
@@ -198,5 +201,7 @@ def set_rule(v: Venue, c: Command) -> int:
         target.basis = []
     elif c.aux in (Rule.FUND_TRIGGER, Rule.DRAWDOWN_WINDOW, Rule.FUND_SAMPLE_PERIOD):
         start_fund_timer(v)
+    elif c.aux in (Rule.SOCIALISE, Rule.DAY_START):
+        start_day_timer(v)
     v.emit(EventKind.RULE, market=c.market, aux=c.aux, value=c.value)
     return Reject.NONE

@@ -156,6 +156,7 @@ class FundRules:
     drawdown_trigger, drawdown_stop, drawdown_window_ns = 300_000_000, 250_000_000, EIGHT_HOURS_NS
     drawdown_threshold = fund_floor = fund_loss_cap = withdraw_gate_ns = disposal_band = 0
     fund_sample_period_ns, disposal_fraction_max = 60_000_000_000, RATE_ONE
+    day_start_ns, cover_from_fees = EIGHT_HOURS_NS, 0
 
 
 class Market:
@@ -243,6 +244,8 @@ class Venue(FundRules):
         self.samples: dict[tuple, list[tuple[int, int]]] = {}  # of funds and results: (time, value), oldest first
         self.closed: dict[tuple, int] = {}  # triggers that hold, by the same keys
         self.fund_next_ns = 0
+        self.day_realised: dict[tuple[int, int], int] = {}  # when the day began
+        self.day_next_ns = 0
         self.gates = [0] * assets  # until when nobody withdraws
         self.markets = [Market(n, parameters) for n, parameters in enumerate(markets)]
         for m in self.markets:

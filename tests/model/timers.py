@@ -1,4 +1,4 @@
 """Kinds of timer, numbered in the order in which they fire at equal times."""
 
 MARK, FUNDING, PREMIUM, EXPIRY, LIQUIDATION, UNWIND = range(6)
-FUND = 10
+FUND, DAY = 10, 11

@@ -19,6 +19,7 @@ from .amend import amend
 from .fund import sample_due, start_fund_timer, unwind_due
 from .funding import change_funding, funding_due
 from .liquidation import liquidation_due, mark_group_end
+from .losses import day_due, start_day_timer
 from .markets import set_market_state, set_rule
 from .marks import change_mark
 from .orders import cancel, cancel_all, expire, place, reject
@@ -131,6 +132,7 @@ def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
         for m in v.markets:
             start_timers(v, m)
         start_fund_timer(v)
+        start_day_timer(v)
     while v.timers:
         if v.timers[0][0] > time_ns or (v.timers[0][0] == time_ns and not inclusive):
             break
@@ -152,6 +154,8 @@ def fire_timer(v: Venue, timer: tuple) -> None:
         premium_due(v, target)
     elif kind == timers.EXPIRY:
         expire(v, target, key)
+    elif kind == timers.DAY:
+        day_due(v)
     elif kind == timers.FUND:
         sample_due(v)
     elif kind == timers.LIQUIDATION:

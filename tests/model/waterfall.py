@@ -7,22 +7,14 @@ price), so the unit ends with exactly nothing.
 from .deleverage import Remainder, deleverage
 from .fund import fund_capacity, fund_equity, hand_over, move_to_fund
 from .ledger import transfer
-from .margin import Unit, cross_equity, maintenance_of, pnl_of
-from .numbers import ceil_div
-from .state import Market, Position, Venue, Wallet
+from .losses import pay, share_loss, unit_event
+from .margin import Unit, maintenance_of, pnl_of
+from .state import Market, Position, Venue
 from .wire import (
-    ALL_MARKETS,
-    ISOLATED,
     CrossOrder,
     EventKind,
-    Socialise,
     Takeover,
 )
-
-
-def unit_event(v: Venue, kind: int, unit: Unit, p: Position | None, **fields: int) -> None:
-    market = ALL_MARKETS if p is None else p.market.number
-    v.emit(kind, account=unit.wallet.account, asset=unit.wallet.asset, market=market, **fields)
 
 
 def first_position(v: Venue, unit: Unit) -> Position | None:
@@ -107,16 +99,6 @@ def fund_means(v: Venue, m: Market) -> int:
     return max(min(v.fund(m).balance, fund_equity(v, m)), 0)
 
 
-def pay(v: Venue, kind: int, payer: Wallet, unit: Unit, amount: int) -> None:
-    transfer(payer, unit.wallet, amount)
-    payer.absorbed -= amount
-    unit.wallet.absorbed += amount
-    if unit.position is not None:
-        unit.wallet.balance -= amount
-        unit.position.isolated_margin += amount
-    unit_event(v, kind, unit, unit.position, maker_account=payer.account, value=amount)
-
-
 def cover_shortfall(v: Venue, m: Market, unit: Unit, amount: int) -> None:
     """The fund's money first, then the winners' where the rulebook socialises, then the venue's deficit."""
     part = min(amount, fund_means(v, m))
@@ -124,10 +106,16 @@ def cover_shortfall(v: Venue, m: Market, unit: Unit, amount: int) -> None:
         pay(v, EventKind.FUND_COVER, v.fund(m), unit, part)
         m.fund_result -= part
         amount -= part
+    if amount and v.cover_from_fees:
+        treasury = v.wallet(v.treasury, m.asset)
+        part = min(amount, max(0, treasury.balance))
+        if part:
+            pay(v, EventKind.FUND_COVER, treasury, unit, part)
+            amount -= part
     if amount and v.withdraw_gate_ns:
         close_gate(v, m.asset)
-    if amount and v.socialise == Socialise.WINNERS:
-        amount = socialise(v, m, unit, amount)
+    if amount and v.socialise:
+        amount = share_loss(v, m, unit, amount)
     if amount:
         pay(v, EventKind.VENUE_DEFICIT, v.wallet(v.deficit, m.asset), unit, amount)
 
@@ -138,29 +126,3 @@ def close_gate(v: Venue, asset: int) -> None:
     if until > v.gates[asset]:
         v.gates[asset] = until
         v.emit(EventKind.WITHDRAW_GATE, asset=asset, value=until)
-
-
-def can_give(v: Venue, p: Position) -> int:
-    """A winner's capacity: its unrealised gain, no more than the equity behind it."""
-    gain = pnl_of(p)
-    if gain <= 0 or v.is_house(p.account):
-        return 0
-    equity = p.isolated_margin + gain if p.mode == ISOLATED else cross_equity(p.wallet)
-    return max(0, min(gain, equity))
-
-
-def socialise(v: Venue, m: Market, unit: Unit, amount: int) -> int:
-    """Take from the market's winners in proportion to what each can give; returns what is missing."""
-    winners = [p for p in m.newest_first() if p.wallet is not unit.wallet]
-    total = sum(can_give(v, p) for p in winners)
-    wanted, taken = min(amount, total), 0
-    for p in winners:
-        give = can_give(v, p)
-        part = min(ceil_div(wanted * give, total), give, wanted - taken) if give else 0
-        if part:
-            if p.mode == ISOLATED:
-                p.isolated_margin -= part
-                p.wallet.balance += part
-            pay(v, EventKind.SOCIALISED_LOSS, p.wallet, unit, part)
-            taken += part
-    return amount - taken
