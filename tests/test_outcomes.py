@@ -188,7 +188,7 @@ class TestAccounts:
         fund, treasury = house(accounts, "fund 0"), house(accounts, "treasury")
         assert accounts["final_equity"][fund] == ledger.accounts[fund].balance + ledger.unrealised(fund, 10_000_000)
         assert accounts["final_equity"][treasury] == ledger.treasury
-        assert accounts["house"].sum() == 6
+        assert accounts["house"].sum() == 7
         assert not accounts["house"][:CUSTOMERS].any()
 
     def test_money_is_conserved(self, accounts):
