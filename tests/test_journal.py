@@ -81,8 +81,8 @@ class TestHeader:
     @pytest.mark.parametrize(
         ("place", "value"),
         [
-            ((0,), "x"), ((0,), {"reduce_method": 99}), ((1, 0), {}), ((1, 0, "tiers"), 3), ((1, 0), None), ((2,), 2**40), ((2,), "x"),
-            ((), []),
+            ((0,), "x"), ((0,), {"reduce_method": 99}), ((1, 0), {}), ((1, 0, "tiers"), 3), ((1, 0), None),
+            ((2,), 2**40), ((2,), "x"), ((), []),
         ],
     )  # fmt: skip
     def test_parameters_that_make_no_engine(self, place, value):
