@@ -148,8 +148,14 @@ BLOCKS = {
     "reduce_method": {
         "none": "research: straight to takeover", "tier": "building block: IOC down to the next tier",
         "whole": "building block: the whole position at once", "slice": "building block: a share a step",
+        "cure": "building block: what makes the shortage good (Drift)", "clips": "small clips",
     },
-    "reduce_limit": {"band": "building block: the market's price band"},
+    "reduce_limit": {
+        "band": "building block: the market's price band", "leave": "building block: what a sale must leave (Cube)",
+        "liquidator": "building block: off the mark by a liquidator's fee (Drift)",
+    },
+    "takeover": {"network": "building block: at the mark (Vega)", "none": "nobody"},
+    "liquidation_fee_base": {"collateral": "building block: what the sale leaves over (Drift)"},
     "adl_fee": {"maker": "the older rule of Bybit"},
     "adl_policy": {
         "none": "no ADL", "bitmex": "the published example",
@@ -219,7 +225,7 @@ def another(key: str, value):
         return {name: number + 1 for name, number in value.items()}
     if isinstance(value, list):
         return value[:-1] or value * 2
-    return value + 1 if key in kinds.COUNTS else value / 2 or 0.25
+    return value + 1 if key in kinds.COUNTS else 0.25 if value == 0.125 else 0.125
 
 
 class TestText:
