@@ -14,7 +14,8 @@ POSITION_NOTIONAL_MAX = 1 << 61
 LOTS_MAX = (1 << 38) - 1  # what the core's order record holds
 PRICE_MULTIPLE = 8  # prices up to 8 times the reference price can be represented at least
 PRICE_DIVISOR = 100  # and of an inverse contract, which is the dearer the lower it stands, down to a hundredth of it
-NEEDED = ("tick", "lot", "price_reference", "tiers")
+NUMBERS = ("tick", "lot", "price_reference")  # of a contract; they are no rules of their own
+BUILT = (*NUMBERS, "steps")  # what markets are built from besides their rules
 
 
 def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: Any) -> MarketSpec:
@@ -41,14 +42,36 @@ def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: A
 def parse_market(symbol: str, fields: dict[str, Any]) -> MarketSpec:
     """One market from its rules as a file or a scenario writes them. Raises ValueError with the rule's name."""
     rest = dict(fields)
-    for key in NEEDED:
+    steps = rest.pop("steps", None)
+    if steps is not None and "tiers" not in rest:
+        rest["tiers"] = step_rows(symbol, steps)
+    for key in (*NUMBERS, "tiers"):
         if key not in rest:
             raise ValueError(f"{symbol} has no {key}")
-    tick, lot, price_reference = numbers = [rest.pop(key) for key in NEEDED[:3]]
-    if min(exact(number, f"{symbol} {key}") for key, number in zip(NEEDED, numbers, strict=False)) <= 0:
+    tick, lot, price_reference = numbers = [rest.pop(key) for key in NUMBERS]
+    if min(exact(number, f"{symbol} {key}") for key, number in zip(NUMBERS, numbers, strict=True)) <= 0:
         raise ValueError(f"{symbol}: tick, lot and price_reference must be more than 0")
     if exact(price_reference) < exact(tick):
         raise ValueError(f"{symbol}: a price_reference of {price_reference} is less than one tick")
     parsed = dict(parse_value(key, value) for key, value in rest.items())
     refuse_strangers(parsed, MARKET_FIELDS, symbol)
     return contract(symbol, tick, lot, price_reference, **parsed)
+
+
+def step_rows(symbol: str, steps: dict[str, Any]) -> list[list[Any]]:
+    """Tier rows of a base risk limit and `count` steps above it (BitMEX): each adds the base maintenance to both rates.
+
+    steps  base and step (value of the position), initial and maintenance (rates at the base), count
+    """
+    wanted = {"base", "step", "initial", "maintenance", "count"}
+    if not isinstance(steps, dict) or set(steps) != wanted:
+        raise ValueError(f"{symbol}: steps need {', '.join(sorted(wanted))}")
+    base, step, initial, maintenance = (
+        exact(steps[key], f"{symbol} {key}") for key in ("base", "step", "initial", "maintenance")
+    )
+    if min(base, step, initial, maintenance) <= 0 or not isinstance(steps["count"], int) or steps["count"] < 0:
+        raise ValueError(f"{symbol}: a step, a rate or the count of its steps is not more than 0")
+    return [
+        [base + step * n, maintenance * (1 + n), max(1, int(1 / (initial + maintenance * n)))]
+        for n in range(steps["count"] + 1)
+    ]

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
-from .contracts import NEEDED, parse_market
+from .contracts import BUILT, parse_market
 from .rules import VENUE_FIELDS, Rulebook, Stated, parse_value, refuse_strangers
 
 SURE = ("stated", "live", "copied", "third-party", "inferred", "unknown")
@@ -124,7 +124,7 @@ def put(rules: Merged, name: str, value: Any) -> None:
         if symbol not in symbols(rules):
             raise ValueError(f"{name}: there is no market {symbol!r}; known: {', '.join(symbols(rules))}")
         rules[symbol][key] = changed
-    elif key not in NEEDED and parse_value(key, value)[0] in VENUE_FIELDS:
+    elif key not in BUILT and parse_value(key, value)[0] in VENUE_FIELDS:
         rules[""][key] = changed
     else:
         for scope in symbols(rules):

@@ -301,6 +301,7 @@ SECONDS = {
     "drawdown_window", "fund_sample_period", "withdraw_gate", "day_start",
 }  # fmt: skip
 COUNTS = {
+    "asset",
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
     "close_rest", "clip_lots", "band_outward", "disposal_full_lots", "cover_from_fees", "price_min",
     "underlying",

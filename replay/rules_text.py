@@ -148,6 +148,8 @@ def sign(each: Stated) -> str:
 
 def show(key: str, value: Any) -> str:
     """A value in a reader's units."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {grouped(exact(number))}" for name, number in value.items())
     if isinstance(value, list):
         return "; ".join(table_lines(key, value))
     if isinstance(value, bool | str) or not isinstance(value, int | float):

@@ -10,7 +10,7 @@ from perpsim.core import Engine
 from perpsim.exchange import rulebook
 from perpsim.exchange import rulebook_files as files
 from perpsim.exchange import rules as kinds
-from perpsim.exchange.contracts import parse_market
+from perpsim.exchange.contracts import parse_market, step_rows
 from perpsim.replay import outcomes, rules_text
 from perpsim.replay.cli import app
 from perpsim.replay.errors import InputError
@@ -96,7 +96,8 @@ class TestTiers:
             for market in rulebook(name, era).markets:
                 if not marginal(market):
                     continue
-                rows = files.of_market(rules, market.symbol)["tiers"]
+                fields = files.of_market(rules, market.symbol)
+                rows = fields.get("tiers") or step_rows(market.symbol, fields["steps"])
                 cum = floor = before = Fraction(0)
                 for tier, row in zip(market.tiers, rows, strict=True):
                     rate = Fraction(str(row[1]))
@@ -116,6 +117,19 @@ class TestTiers:
             kinds.parse_tiers([[50_000, 0.004, 125, 0], [600_000, 0.005, 100, 49]])
         with pytest.raises(ValueError, match=r"tier 1: .* is not .cap, maintenance rate, leverage"):
             kinds.parse_tiers([[50_000, 0.004]])
+
+
+    def test_steps_are_tiers(self):
+        """BitMEX: base 200 XBT, step 150, initial 1 %, maintenance 0.5 %; 250 XBT are one step up."""
+        steps = {"base": 200, "step": 150, "initial": 0.01, "maintenance": 0.005, "count": 2}
+        rows = step_rows("XBTUSD", steps)
+        assert [[int(cap), str(rate), leverage] for cap, rate, leverage in rows] == [
+            [200, "1/200", 100], [350, "1/100", 66], [500, "3/200", 50],
+        ]  # fmt: skip
+        with pytest.raises(ValueError, match="XBTUSD: steps need base, count, initial, maintenance, step"):
+            step_rows("XBTUSD", {"base": 200})
+        with pytest.raises(ValueError, match="not more than 0"):
+            step_rows("XBTUSD", steps | {"step": 0})
 
 
 def marginal(market) -> bool:
