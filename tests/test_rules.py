@@ -177,7 +177,10 @@ BLOCKS = {
         "cube": "building block: a rank that knows the sign", "research-return": "research: profit / value",
         "research-balance": "research: wealth", "research-pnl-ratio": "research: profit / balance",
     },
-    "fund_unwind": {"slices": "building block: in parts", "at-once": "building block: sold as it is taken over"},
+    "fund_unwind": {
+        "slices": "building block: in parts", "at-once": "building block: sold as it is taken over",
+        "disposal": "building block: bounded by the book (Vega)",
+    },
     "socialise": {"winners": "building block: pro rata over open profits"},
     "cross_order": {"largest-loss": "research: the position with the largest loss first"},
 }  # fmt: skip
