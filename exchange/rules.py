@@ -98,6 +98,8 @@ class MarketSpec:
     impact_notional: int = 0
     clip_lots: int = 0
     volatility: int = RATE_ONE
+    hedge_allowed: int = 1
+    order_maintenance: int = 0
     disposal_full_lots: int = 0
     index_method: int = IndexMethod.GIVEN
     index_period_ns: int = 0
@@ -199,6 +201,7 @@ class Rulebook:
     adl_fee: int = AdlFee.NONE
     socialise: int = Socialise.NONE
     cross_order: int = CrossOrder.LARGEST_MAINTENANCE
+    net_hedges: int = 0
     takeover: int = Takeover.FUND
     backstop_at: int = 0
     slice_above: int = 0
@@ -301,7 +304,7 @@ SECONDS = {
     "drawdown_window", "fund_sample_period", "withdraw_gate", "day_start",
 }  # fmt: skip
 COUNTS = {
-    "asset",
+    "asset", "hedge_allowed", "order_maintenance", "net_hedges",
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
     "close_rest", "clip_lots", "band_outward", "disposal_full_lots", "cover_from_fees", "price_min",
     "underlying",

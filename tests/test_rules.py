@@ -2,15 +2,18 @@
 
 import datetime
 import json
+import re
 from enum import IntEnum
 from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from perpsim.core import Engine
 from perpsim.exchange import rulebook
 from perpsim.exchange import rulebook_files as files
 from perpsim.exchange import rules as kinds
-from perpsim.exchange.contracts import parse_market, step_rows
+from perpsim.exchange.contracts import contract, parse_market, step_rows
 from perpsim.replay import outcomes, rules_text
 from perpsim.replay.cli import app
 from perpsim.replay.errors import InputError
@@ -85,6 +88,39 @@ class TestFiles:
             parse_market("BTC", good | {"fee": 1})
         with pytest.raises(ValueError, match="says nothing of its value"):
             files.merge([{"from": "2020-01-01", "venue": {"adl_policy": {"sure": "stated"}}}])
+
+
+class TestFields:
+    def test_every_rule_of_the_core_is_a_field_that_a_file_can_state(self):
+        """The rows of core/rules.pyx: m(...) of markets, v(...) of the venue."""
+        source = (Path(__file__).resolve().parent.parent / "core" / "rules.pyx").read_text("utf-8")
+        rows = re.findall(r'^([mv])\("(\w+)"', source, re.MULTILINE)
+        assert len(rows) > 60
+        known = {*kinds.ENUMS, *kinds.RATES, *kinds.MONEY, *kinds.SECONDS, *kinds.COUNTS, *kinds.TABLES}
+        for kind, name in rows:
+            assert name in (kinds.MARKET_FIELDS if kind == "m" else kinds.VENUE_FIELDS), name
+            assert name.removesuffix("_ns") in known, name
+
+    def test_defaults_are_those_of_the_core(self):
+        """A market or a venue that states nothing is what the core takes it for."""
+        market = contract("X", 1, 1, 100, tiers=kinds.parse_tiers([[100, 0.01, 10]]))
+        book = kinds.Rulebook(name="", date="", era="", markets=(market,))
+        bare = {name: getattr(market, name) for name in BARE}
+        plain = SimpleNamespace(**bare, size_max=market.size_max)
+        hashes = {
+            Engine(rules, [spec], 1, 1).state_hash()
+            for rules, spec in ((book, market), (SimpleNamespace(cross_order=0), plain))
+        }
+        assert len(hashes) == 1
+        for changed in (book.changed({"order_maintenance": 1}), book.changed(net_hedges=1)):  # the hash knows rules
+            hashes.add(Engine(changed, changed.markets, 1, 1).state_hash())
+        assert len(hashes) == 3
+
+
+BARE = (
+    "tick_value", "lot_numerator", "lot_denominator", "price_max", "position_max", "asset", "fund_group", "queue_model",
+    "tape_walk", "tiers",
+)  # fmt: skip
 
 
 class TestTiers:
