@@ -65,7 +65,7 @@ def book_rows(code: np.ndarray) -> int:
 def run(stored: StoredTape) -> tuple[Engine, int]:
     """A venue after the whole tape, and the rows that its kernel counted."""
     book = rulebook("binance-usdm", "2023-04-04")
-    engine = Engine(book, [book.market("BTCUSDT")], 1)
+    engine = Engine(book, [book.market("BTCUSDT").with_given_index()], 1)
     kernel = Kernel([engine])
     stream = kernel.add_stream(0, 0)
     batches = iter_batches(stored)

@@ -138,6 +138,10 @@ class MarketSpec:
         """Price of one tick in the quote."""
         return Fraction(self.tick_value, VALUE_ONE)
 
+    def with_given_index(self) -> MarketSpec:
+        """The same market where the index is given, not made of constituents: recordings hold the venue's own."""
+        return dataclasses.replace(self, index_method=IndexMethod.GIVEN, index_period_ns=0)
+
     @property
     def lot(self) -> Fraction:
         """Base units of one lot; of an inverse contract units of the quote."""

@@ -189,7 +189,7 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
         first_ns, last_ns = int(tape.time_ns[0]), int(tape.time_ns[-1])
     else:
         first_ns, last_ns = _stored_span(tape)
-    return MarketPlan(dataclasses.replace(spec, **changes), tape, source, first_ns, last_ns)
+    return MarketPlan(dataclasses.replace(spec.with_given_index(), **changes), tape, source, first_ns, last_ns)
 
 
 def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress | None) -> Tape | StoredTape:

@@ -25,6 +25,7 @@ from perpsim.exchange import MarketSpec, Rulebook, rulebook
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER, DOCUMENT = ROOT / "tests" / "scenarios", ROOT / "docs" / "VENUES.md"
 BEGIN, END = "<!-- nine venues: begin -->", "<!-- nine venues: end -->"
+OPENING = 30  # seconds after which every venue has a mark, and the accounts come
 STEP_USD, SECOND, ONE = 6_000, 10**9, 10**8
 VENUES = (
     "binance-usdm", "binance-coinm", "bybit", "okx", "bitget", "bitmex", "deribit", "hyperliquid", "dydx-v4",
@@ -178,16 +179,17 @@ def backstopped(book: Rulebook) -> bool:
 def second(here: Place, crash: dict, at: int, now: int) -> Iterator[np.ndarray]:
     """One second of the market: index, a print, and the book anew around the price."""
     here.price = linear(crash["path"], at)
+    book = here.price - here.price * linear(crash["discount"], at) // 10_000
     falling = here.price < linear(crash["path"], max(0, at - 1))
     depth = linear(crash["depth"], at)
-    yield from index(here, now)
+    yield from index(here, now, book)
     rows = []
     for side in (Side.BUY, Side.SELL):
         for bp, usd in crash["levels"]:
-            away = here.price * bp // 10_000
-            price = here.price - away if side == Side.BUY else here.price + away
+            away = book * bp // 10_000
+            price = book - away if side == Side.BUY else book + away
             ticks = here.ticks(price) + (side == Side.SELL)
-            rows.append((side, ticks, max(1, here.lots(usd * depth // 1000, here.price))))
+            rows.append((side, ticks, max(1, here.lots(usd * depth // 1000, book))))
     block = np.zeros(len(rows), COMMAND)
     block["kind"], block["time_ns"], block["flags"] = Kind.TAPE_LEVEL, now, Flag.MORE | Flag.SNAPSHOT
     block["side"], block["price_ticks"], block["size_lots"] = zip(*rows, strict=True)
@@ -196,18 +198,18 @@ def second(here: Place, crash: dict, at: int, now: int) -> Iterator[np.ndarray]:
     touch = next(row for row in rows if row[0] == (Side.BUY if falling else Side.SELL))
     yield command(
         Kind.TAPE_TRADE, now, side=Side.SELL if falling else Side.BUY, price_ticks=touch[1],
-        size_lots=max(1, here.lots(2_000, here.price)),
+        size_lots=max(1, here.lots(2_000, book)),
     )  # fmt: skip
 
 
-def index(here: Place, now: int) -> Iterator[np.ndarray]:
-    """The price from outside, in the way in which the market takes it."""
+def index(here: Place, now: int, book: int) -> Iterator[np.ndarray]:
+    """The prices from outside, in the way in which the market takes them: spot venues, and perpetuals elsewhere."""
     value = here.price * ONE
-    if getattr(here.spec, "index_method", 0):
-        count = len(here.spec.sources) + len(getattr(here.spec, "perp_sources", ()))
-        block = np.zeros(count, COMMAND)
-        block["kind"], block["time_ns"], block["value"] = Kind.SET_SOURCE, now, value
-        block["aux"] = np.arange(count)
+    if here.spec.index_method:
+        spots, perps = len(here.spec.sources), len(here.spec.perp_sources)
+        block = np.zeros(spots + perps, COMMAND)
+        block["kind"], block["time_ns"], block["aux"] = Kind.SET_SOURCE, now, np.arange(spots + perps)
+        block["value"] = [value] * spots + [book * ONE] * perps
         block["flags"][:-1] = Flag.MORE
         yield block
     else:
@@ -220,15 +222,15 @@ def play(name: str) -> Outcome:
     """The whole crash at one venue."""
     crash, here, out = read("crash"), place(name), Outcome()
     start = int(crash["start"].timestamp()) * SECOND
-    begin = np.concatenate([*second(here, crash, 0, start), *second(here, crash, 0, start + SECOND)])
-    count(here, out, here.engine.apply(begin))
-    events = here.engine.apply(np.concatenate(list(opening(here, crash, start + SECOND))))
+    for at in range(OPENING):
+        count(here, out, here.engine.apply(np.concatenate(list(second(here, crash, at, start + at * SECOND)))))
+    events = here.engine.apply(np.concatenate(list(opening(here, crash, start + OPENING * SECOND))))
     refused = events[events["kind"] == EventKind.REJECTED]
     if len(refused):
         raise RuntimeError(f"{name} refused {Kind(int(refused[0]['aux'])).name} for reason {refused[0]['reason']}")
     before = fund_equity(here)
     out.lowest = 0
-    for at in range(2, crash["path"][-1][0] + 1):
+    for at in range(OPENING, crash["path"][-1][0] + 1):
         count(here, out, here.engine.apply(np.concatenate(list(second(here, crash, at, start + at * SECOND)))))
     here.engine.check()
     out.fund = here.usd(fund_equity(here)) - here.usd(before)

@@ -194,7 +194,11 @@ class TestUse:
 BLOCKS = {
     "queue_model": {"proportional": "set by a scenario's tape", "behind-first": "set by a scenario's tape"},
     "tape_walk": {"drop": "set by a scenario's tape", "deeper": "set by a scenario's tape"},
-    "mark_method": {"given": "marks on the tape"},
+    "mark_method": {"given": "marks on the tape", "basis-ema": "Deribit"},
+    "funding_formula": {"damper": "Deribit"},
+    "premium_source": {"mark": "Deribit", "fair-basis": "BitMEX"},
+    "index_method": {"given": "an index on the tape", "mean": "Deribit"},
+    "outlier_rule": {"none": "building block: every source counts", "exclude": "building block: out, and back later"},
     "reduce_method": {
         "none": "research: straight to takeover", "tier": "building block: IOC down to the next tier",
         "whole": "building block: the whole position at once", "slice": "building block: a share a step",

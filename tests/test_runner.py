@@ -93,7 +93,8 @@ def clients(tape):
 
 def new_engine() -> Engine:
     book = rulebook("binance-usdm", "2025-10-10")
-    return Engine(book, [book.market("BTCUSDT")], 2_000, audit=0)  # the stream is audited once, in `whole`
+    spec = book.market("BTCUSDT").with_given_index()
+    return Engine(book, [spec], 2_000, audit=0)  # the stream is audited once, in `whole`
 
 
 @pytest.fixture(scope="module")
