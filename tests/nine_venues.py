@@ -306,7 +306,7 @@ def main() -> None:
     outcomes = {name: play(name) for name in chosen}
     if "--write" in sys.argv:
         DOCUMENT.write_text(written(DOCUMENT.read_text("utf-8"), table(outcomes)), "utf-8")
-    sys.stdout.write(table(outcomes) + "\n")
+    print(table(outcomes))
 
 
 if __name__ == "__main__":

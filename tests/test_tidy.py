@@ -23,6 +23,7 @@ PRINTING = {
     "tests/lines.py",
     "tests/many_streams.py",
     "tests/mutants.py",
+    "tests/nine_venues.py",
 }
 CLOCK_AND_CHANCE = {"datetime", "os", "random", "secrets", "socket", "threading", "time"}
 CLOCK_LISTED = {
