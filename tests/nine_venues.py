@@ -98,7 +98,7 @@ class Place:
 
     def lots(self, usd: int, price: int) -> int:
         """Lots worth so many USD, rounded down."""
-        return int(usd / self.spec.lot if self.inverse else usd / price / self.spec.lot)
+        return int(Fraction(usd) / (self.spec.lot if self.inverse else price * self.spec.lot))
 
     def usd_of_lots(self, lots: int, price_value: int) -> Fraction:
         value = lots * self.spec.lot

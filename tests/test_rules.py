@@ -22,7 +22,9 @@ from perpsim.replay.story import tell
 from small_tape import quiet_market
 from typer.testing import CliRunner
 
-VENUES = ("binance-usdm", "bitget", "bybit", "dydx-v4", "hyperliquid", "okx")
+VENUES = (
+    "binance-coinm", "binance-usdm", "bitget", "bitmex", "bybit", "deribit", "dydx-v4", "hyperliquid", "okx",
+)  # fmt: skip
 ERAS = [(name, era) for name in VENUES for era in files.eras(files.read(name))]
 NOT_RULES = {"price_reference"}  # only sizes the numbers
 LATEST = "2026-11-01"
@@ -358,13 +360,13 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (("binance",), "no rulebook 'binance'; known: binance-usdm, "),
+            (("binance",), "no rulebook 'binance'; known: binance-coinm, "),
             (("binance-usdm", "--date", "2019-01-01"), "binance-usdm has no rules before 2019-09-13"),
             (("binance-usdm", "--date", "yesterday"), "date 'yesterday' is not of the form YYYY-MM-DD"),
             (("binance-usdm", "--market", "XBTUSD"), "binance-usdm has no market 'XBTUSD' on 2026-05-01; known: BTC"),
             (("binance-usdm", "--diff", "2018-01-01"), "binance-usdm has no rules before 2019-09-13"),
             (("okx", "--diff-venue", "okex"), "no rulebook 'okex'"),
-            (("--date", "2025-10-10"), "name a venue; known: binance-usdm"),
+            (("--date", "2025-10-10"), "name a venue; known: binance-coinm"),
         ],
     )
     def test_one_sentence_and_exit_code_2(self, arguments, sentence):
