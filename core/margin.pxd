@@ -7,6 +7,8 @@
 #   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets)
 #   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
 #                   an isolated position's own margin covers |V|, so only the excess over it is asked of the wallet
+#                   where the market says so, the taker fee of closing at bankruptcy besides (spec: Bybit order cost):
+#                   of orders and of cross positions, at the notional that is left when 1/leverage of it is lost
 #   open loss     = what open orders are priced through the mark (when they were placed, in whole ticks rounded up),
 #                   so that a fill can not make the account poorer than its requirement supposes
 # For a risk unit (an isolated position, or all cross positions of one wallet):
@@ -24,7 +26,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
-from .contract cimport exposure_of, value_at
+from .contract cimport exposure_of, inverse, value_at
 from .ladder cimport NONE
 from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL
 from .state cimport Market, Position, State, Tier, Wallet, pool_first, pool_next
@@ -58,6 +60,19 @@ cdef inline ticks_t premium_of(Market *m, int side, ticks_t price) noexcept nogi
     """By how many ticks a price is through the mark, rounded up; 0 on the safe side."""
     return max64(0, by_side(side, price - m.mark_ticks - (-side & (m.mark_ticks_up - m.mark_ticks))))
 
+cdef inline money_t bust_notional(Market *m, Position *p, money_t exposure) noexcept nogil:
+    """Notional at the price where 1/leverage of it is lost; `exposure` is signed like the lots."""
+    if (exposure > 0) == inverse(m):
+        return abs64(exposure) + div_ceil(abs64(exposure), p.leverage)
+    return abs64(exposure) - abs64(exposure) / p.leverage
+
+cdef inline money_t closing_fee(State *s, Market *m, Position *p, money_t held, money_t bids, money_t asks) noexcept nogil:
+    """Taker fee of closing at bankruptcy what is held in cross mode, and what orders may add."""
+    cdef money_t closed = bust_notional(m, p, bids) + bust_notional(m, p, -asks)
+    if p.mode == MODE_CROSS:
+        closed += bust_notional(m, p, held)
+    return fee_of(s, closed, m.rules.taker_fee)
+
 cdef inline money_t requirement(
     State *s, Market *m, Position *p, money_t value, money_t bid_extra, money_t ask_extra
 ) noexcept nogil:
@@ -72,6 +87,8 @@ cdef inline money_t requirement(
     needed += div_ceil(exposure, p.leverage)
     if bids + asks:
         needed += fee_of(s, bids + asks, max64(m.rules.taker_fee, m.rules.maker_fee))
+    if m.rules.close_fee_reserved:
+        needed += closing_fee(s, m, p, held, bids, asks)
     return needed
 
 cdef inline money_t available(State *s, Wallet *w, int32_t without, bint gains) noexcept nogil:

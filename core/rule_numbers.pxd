@@ -33,6 +33,7 @@ cdef struct MarketRules:
     money_t impact_notional
     int64_t underlying                  # markets with the same number have the same; 0: one of its own
     int64_t hedge_allowed               # accounts in hedge mode have two legs here
+    int64_t close_fee_reserved          # orders and cross positions bind the fee of closing at bankruptcy
     int64_t order_maintenance           # open orders ask for maintenance too
     lots_t clip_lots                    # of one forced order; 0: any
     rate_t volatility                   # weight of the market when slack is shared out

@@ -8,8 +8,8 @@ an answer holds for whatever contract, tier method and margin rule the rulebook 
     account = Account(book, balance="1000").hold("BTCUSDT", "long", "0.1", "60000")
     account.liquidation_price("BTCUSDT")
 
-Prices are in the quote, sizes in base units (inverse contracts: contracts), money in the settlement asset, rates as
-fractions. Numbers come in as text, int, Decimal or float (by its shortest text) and must lie on the market's grid;
+Prices are in the quote, sizes in base units (of inverse contracts in the quote), money in the settlement asset, rates
+as fractions. Numbers come in as text, int, Decimal or float (by its shortest text) and must lie on the market's grid;
 answers are exact Decimals. What cannot be asked raises ValueError with a sentence; a market that the rulebook does not
 have, KeyError. Nobody else trades in that engine: an answer is about the account, not about the market.
 """
@@ -215,7 +215,7 @@ class Account:
     def _last(self, market: str, safe: Callable[[int, int, int], bool]) -> Decimal | None:
         held, spec = self._held(market), self.book.market(market)
         direction = -1 if held.side == Side.BUY else 1
-        ends = (1, spec.price_max * spec.tick_value)
+        ends = _lowest(spec), spec.price_max * spec.tick_value
         fits = _memo(lambda mark: safe(*self.at(market, mark)))
         if not fits(held.mark):
             better = self._stops(market, held.mark, ends[direction < 0])
@@ -397,9 +397,14 @@ def _size_step(spec: MarketSpec) -> Fraction:
 
 def _price(spec: MarketSpec, price: Number, what: str) -> int:
     value = money(price, what)
-    if not 0 < value <= spec.price_max * spec.tick_value:
-        raise ValueError(f"{what} {price} is not above 0, or higher than {spec.symbol} can have")
+    if not _lowest(spec) <= value <= spec.price_max * spec.tick_value:
+        raise ValueError(f"{what} {price} is lower or higher than {spec.symbol} can have")
     return value
+
+
+def _lowest(spec: MarketSpec) -> int:
+    """The lowest mark, 1e-8 of the quote."""
+    return spec.price_min * spec.tick_value if spec.inverse else 1
 
 
 def _whole(leverage: int) -> int:

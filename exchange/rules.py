@@ -79,6 +79,7 @@ class MarketSpec:
     band_up: int = 0
     band_down: int = 0
     band_outward: int = 0
+    close_fee_reserved: int = 0
     market_bound: int = 0
     trigger_protect: int = 0
     min_notional: int = 0
@@ -324,6 +325,7 @@ SECONDS |= {
     "funding_capped_interval", "funding_quiet_interval",
 }  # fmt: skip
 COUNTS |= {"sources_few", "last_price_protection", "funding_quiet_cycles"}
+COUNTS |= {"close_fee_reserved"}
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:

@@ -153,7 +153,7 @@ NO_TAPE = {"depth": 0, "snapshot": 0, "trade": 0, "l3": 0, "shock": 0}
 SETTINGS = [
     Setting("orders", VENUE, [MARKET | {"max_orders": 3}, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
     Setting(
-        "crowd", VENUE, [MARKET | {"band_outward": 1}], accounts=25,
+        "crowd", VENUE, [MARKET | {"band_outward": 1, "close_fee_reserved": 1}], accounts=25,
         weights=NO_TAPE | {"conditional": 2, "amend": 2},
     ),
     Setting("waterfall", VENUE, [MARKET, COARSE | {"fund_group": 1}, MARKET], weights=NO_TAPE | {"mark": 2, "jump": 3}),
@@ -223,7 +223,8 @@ SETTINGS = [
     Setting("tape", VENUE, [MARKET, COARSE | {"queue_model": QueueModel.PROPORTIONAL, "tape_walk": TapeWalk.DROP}]),
     Setting(
         "inverse", VENUE | {"socialise": Socialise.WINNERS, "fund_notional_cap": RATE_ONE},
-        [INVERSE, MARKET, INVERSE | {"lot_numerator": 1_001, "lot_denominator": 7, "price_min": 1}],
+        [INVERSE | {"close_fee_reserved": 1}, MARKET,
+         INVERSE | {"lot_numerator": 1_001, "lot_denominator": 7, "price_min": 1}],
         weights={"jump": 2, "edge": 2}, hedge=0.1,
     ),
     Setting(

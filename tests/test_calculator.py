@@ -9,7 +9,18 @@ import sys
 from decimal import Decimal
 
 import pytest
-from perpsim.core import AdlPolicy, Engine, EventKind, Kind, MarginMode, Reject, Side, questions
+from perpsim.core import (
+    AdlPolicy,
+    ContractKind,
+    Engine,
+    EventKind,
+    Kind,
+    MarginMode,
+    Reject,
+    Side,
+    ValueRounding,
+    questions,
+)
 from perpsim.exchange import calculator, contract, rulebook
 from perpsim.exchange.calculator import Account
 from perpsim.exchange.rulebook_files import names
@@ -33,7 +44,7 @@ def random_tiers(chance):
 
 def worth_of_a_lot(spec, mark):
     """Units of money that a lot is worth, nearly."""
-    return max(1, int(mark * spec.lot))
+    return max(1, abs(spec.value_at(1_000, mark)) // 1_000)
 
 
 def random_book(chance):
@@ -57,6 +68,20 @@ def random_account(chance, rules, mode):
     return account
 
 
+def coin_account(chance, mode):
+    """An account in inverse contracts of 100 USD, the coin being worth some 10,000."""
+    caps = sorted(chance.sample(range(1, 60), chance.randint(1, 4)))
+    rates = sorted(chance.sample(range(1, 30), len(caps)))
+    rows = [[cap, m / 200, 1] for cap, m in zip(caps, rates, strict=True)]
+    kinds = {"contract_kind": ContractKind.INVERSE, "value_rounding": chance.choice(list(ValueRounding))}
+    rules = book(contract("XBT", "0.5", 100, 10_000, tiers=parse_tiers(rows), **kinds))
+    entry = chance.randint(16_000, 24_000)
+    own = {"margin": f"{chance.randint(10**3, 10**6) / 1e5:.5f}"} if mode == "isolated" else {}
+    account = Account(rules, balance=f"{chance.randint(10, 20_000) / 1000}")
+    side, mark = chance.choice(["long", "short"]), entry + chance.randint(-400, 400)
+    return account.hold("XBT", side, chance.randint(1, 60_000) * 100, entry / 2, mark=mark / 2, mode=mode, **own)
+
+
 def liquidated(account, market, mark):
     """Whether a mark, after which an engine of its own looks, starts a liquidation there."""
     engine = Engine.restore(account.engine().snapshot())
@@ -67,14 +92,15 @@ def liquidated(account, market, mark):
 
 
 @pytest.mark.parametrize("mode", ["cross", "isolated"])
-@pytest.mark.parametrize("seed", range(40))
-def test_one_unit_beyond_the_liquidation_price_liquidates(seed, mode):
+@pytest.mark.parametrize("coin", [False, True], ids=["linear", "inverse"])
+@pytest.mark.parametrize("seed", range(30))
+def test_one_unit_beyond_the_liquidation_price_liquidates(seed, coin, mode):
     chance = random.Random(f"{seed} {mode}")
-    account = random_account(chance, random_book(chance), mode)
+    account = coin_account(chance, mode) if coin else random_account(chance, random_book(chance), mode)
     for name, held in account.holdings.items():
         price, spec = account.liquidation_price(name), account.book.market(name)
         away = -1 if held.side == Side.BUY else 1
-        edge = spec.price_max * spec.tick_value if away > 0 else 1
+        edge = (spec.price_max if away > 0 else spec.price_min) * spec.tick_value
         if price is None:
             assert liquidated(account, name, held.mark) == liquidated(account, name, edge)
             continue
@@ -214,8 +240,8 @@ def test_the_largest_size_is_taken_and_one_more_lot_is_not(seed):
         ({"size": "0.0001"}, "size 0.0001 is not a multiple of 0.001"),
         ({"size": 0}, "size 0 is not above 0"),
         ({"size": 10**9}, "or more than BTCUSDT can hold"),
-        ({"entry": -1}, "entry -1 is not above 0"),
-        ({"mark": 10**9}, "or higher than BTCUSDT can have"),
+        ({"entry": -1}, "entry -1 is lower or higher than BTCUSDT can have"),
+        ({"mark": 10**9}, "mark 1000000000 is lower or higher"),
         ({"leverage": 0}, "leverage 0 is not a whole number"),
         ({"mode": "both"}, "margin mode 'both' is not one of"),
         ({"margin": 5}, "margin is of an isolated position"),

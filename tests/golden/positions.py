@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from perpsim.exchange.calculator import Account
+from perpsim.core import ContractKind
+from perpsim.exchange.calculator import Account, order_cost
 from perpsim.exchange.rules import MarketSpec, Rulebook, Tier, parse_tiers
 from perpsim.exchange.units import RATE_ONE, VALUE_ONE, exact, rate
 
@@ -57,6 +59,18 @@ def market(symbol: str, price_max: int, lots: int, one: int, tiers: tuple[Tier, 
     return MarketSpec(
         symbol, tick, 1, one, -(-price_max // tick), most, tiers, size_max=most, leverage_default=1, **fields
     )
+
+
+def coin_market(price_min: int, price_max: int, lots: int, tiers: tuple[Tier, ...], **fields: Any) -> MarketSpec:
+    """An inverse market with lots of one unit of the quote, for prices between two, in units."""
+    tick = 1
+    while price_max // tick >= 1 << PRICE_BITS:
+        tick *= 2
+    most = min(max(lots, 1), (1 << 38) - 1)
+    return MarketSpec(
+        "X", tick, 1, 1, -(-price_max // tick), most, tiers, size_max=most, price_min=max(1, price_min // tick),
+        contract_kind=ContractKind.INVERSE, **({"leverage_default": 1} | fields),
+    )  # fmt: skip
 
 
 def rulebook(*markets: MarketSpec) -> Rulebook:
@@ -195,3 +209,93 @@ def hl_liq_price(inputs: Inputs) -> dict[str, Any]:
     units = int(price * VALUE_ONE)
     over = [equity - needed for _, equity, needed in (account.at("X", units + away) for away in (-1, 0, 1))]
     return {"liq_price": fine.number(price), "equity_equals_mm": min(over) < 0 <= over[1] <= max(over)}
+
+
+@formula("upnl_inverse", spare=True)
+def upnl_inverse(inputs: Inputs) -> dict[str, Any]:
+    """Unrealised profit in coin of an inverse position of Q units of the quote; many of them, for the digits."""
+    entry, mark = (round(exact(inputs[key]) * VALUE_ONE) for key in ("EP", "mark"))
+    times = 10**6
+    lots = round(exact(inputs["Q"]) * times)
+    book = rulebook(coin_market(min(entry, mark) // 4, 4 * max(entry, mark), lots, (Tier(TOP, 0, 0, 1),)))
+    account = Account(book).hold(
+        "X", side_of(inputs), lots, Decimal(entry).scaleb(-8), mark=Decimal(mark).scaleb(-8)
+    )
+    return {"pnl": Fraction(account.unrealised("X")) / times}
+
+
+@formula("coinm_liq", spare=True)
+def coinm_liq(inputs: Inputs) -> dict[str, Any]:
+    """Liquidation price of a cross position in coin, cut to the tick as it is shown."""
+    entry = round(exact(inputs["EP"]) * VALUE_ONE)
+    rows = [Fraction(str(floor)) for floor in inputs["floors"]], inputs["mmrs"]
+    book = rulebook(coin_market(entry // 20, 20 * entry, int(inputs["Q"]), tiers_of(*rows)))
+    account = Account(book, balance=inputs["WB"])
+    account.hold("X", side_of(inputs), inputs["Q"], Decimal(entry).scaleb(-8))
+    price = account.liquidation_price("X")
+    if price is None:
+        return {"liq_price": None, "cum": None}
+    tick = exact(inputs["tick_size"])
+    shown = Fraction(price) // tick * tick
+    return {"liq_price": shown, "cum": Fraction(account.tier("X", price).deduction, VALUE_ONE)}
+
+
+@formula("inv_bust_iso_long", spare=True)
+def inv_bust_iso_long(inputs: Inputs) -> dict[str, Any]:
+    """Bankruptcy price of an isolated long in coin, and the tick at or above it."""
+    entry, lots = round(exact(inputs["EP"]) * VALUE_ONE), 10**9
+    tiers = (Tier(TOP, RATE_ONE // 10_000, 0, 0xFFFF),)
+    account = Account(rulebook(coin_market(entry // 20, 20 * entry, lots, tiers)))
+    account.hold("X", "long", lots, Decimal(entry).scaleb(-8), mode="isolated", leverage=int(inputs["L"]))
+    price = account.bankruptcy_price("X")
+    if price is None:
+        return {"bankruptcy_raw": None, "bankruptcy_price": None}
+    tick = exact(inputs["tick_size"])
+    return {"bankruptcy_raw": Fraction(price), "bankruptcy_price": -(-Fraction(price) // tick) * tick}
+
+
+@formula("cost_linear")
+def cost_linear(inputs: Inputs) -> dict[str, Any]:
+    """What an order binds: margin, the fee to open, the fee to close at bankruptcy; each is what its rule adds."""
+    lots, one = size_of(inputs["q"])
+    worth = exact(inputs["q"]) * exact(inputs["P"])
+    fine = Fine(worth * 4, exact(inputs["P"]) * 4)
+    price = fine.units(inputs["P"])
+    tick = one * (price // one) or one
+    if price % tick:
+        raise NotApplicable("its price and size have more digits than the engine's money")
+    tiers = (Tier(TOP, 0, 0, 0xFFFF),)
+
+    def spec(**fields: int) -> MarketSpec:
+        return MarketSpec("X", tick, 1, one, 4, lots, tiers, size_max=lots, leverage_default=1, **fields)
+
+    return costs(spec, inputs, exact(inputs["q"]), fine.amount(inputs["P"]), fine.number)
+
+
+@formula("cost_inverse")
+def cost_inverse(inputs: Inputs) -> dict[str, Any]:
+    """The same of an inverse contract of Q units of the quote, in coin; many of them, for the digits."""
+    price, times = round(exact(inputs["P"]) * VALUE_ONE), 10**4
+    lots = round(exact(inputs["Q"]) * times)
+    tiers = (Tier(TOP, 0, 0, 0xFFFF),)
+
+    def spec(**fields: int) -> MarketSpec:
+        return MarketSpec(
+            "X", price, 1, 1, 4, lots, tiers, size_max=lots, leverage_default=1, contract_kind=ContractKind.INVERSE,
+            **fields,
+        )  # fmt: skip
+
+    return costs(spec, inputs, lots, Decimal(price).scaleb(-8), lambda cost: Fraction(cost) / times)
+
+
+def costs(
+    spec: Callable[..., MarketSpec], inputs: Inputs, size: Any, price: Decimal, number: Callable[[Decimal], Fraction]
+) -> dict[str, Any]:
+    """Order cost without fees, with the fee to open, and with both."""
+    fee, order = rate(inputs["fee"]), {"side": side_of(inputs), "size": size, "price": price}
+    total = [
+        number(order_cost(rulebook(spec(**fields)), "X", leverage=int(inputs["L"]), **order))
+        for fields in ({}, {"taker_fee": fee}, {"taker_fee": fee, "close_fee_reserved": 1})
+    ]
+    parts = {"open_fee": total[1] - total[0], "close_fee": total[2] - total[1]}
+    return {"IM": total[0], "order_cost": total[2], **parts}

@@ -1,6 +1,6 @@
 """The definitions of the risk page, as formulas over the state of now."""
 
-from .contract import exposure_of, lot_hold, lot_loss, value_at
+from .contract import exposure_of, inverse, lot_hold, lot_loss, value_at
 from .numbers import ceil_div
 from .state import Market, Position, Tier, Wallet
 from .wire import BUY, CROSS, ISOLATED, RATE_ONE, SELL
@@ -74,7 +74,20 @@ def initial_of(p: Position, extra_bids: int = 0, extra_asks: int = 0) -> int:
     exposure = max(abs(held), abs(held + bids), abs(held - asks))
     if p.mode == ISOLATED:
         exposure -= abs(held)  # its own margin covers the rest
-    return ceil_div(exposure, p.leverage) + open_loss_of(p) + fee_of(bids + asks, max(m.taker_fee, m.maker_fee))
+    closing = closing_fee(p, held if p.mode == CROSS else 0, bids, asks) if m.close_fee_reserved else 0
+    fees = fee_of(bids + asks, max(m.taker_fee, m.maker_fee)) + closing
+    return ceil_div(exposure, p.leverage) + open_loss_of(p) + fees
+
+
+def closing_fee(p: Position, held: int, bids: int, asks: int) -> int:
+    """Taker fee of closing everything where 1/leverage of its notional is lost."""
+    longs, shorts = bids + max(held, 0), asks + max(-held, 0)
+    lost = {True: 0, False: 0}
+    for long in (True, False):
+        parts = (bids, max(held, 0)) if long else (asks, max(-held, 0))
+        up = long == inverse(p.market)
+        lost[long] = sum(ceil_div(part, p.leverage) if up else -(part // p.leverage) for part in parts)
+    return fee_of(longs + shorts + lost[True] + lost[False], p.market.taker_fee)
 
 
 def cross_positions(w: Wallet) -> list[Position]:
