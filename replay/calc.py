@@ -99,7 +99,8 @@ def order_cost(
         gear = leverage or calculator.default_leverage(book.market(market))
         cost = calculator.order_cost(book, market, side=side, size=size, price=price, leverage=gear, mark=mark)
         facts = _facts("order-cost", cost, "value / leverage + open loss + fee reserve", book, market)
-        return facts | {"side": side, "size": size, "price": price, "mark": mark or price, "leverage": gear}
+        order = {"side": side, "size": size, "price": price, "mark": mark or price, "leverage": gear}
+        return facts | order | _fees(book, market)
 
     _tell(answer, as_json)
 
@@ -122,7 +123,8 @@ def largest_size(
         )
         facts = _facts("largest-size", size, "the largest that the venue takes", book, market)
         order = {"side": side, "price": price, "mark": mark or price, "leverage": gear, "balance": balance}
-        return facts | {"one more is refused for": reason.name.lower().replace("_", " ")} | order
+        refused = {"one more is refused for": reason.name.lower().replace("_", " ")}
+        return facts | refused | order | _fees(book, market)
 
     _tell(answer, as_json)
 
@@ -155,10 +157,21 @@ def _account(
 def _facts(question: str, value: Any, formula: str, book: Rulebook, market: str) -> dict[str, Any]:
     """Question, answer, formula and the rules: what every answer says first."""
     answer = "none: no mark does it" if value is None else plain(value)
+    inverse = book.market(market).inverse
     return {
         "question": question, "answer": answer, "formula": formula, "venue": book.name,
         "rules": f"of {book.date}, in force since {book.era}", "market": market,
+        "contract": "inverse: value = size / price, in coin" if inverse else "linear: value = size * price",
     }  # fmt: skip
+
+
+def _fees(book: Rulebook, market: str) -> dict[str, Any]:
+    """What the venue takes of a trade."""
+    from perpsim.exchange.units import RATE_ONE
+
+    spec = book.market(market)
+    facts = {"taker fee": f"{spec.taker_fee / RATE_ONE:.6g}", "maker fee": f"{spec.maker_fee / RATE_ONE:.6g}"}
+    return facts | ({"closing fee": "held too, at bankruptcy"} if spec.close_fee_reserved else {})
 
 
 def _held(account: Account, market: str) -> dict[str, Any]:

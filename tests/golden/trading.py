@@ -9,9 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from perpsim.core import Engine, EventKind, Kind, Reject, Side, Tif, questions
+from perpsim.core import ContractKind, Engine, EventKind, Kind, Reject, Side, Tif, ValueRounding, questions
 from perpsim.exchange.rules import MarketSpec, Rulebook, Tier
-from perpsim.exchange.units import RATE_ONE, exact, rate
+from perpsim.exchange.units import RATE_ONE, VALUE_ONE, exact, rate
 
 from .registry import Inputs, NotApplicable, formula
 
@@ -150,6 +150,26 @@ def liq_check(inputs: Inputs) -> dict[str, Any]:
     must(made, kind=Kind.SET_MARK, value=mark)
     started = (made.drain()["kind"] == EventKind.LIQUIDATION_STARTED).any()
     return {"margin_balance": equity, "liquidate": bool(started)}
+
+
+@formula("bitmex_cost", spare=True)
+def bitmex_cost(inputs: Inputs) -> dict[str, Any]:
+    """A trade in an inverse contract whose every lot is rounded: its cost in 1e-8 coin, and the commission on it."""
+    price, lots, charged = round(exact(inputs["px"]) * VALUE_ONE), int(inputs["Q"]), rate(inputs["fee"])
+    tick = tick_of(price)
+    spec = MarketSpec(
+        "X", tick, 1, 1, 4 * price // tick, lots, (Tier(1 << 61, 0, 0, 1),), size_max=lots, leverage_default=1,
+        contract_kind=ContractKind.INVERSE, value_rounding=ValueRounding.PER_LOT, price_min=max(1, price // tick // 4),
+        taker_fee=max(0, charged), maker_fee=min(0, charged),
+    )  # fmt: skip
+    made = engine(spec, price)
+    for account, side in zip(SEAT, (Side.SELL, Side.BUY), strict=True):
+        must(made, kind=Kind.DEPOSIT, account=account, value=1 << 58)
+        order(made, account, side, lots, price // tick)
+    trade = made.drain()
+    trade = trade[trade["kind"] == EventKind.TRADE][0]
+    cost = next(abs(int(row["cost"])) for row in made.positions() if row["account"] == SEAT[1])
+    return {"execCost_sat": cost, "execComm_sat": int(trade["fee"] if charged >= 0 else trade["value"])}
 
 
 @formula("deribit_band")
