@@ -15,24 +15,24 @@ from .state cimport Market, State, Tier
 from .units cimport high_word, i128, low_word, money_t, value_t
 
 
-cdef int32_t position_at(Engine engine, int32_t account, int32_t market) except -1:
+cdef int32_t position_at(Engine engine, int32_t account, int32_t market, int leg) except -1:
     engine.known(market)
     if not 0 <= account < engine.state.accounts_count:
         raise IndexError(f"account {account} is not one of the engine's {engine.state.accounts_count}")
-    cdef int32_t slot = find_leg(&engine.state, account, market, LEG_BOTH)
+    cdef int32_t slot = find_leg(&engine.state, account, market, leg)
     if slot == NONE:
         raise ValueError(f"account {account} has no position in market {market}")
     return slot
 
 
-def unit_at(Engine engine, int32_t account, int32_t market, int64_t mark) -> tuple:
+def unit_at(Engine engine, int32_t account, int32_t market, int64_t mark, int leg=LEG_BOTH) -> tuple:
     """The account's risk unit in a market as it would be at another mark of that market, 1e-8 of the quote.
 
     (value of the position, equity of the unit, its maintenance), money in 1e-8: the unit is liquidated where equity is
     less than maintenance. Raises OverflowError where a number leaves 64 bits.
     """
     cdef State *s = &engine.state
-    cdef int32_t slot = position_at(engine, account, market)
+    cdef int32_t slot = position_at(engine, account, market, leg)
     cdef int32_t wallet = s.positions[slot].wallet
     cdef Market *m = &s.markets[market]
     cdef value_t before = m.mark
@@ -53,10 +53,10 @@ def unit_at(Engine engine, int32_t account, int32_t market, int64_t mark) -> tup
     return value, equity, maintenance
 
 
-def available_of(Engine engine, int32_t account, int32_t market) -> int:
+def available_of(Engine engine, int32_t account, int32_t market, int leg=LEG_BOTH) -> int:
     """What the account may use for new orders that are settled as the market is, 1e-8."""
     cdef State *s = &engine.state
-    cdef int32_t slot = position_at(engine, account, market)
+    cdef int32_t slot = position_at(engine, account, market, leg)
     return available(s, &s.wallets[s.positions[slot].wallet], NONE, True)
 
 

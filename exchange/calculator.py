@@ -23,7 +23,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from perpsim.core import Engine, EventKind, Kind, MarginMode, Reject, Side, Tif, questions
+from perpsim.core import Engine, EventKind, Kind, MarginMode, PositionSide, Reject, Side, Tif, questions
 
 from .rules import MarketSpec, Rulebook, Tier
 from .units import VALUE_ONE, Number, exact, money, on_grid, rate
@@ -51,12 +51,13 @@ class Holding:
 class Account:
     """One account with its positions, on an engine of its own.
 
-    `balance` is the wallet balance: deposits and realised profit, without what is in isolated positions and without
-    unrealised profit.
+    `balance` is the wallet balance in the asset of the first position: deposits and realised profit, without what is in
+    isolated positions and without unrealised profit. With `hedge` the account is in hedge mode: a market may be held
+    long and short, and questions name a leg, as in "BTCUSDT:long".
     """
 
-    def __init__(self, book: Rulebook, *, balance: Number = 0) -> None:
-        self.book = book
+    def __init__(self, book: Rulebook, *, balance: Number = 0, hedge: bool = False) -> None:
+        self.book, self.hedge = book, hedge
         self.balance = money(balance, "balance")
         self.holdings: dict[str, Holding] = {}
         self._engine: Engine | None = None
@@ -70,18 +71,24 @@ class Account:
         An isolated position has the margin that is given, or its initial margin at the leverage.
         """
         spec = self.book.market(market)
-        if market in self.holdings:
-            raise ValueError(f"there is a position in {market} already")
+        name = f"{market}:{'long' if _named(SIDES, side, 'side') == Side.BUY else 'short'}" if self.hedge else market
+        if name in self.holdings:
+            raise ValueError(f"there is a position in {name} already")
         if margin is not None and _named(MODES, mode, "margin mode") != MarginMode.ISOLATED:
             raise ValueError("margin is of an isolated position; a cross position has the balance")
+        first = _price(spec, entry, "entry")
+        at = first if mark is None else _price(spec, mark, "mark")
+        choice = default_leverage(spec) if leverage is None else _whole(leverage)
+        shared = at, choice, _named(MODES, mode, "margin mode")
+        for held in self.holdings.values():
+            if held.market == market and (held.mark, held.leverage, held.mode) != shared:
+                raise ValueError(f"both legs of {market} have one mark, one leverage and one margin mode")
         lots = on_grid(size, _size_step(spec), "size")
         if not 0 < lots <= spec.position_max:
             raise ValueError(f"size {size} is not above 0, or more than {market} can hold")
-        self.holdings[market] = Holding(
-            market, _named(SIDES, side, "side"), lots, _price(spec, entry, "entry"),
-            _price(spec, entry if mark is None else mark, "mark"),
-            default_leverage(spec) if leverage is None else _whole(leverage),
-            _named(MODES, mode, "margin mode"), -1 if margin is None else money(margin, "margin"),
+        self.holdings[name] = Holding(
+            market, _named(SIDES, side, "side"), lots, first, *shared,
+            -1 if margin is None else money(margin, "margin"),
         )  # fmt: skip
         self._engine = None
         return self
@@ -90,35 +97,51 @@ class Account:
 
     def specs(self) -> list[MarketSpec]:
         """The markets as the engine has them: those held, with nothing running by itself."""
-        return [_still(self.book.market(name), held.margin >= 0) for name, held in self.holdings.items()]
+        own = {held.market for held in self.holdings.values() if held.margin >= 0}
+        return [_still(self.book.market(name), name in own) for name in self._markets()]
+
+    def _markets(self) -> list[str]:
+        return list(dict.fromkeys(held.market for held in self.holdings.values()))
 
     def engine(self) -> Engine:
         """The engine with the positions in it, made when it is first asked for."""
         if self._engine is None:
             if not self.holdings:
                 raise ValueError("there is no position to ask about")
-            engine = Engine(self.book, self.specs(), 1, audit=0)
-            for number, held in enumerate(self.holdings.values()):
-                _do(engine, "mark", kind=Kind.SET_MARK, market=number, value=held.mark)
+            specs = self.specs()
+            asset = specs[0].asset
+            if any(self.book.market(held.market).asset != asset for held in self.holdings.values()):
+                raise ValueError("the positions are settled in different assets; ask about one asset at a time")
+            engine = Engine(self.book, specs, 1, audit=0, assets=1 + max(spec.asset for spec in specs))
+            for name, held in self.holdings.items():
+                _do(engine, "mark", kind=Kind.SET_MARK, market=self.number(name), value=held.mark)
+            if self.hedge:
+                _do(engine, "hedge mode", kind=Kind.SET_POSITION_MODE, account=ACCOUNT, aux=1)
+            for number, spec in enumerate(specs):
+                _choose(engine, number, [held for held in self.holdings.values() if held.market == spec.symbol])
             for mode in (MarginMode.ISOLATED, MarginMode.CROSS):  # a loss of cross positions would bind the balance
-                for number, held in enumerate(self.holdings.values()):
+                for name, held in self.holdings.items():
                     if held.mode == mode:
-                        _seed(engine, number, held)
+                        _seed(engine, self.number(name), held, self.leg(name), asset)
                 if mode == MarginMode.ISOLATED:
-                    _settle_balance(engine, self.balance)
+                    _settle_balance(engine, self.balance, asset)
             self._engine = engine
         return self._engine
 
     def number(self, market: str) -> int:
         """The market's number in the engine."""
-        if market not in self.holdings:
-            self.book.market(market)
-            raise ValueError(f"there is no position in {market}")
-        return list(self.holdings).index(market)
+        return self._markets().index(self._held(market).market)
+
+    def leg(self, market: str) -> PositionSide:
+        """Which of an account's positions in a market it is."""
+        if not self.hedge:
+            return PositionSide.BOTH
+        return PositionSide.LONG if self._held(market).side == Side.BUY else PositionSide.SHORT
 
     def _row(self, market: str) -> Any:
         rows = self.engine().positions()
-        return rows[(rows["account"] == ACCOUNT) & (rows["market"] == self.number(market))][0]
+        own = (rows["account"] == ACCOUNT) & (rows["market"] == self.number(market))
+        return rows[own & (rows["position_side"] == self.leg(market))][0]
 
     # ---- questions -----------------------------------------------------------------------------------------------
 
@@ -156,7 +179,7 @@ class Account:
 
     def size(self, market: str) -> Decimal:
         """The size that is supposed, without a sign."""
-        return _decimal(self._held(market).lots * _size_step(self.book.market(market)))
+        return _decimal(self._held(market).lots * _size_step(self._spec(market)))
 
     def unrealised(self, market: str) -> Decimal:
         """Unrealised profit of the position at the mark."""
@@ -170,14 +193,15 @@ class Account:
         """Initial margin: of an isolated position what it holds, of a cross one what it binds of the balance."""
         if self._held(market).mode == MarginMode.ISOLATED:
             return self.margin(market)
-        alone = Account(self.book)
+        alone = Account(self.book, hedge=self.hedge)
         alone.holdings[market] = self.holdings[market]
         engine = alone.engine()
-        return _money(int(alone._row(market)["pnl"]) - questions.available_of(engine, ACCOUNT, 0))
+        left = questions.available_of(engine, ACCOUNT, 0, alone.leg(market))
+        return _money(int(alone._row(market)["pnl"]) - left)
 
     def available(self, market: str) -> Decimal:
         """What new orders may use in the asset in which a market is settled."""
-        return _money(questions.available_of(self.engine(), ACCOUNT, self.number(market)))
+        return _money(questions.available_of(self.engine(), ACCOUNT, self.number(market), self.leg(market)))
 
     def funding_payment(self, market: str, funding_rate: Number) -> Decimal:
         """What the position pays at a funding stamp at a rate; negative: what it gets."""
@@ -193,9 +217,9 @@ class Account:
 
     def tier(self, market: str, mark: Number | None = None) -> Tier:
         """The tier in which the position's value lies, at its mark or another."""
-        at = self._held(market).mark if mark is None else _price(self.book.market(market), mark, "mark")
+        at = self._held(market).mark if mark is None else _price(self._spec(market), mark, "mark")
         value, number = abs(self.at(market, at)[0]), self.number(market)
-        return self.book.market(market).tiers[questions.tier_at(self.engine(), number, value)]
+        return self._spec(market).tiers[questions.tier_at(self.engine(), number, value)]
 
     def adl_score(self, market: str) -> int:
         """Score of the position in the venue's ADL queue; the higher, the sooner it is taken. Units: adl_scores.pxd."""
@@ -204,16 +228,21 @@ class Account:
 
     def at(self, market: str, mark: int) -> tuple[int, int, int]:
         """Value of the position, equity and maintenance of its unit at a mark; integers in 1e-8."""
-        return questions.unit_at(self.engine(), ACCOUNT, self.number(market), mark)
+        return questions.unit_at(self.engine(), ACCOUNT, self.number(market), mark, self.leg(market))
 
     def _held(self, market: str) -> Holding:
-        self.number(market)
+        if market not in self.holdings:
+            self.book.market(market.split(":")[0] if self.hedge else market)
+            raise ValueError(f"there is no position in {market}")
         return self.holdings[market]
+
+    def _spec(self, market: str) -> MarketSpec:
+        return self.book.market(self._held(market).market)
 
     # ---- searching -----------------------------------------------------------------------------------------------
 
     def _last(self, market: str, safe: Callable[[int, int, int], bool]) -> Decimal | None:
-        held, spec = self._held(market), self.book.market(market)
+        held, spec = self._held(market), self._spec(market)
         direction = -1 if held.side == Side.BUY else 1
         ends = _lowest(spec), spec.price_max * spec.tick_value
         fits = _memo(lambda mark: safe(*self.at(market, mark)))
@@ -231,7 +260,7 @@ class Account:
         step = 1 if end > start else -1
         size = _memo(lambda mark: abs(self.at(market, mark)[0]))
         stops = {start, end}
-        for tier in self.book.market(market).tiers:
+        for tier in self._spec(market).tiers:
             cap = tier.cap
             if min(size(start), size(end)) <= cap < max(size(start), size(end)):
                 edge = _bisect(lambda mark, cap=cap: (size(mark) > cap) != (size(start) > cap), start, end)
@@ -324,11 +353,11 @@ def order_cost(
 
 def _desk(book: Rulebook, spec: MarketSpec, balance: Number, leverage: int, mark: Number) -> Engine:
     """An engine with one account that has money and no position."""
-    engine = Engine(book, [_still(spec)], 1, audit=0)
+    engine = Engine(book, [_still(spec)], 1, audit=0, assets=1 + spec.asset)
     _do(engine, "mark", kind=Kind.SET_MARK, value=_price(spec, mark, "mark"))
     _do(engine, "leverage", kind=Kind.SET_LEVERAGE, account=ACCOUNT, value=_whole(leverage))
     if exact(balance, "balance"):
-        _do(engine, "balance", kind=Kind.DEPOSIT, account=ACCOUNT, value=money(balance, "balance"))
+        _do(engine, "balance", kind=Kind.DEPOSIT, account=ACCOUNT, asset=spec.asset, value=money(balance, "balance"))
     return engine
 
 
@@ -356,18 +385,24 @@ def _still(spec: MarketSpec, any_leverage: bool = False) -> MarketSpec:
     return still
 
 
-def _seed(engine: Engine, number: int, held: Holding) -> None:
+def _choose(engine: Engine, number: int, legs: list[Holding]) -> None:
+    """Margin mode and leverage of the account in a market."""
+    held = legs[0]
+    leverage = LEVERAGE_ANY if any(leg.margin >= 0 for leg in legs) else held.leverage
+    if held.mode == MarginMode.ISOLATED:
+        _do(engine, "margin mode", kind=Kind.SET_MARGIN_MODE, account=ACCOUNT, market=number, aux=int(held.mode))
+    _do(engine, f"leverage {leverage}", kind=Kind.SET_LEVERAGE, account=ACCOUNT, market=number, value=leverage)
+
+
+def _seed(engine: Engine, number: int, held: Holding, leg: PositionSide, asset: int) -> None:
     """Give the account the position, and an isolated one its margin."""
-    isolated = held.mode == MarginMode.ISOLATED
-    leverage = LEVERAGE_ANY if held.margin >= 0 else held.leverage
-    where = {"account": ACCOUNT, "market": number}
-    if isolated:
-        _do(engine, "margin mode", kind=Kind.SET_MARGIN_MODE, aux=int(MarginMode.ISOLATED), **where)
-        _do(engine, "balance", kind=Kind.DEPOSIT, account=ACCOUNT, value=1 << 60)
-    _do(engine, f"leverage {leverage}", kind=Kind.SET_LEVERAGE, value=leverage, **where)
+    where = {"account": ACCOUNT, "market": number, "position_side": leg}
+    if held.mode == MarginMode.ISOLATED:
+        _do(engine, "balance", kind=Kind.DEPOSIT, account=ACCOUNT, asset=asset, value=1 << 59)
     position = {"kind": Kind.SEED_POSITION, "side": held.side, "size_lots": held.lots, "value": held.entry, **where}
     _do(engine, "position", **position)
-    row = engine.positions()[-1]
+    rows = engine.positions()
+    row = rows[(rows["account"] == ACCOUNT) & (rows["market"] == number) & (rows["position_side"] == leg)][0]
     if held.margin < 0 or held.margin == row["isolated_margin"]:
         return
     more = held.margin - int(row["isolated_margin"])
@@ -376,13 +411,14 @@ def _seed(engine: Engine, number: int, held: Holding) -> None:
     _do(engine, "margin", kind=Kind.MOVE_MARGIN, value=more, **where)
 
 
-def _settle_balance(engine: Engine, balance: int) -> None:
+def _settle_balance(engine: Engine, balance: int, asset: int) -> None:
     """Bring the wallet to the balance that is supposed."""
-    there = int(engine.accounts()["balance"][ACCOUNT])
+    rows = engine.accounts()
+    there = int(rows["balance"][(rows["account"] == ACCOUNT) & (rows["asset"] == asset)][0])
     if there < balance:
-        _do(engine, "balance", kind=Kind.DEPOSIT, account=ACCOUNT, value=balance - there)
+        _do(engine, "balance", kind=Kind.DEPOSIT, account=ACCOUNT, asset=asset, value=balance - there)
     elif there > balance:
-        _do(engine, "balance", kind=Kind.WITHDRAW, account=ACCOUNT, value=there - balance)
+        _do(engine, "balance", kind=Kind.WITHDRAW, account=ACCOUNT, asset=asset, value=there - balance)
 
 
 def _do(engine: Engine, what: str, **command: Any) -> None:

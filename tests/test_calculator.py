@@ -112,6 +112,23 @@ def test_one_unit_beyond_the_liquidation_price_liquidates(seed, coin, mode):
             assert not liquidated(account, name, chance.randint(*sorted((safe, held.mark))))
 
 
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+def test_two_legs_of_one_market(mode):
+    account = Account(rulebook(*BINANCE), balance=5_000, hedge=True)
+    account.hold("BTCUSDT", "long", 2, 60_000, mark=61_000, mode=mode, leverage=20)
+    account.hold("BTCUSDT", "short", "0.5", 62_000, mark=61_000, mode=mode, leverage=20)
+    assert (account.unrealised("BTCUSDT:long"), account.unrealised("BTCUSDT:short")) == (2_000, 500)
+    assert account.equity("BTCUSDT:short") == (7_500 if mode == "cross" else 2_050)
+    long, short = account.liquidation_price("BTCUSDT:long"), account.liquidation_price("BTCUSDT:short")
+    assert liquidated(account, "BTCUSDT:long", int(long * ONE) - 1)
+    assert not liquidated(account, "BTCUSDT:long", int(long * ONE))
+    assert short is None if mode == "cross" else liquidated(account, "BTCUSDT:short", int(short * ONE) + 1)
+    with pytest.raises(ValueError, match="both legs of BTCUSDT have one mark"):
+        Account(account.book, hedge=True).hold("BTCUSDT", "long", 1, 9_000).hold("BTCUSDT", "short", 1, 8_000)
+    with pytest.raises(ValueError, match="no position in BTCUSDT"):
+        account.liquidation_price("BTCUSDT")
+
+
 @pytest.mark.parametrize("venue", names())
 def test_under_every_rulebook(venue):
     """The same, for each market that ships, at sizes that reach into its tiers."""
@@ -326,5 +343,5 @@ def test_isolated_and_cross_positions_side_by_side():
     account.hold("ETHUSDT", "long", 1, 4_000, mark=3_500).hold("BTCUSDT", "short", 1, 60_000, mode="isolated")
     assert (account.equity("ETHUSDT"), account.equity("BTCUSDT")) == (200, 3_000)
     assert account.engine().accounts()["balance"][0] == 700 * ONE
-    row = account.engine().positions()[-1]
-    assert (row["mode"], row["lots"]) == (MarginMode.CROSS, 1_000)
+    rows = {int(row["lots"]): row for row in account.engine().positions() if row["account"] == 0}
+    assert (rows[1_000]["mode"], rows[-1_000]["mode"]) == (MarginMode.CROSS, MarginMode.ISOLATED)
