@@ -299,3 +299,29 @@ def costs(
     ]
     parts = {"open_fee": total[1] - total[0], "close_fee": total[2] - total[1]}
     return {"IM": total[0], "order_cost": total[2], **parts}
+
+
+@formula("okx_iso", spare=True)
+def okx_iso(inputs: Inputs) -> dict[str, Any]:
+    """An isolated position whose maintenance holds the fee of closing, a rate on the same value."""
+    lots, one = size_of(inputs["q"])
+    worth = exact(inputs["q"]) * exact(inputs["EP"])
+    fine = Fine(worth * 4, exact(inputs["EP"]) * 4, inputs["margin"])
+    tiers = (Tier(TOP, rate(inputs["mmr"]) + rate(inputs["fee"]), 0, 1),)
+    account = Account(rulebook(market("X", 4 * fine.units(inputs["EP"]), lots, one, tiers)))
+    own = {"mode": "isolated", "margin": fine.amount(inputs["margin"])}
+    account.hold("X", side_of(inputs), exact(inputs["q"]), fine.amount(inputs["EP"]), **own)
+    price = account.liquidation_price("X")
+    return {"liq_price": None if price is None else fine.number(price)}
+
+
+@formula("bybit_inv_bust_cross", spare=True)
+def bybit_inv_bust_cross(inputs: Inputs) -> dict[str, Any]:
+    """The price at which a cross long in coin can just pay the fee of closing: no other maintenance."""
+    entry, times = round(exact(inputs["EP"]) * VALUE_ONE), 10**4
+    lots = round(exact(inputs["Q"]) * times)
+    tiers = (Tier(TOP, rate(inputs["fee"]), 0, 1),)
+    account = Account(rulebook(coin_market(entry // 20, 20 * entry, lots, tiers)), balance=exact(inputs["bal"]) * times)
+    account.hold("X", "long", lots, Decimal(entry).scaleb(-8))
+    price = account.liquidation_price("X")
+    return {"bankruptcy_price": None if price is None else Fraction(price)}
