@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -325,3 +326,36 @@ def bybit_inv_bust_cross(inputs: Inputs) -> dict[str, Any]:
     account.hold("X", "long", lots, Decimal(entry).scaleb(-8))
     price = account.liquidation_price("X")
     return {"bankruptcy_price": None if price is None else Fraction(price)}
+
+
+def closed_fee_spec(worth: int, maintenance: int, fee: int) -> MarketSpec:
+    """One lot worth so many units, of which closing at bankruptcy is held in the initial margin."""
+    spec = market("X", 4 * worth, 1, 1, (Tier(TOP, maintenance, 0, 0xFFFF),), taker_fee=fee)
+    return dataclasses.replace(spec, close_fee_reserved=1)
+
+
+@formula("bybit_mark_margin", spare=True)
+def bybit_mark_margin(inputs: Inputs) -> dict[str, Any]:
+    """Initial margin and maintenance at the mark, the fee of closing at bankruptcy in both."""
+    worth, gear, fee = exact(inputs["q"]) * exact(inputs["mark"]), int(inputs["L"]), rate(inputs["fee"])
+    fine = Fine(worth * 4)
+    left = Fraction(gear + (1 if inputs["side"] < 0 else -1), gear)  # of the value, at bankruptcy
+    spec = closed_fee_spec(fine.units(worth), rate(inputs["MMR"]) + round(fee * left), fee)
+    account = Account(rulebook(spec), balance=fine.amount(worth))
+    account.hold("X", side_of(inputs), 1, fine.amount(worth), leverage=gear)
+    return {"IM": fine.number(account.initial_margin("X")), "MM": fine.number(account.maintenance_margin("X"))}
+
+
+@formula("bybit_mark_margin_diff", spare=True)
+def bybit_mark_margin_diff(inputs: Inputs) -> dict[str, Any]:
+    """Initial margin less maintenance: the fee of closing is in both."""
+    fine = Fine(exact(inputs["V"]) * 4)
+    worth = fine.units(inputs["V"])
+    account = Account(rulebook(closed_fee_spec(worth, rate(inputs["MMR"]), 0)), balance=fine.amount(inputs["V"]))
+    account.hold("X", "long", 1, fine.amount(inputs["V"]), leverage=int(inputs["L"]))
+    return {"IM_minus_MM": fine.number(account.initial_margin("X") - account.maintenance_margin("X"))}
+
+
+@formula("bitmex_posmargin", spare=True)
+def bitmex_posmargin(inputs: Inputs) -> dict[str, Any]:
+    raise NotApplicable("the engine rounds margins up, against the account; this row is rounded to the nearest unit")
