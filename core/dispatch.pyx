@@ -31,7 +31,7 @@ from .prices cimport (
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .risk cimport liquidation_due, mark_group_end
-from .rules cimport RuleField, fund_rules_fit, market_rule, venue_rule
+from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
     NEVER, TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, VenueRules,
@@ -230,7 +230,7 @@ cdef inline bint venue_fits(State *s, const RuleField *f, int64_t value) noexcep
     """Whether the venue's rules would still go together."""
     cdef VenueRules changed = s.rules
     (<int64_t *>(<char *>&changed + f.offset))[0] = value
-    return fund_rules_fit(&changed)
+    return fund_rules_fit(&changed) and rounds_fit(&changed)
 
 
 cdef inline bint slices_without_period(State *s, const Command *c) noexcept nogil:

@@ -17,3 +17,4 @@ cdef const RuleField *venue_rule(int64_t number) noexcept nogil
 cdef int set_market_rules(MarketRules *rules, dict stated) except -1
 cdef int set_venue_rules(VenueRules *rules, dict stated) except -1
 cdef bint fund_rules_fit(VenueRules *rules) noexcept nogil
+cdef bint rounds_fit(VenueRules *rules) noexcept nogil

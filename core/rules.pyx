@@ -225,11 +225,18 @@ cdef bint fund_rules_fit(VenueRules *rules) noexcept nogil:
         and rules.drawdown_stop <= rules.drawdown_trigger)
 
 
+cdef bint rounds_fit(VenueRules *rules) noexcept nogil:
+    """A takeover that waits for further rounds in the book has rounds."""
+    return rules.takeover == TAKEOVER_FUND or rules.takeover == TAKEOVER_NETWORK or rules.liquidation_period_ns > 0
+
+
 cdef int set_venue_rules(VenueRules *rules, dict stated) except -1:
     """Fill in the venue's rules. Raises ValueError, with the rule's name."""
     set_rules(venue_fields, venue_count, rules, stated)
     if rules.fund_unwind >= UNWIND_SLICES and rules.fund_unwind_period_ns <= 0:
         raise ValueError("fund_unwind_period_ns must be positive where the fund unwinds in slices")
+    if not rounds_fit(rules):
+        raise ValueError("liquidation_period_ns must be positive where takeover is backstop, none or adl")
     if not fund_rules_fit(rules):
         raise ValueError(
             "fund_sample_period_ns must be positive and at most drawdown_window_ns, which may hold "

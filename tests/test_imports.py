@@ -24,6 +24,7 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
 # A module of the core cimports modules of the rows before its own; inside a row only what TOGETHER names.
 LAYERS = (
     ("units",),
+    ("risk_factor",),
     ("fixed_point", "fund_rules", "liquidation_price", "liquidation_size", "loss_sharing"),
     ("ladder", "records", "rule_numbers"),
     ("order_records",),
@@ -45,6 +46,7 @@ LAYERS = (
     ("dispatch",),
     ("formulas_fund",),
     ("engine",),
+    ("formulas_reduce",),
     ("kernel", "questions"),
     ("formulas_adl", "testing"),
 )

@@ -12,6 +12,7 @@ from .matching import Taker, cancel_orders_of, fill_order, forget
 from .orders import reject
 from .prices import start_funding_timer, start_index_timer, start_mark_timer, start_premium_timer
 from .recorded import recorded_crossed
+from .reduction import rounds_fit
 from .state import Market, Order, Venue
 from .tape import trade_crossed
 from .wire import BUY, DAY_NS, RATE_ONE, SELL, Command, EventKind, FundUnwind, IndexMethod, MarketState, Reject, Rule
@@ -184,7 +185,9 @@ def set_rule(v: Venue, c: Command) -> int:
         return reject(v, c, Reject.UNKNOWN_RULE)
     low, high = RANGES.get(c.aux, (0, 2**63))
     slices_without_period = c.aux == Rule.FUND_UNWIND and c.value >= FundUnwind.SLICES and v.fund_unwind_period_ns <= 0
-    if not low <= c.value <= high or slices_without_period or not (target is not v or rules_fit(v, name, c.value)):
+    if not low <= c.value <= high or slices_without_period or not (
+        target is not v or (rules_fit(v, name, c.value) and rounds_fit(v, name, c.value))
+    ):
         return reject(v, c, Reject.BAD_VALUE)
     setattr(target, name, c.value)
     if c.aux == Rule.MARK_PERIOD:

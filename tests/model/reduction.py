@@ -11,7 +11,7 @@ from .numbers import ceil_div
 from .orders import band_limit
 from .state import Market, Position, Venue, WorldLots
 from .waterfall import cover_shortfall, first_position, fund_means, share_of, unit_event
-from .wire import BUY, RATE_ONE, SELL, EventKind, LiquidationFee, ReduceLimit, ReduceMethod, Reject
+from .wire import BUY, RATE_ONE, SELL, EventKind, LiquidationFee, ReduceLimit, ReduceMethod, Reject, Takeover
 
 ONCE = (ReduceMethod.TO_SAFE, ReduceMethod.WHOLE)  # one order a position, whatever is left
 SECOND = 1_000_000_000
@@ -38,6 +38,12 @@ def reduce_once(v: Venue, unit: Unit) -> bool:
         if filled:
             return True
     return False
+
+
+def rounds_fit(v: Venue, name: str, value: int) -> bool:
+    """A takeover that waits for rounds has rounds, with one rule changed."""
+    rules = {"takeover": v.takeover, "liquidation_period_ns": v.liquidation_period_ns} | {name: value}
+    return rules["takeover"] in (Takeover.FUND, Takeover.NETWORK) or rules["liquidation_period_ns"] > 0
 
 
 # ---- sizes ---------------------------------------------------------------------------------------------------------
