@@ -18,7 +18,7 @@ from libc.string cimport memset
 
 from .invariants cimport *
 from .ladder cimport NONE, Ladder, ladder_get, ladder_next
-from .records cimport MARKET_SETTLING
+from .records cimport MARKET_SETTLING, TIERS_MARGINAL
 from .state cimport (
     ACCOUNT_NOT_IN_OI, NEVER, STATE_WAITING, WALLET_DIRTY, WALLET_TOUCHED, Market, Position, Tier, Wallet,
     wallet_of,
@@ -408,8 +408,9 @@ cdef int check_tiers(State *s, Breach *b) noexcept nogil:
             before = t - 1
             if i and expect(b, t.floor == before.cap and t.rate >= before.rate, BREACH_TIERS, market, i, t.floor, before.cap):
                 return 1
-            if i and equal(b, BREACH_TIERS, market, i, (t.deduction - before.deduction) * RATE_ONE,
-                           t.floor * (t.rate - before.rate)):
+            if i and m.rules.tier_method == TIERS_MARGINAL and equal(
+                    b, BREACH_TIERS, market, i, (t.deduction - before.deduction) * RATE_ONE,
+                    t.floor * (t.rate - before.rate)):
                 return 1
             if i == 0 and equal(b, BREACH_TIERS, market, i, t.floor | t.deduction, 0):
                 return 1

@@ -25,8 +25,10 @@ from .units cimport (
 cdef extern from *:
     """
     #define PERPSIM_COIN_PRICE INT64_C(10000000000000000)       /* units of a coin * 1e-8 units of a price of 1 */
+    #define PERPSIM_BEYOND INT64_MAX
     """
     const int64_t COIN_PRICE "PERPSIM_COIN_PRICE"
+    const value_t BEYOND "PERPSIM_BEYOND"       # above every mark
 
 cdef inline bint inverse(Market *m) noexcept nogil:
     return m.rules.contract_kind == CONTRACT_INVERSE

@@ -14,7 +14,7 @@ from libc.string cimport memset
 import numpy as np
 
 from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
-from .contract cimport COIN_PRICE
+from .contract cimport BEYOND, COIN_PRICE
 from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
@@ -76,10 +76,13 @@ CONTRACT = (
 STATE_PARTS = ("accounts", "positions", "orders", "recorded", "markets", "timers")
 
 cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
-    """Marginal brackets: caps rise, rates rise, and deductions make maintenance continuous at every edge."""
+    """Caps rise, rates rise, and deductions make maintenance continuous at every edge; WHOLE tiers have none."""
     cdef Tier *t
     cdef Tier *grown
     floor = rate_before = deduction = 0
+    m.edge_bound = 0 if m.rules.contract_kind == CONTRACT_INVERSE else BEYOND
+    if m.rules.tier_method == TIERS_LINEAR and m.rules.contract_kind != CONTRACT_INVERSE:
+        raise ValueError("LINEAR tiers are of inverse contracts: they ask for a size in coins")
     if not tiers:
         raise ValueError("a market needs at least one tier")
     grown = <Tier *>realloc(s.tiers, (s.tiers_count + len(tiers)) * sizeof(Tier))
@@ -89,16 +92,16 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
     m.tier_first = s.tiers_count
     m.tier_count = <int32_t>len(tiers)
     for number, (cap, rate, stated, leverage) in enumerate(tiers, 1):
-        if not (cap > floor and rate_before <= rate < RATE_ONE and 1 <= leverage <= 0xFFFF):
+        if not (cap > floor and rate_before <= rate < RATE_ONE - m.rules.close_fee_in_maintenance and 1 <= leverage <= 0xFFFF):
             raise ValueError(f"tier {number}: caps and rates must rise, the rate stay below 1, leverage be 1 or more")
-        exact = deduction * RATE_ONE + floor * (rate - rate_before)
+        exact = deduction * RATE_ONE + floor * (rate - rate_before) if m.rules.tier_method == TIERS_MARGINAL else 0
         if exact % RATE_ONE or exact // RATE_ONE != stated:
             raise ValueError(f"tier {number}: deduction {stated} does not continue the tiers before it ({exact / 1e9})")
         t = &s.tiers[s.tiers_count]
         s.tiers_count += 1
         t.floor = floor
         t.cap = cap
-        t.rate = rate
+        t.rate = rate + m.rules.close_fee_in_maintenance
         t.deduction = deduction = stated
         t.leverage_max = leverage
         floor, rate_before = cap, rate

@@ -4,7 +4,8 @@
 #   value       V = q * b * m, rounded down (against a long, for a short too: its debt is never understated);
 #               of an inverse contract V = -q * u / m, see contract.pxd
 #   pnl         U = V - K
-#   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets)
+#   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets);
+#               WHOLE tiers deduct nothing: M leaps at an edge (OKX, Bitget, BitMEX); LINEAR: rate = base + slope * |V|
 #   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
 #                   an isolated position's own margin covers |V|, so only the excess over it is asked of the wallet
 #                   where the market says so, the taker fee of closing at bankruptcy besides (spec: Bybit order cost):
@@ -28,10 +29,10 @@ from libc.stdint cimport int32_t, int64_t
 
 from .contract cimport exposure_of, inverse, value_at
 from .ladder cimport NONE
-from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL
+from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
 from .state cimport Market, Position, State, Tier, Wallet, pool_first, pool_next
 from .units cimport (
-    RATE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, rate_t,
+    RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, rate_t,
     sub_checked, ticks_t, value_t,
 )
 
@@ -50,7 +51,19 @@ cdef inline Tier *tier_of(State *s, Market *m, money_t notional) noexcept nogil:
 
 cdef inline money_t maintenance_of(State *s, Market *m, money_t notional) noexcept nogil:
     cdef Tier *t = tier_of(s, m, notional)
+    if m.rules.tier_method == TIERS_LINEAR:
+        return linear_maintenance(
+            notional, m.rules.maintenance_base + m.rules.close_fee_in_maintenance, m.rules.maintenance_slope, &s.overflow)
     return mul_div_ceil(notional, t.rate, RATE_ONE, &s.overflow) - t.deduction
+
+cdef inline money_t linear_maintenance(money_t notional, rate_t base, rate_t slope, int *overflow) noexcept nogil:
+    """A rate that rises with the size, on the whole (Deribit): base + slope a coin, at most one half."""
+    cdef int beyond = 0
+    cdef money_t square = mul_div_ceil(mul_div_ceil(notional, notional, VALUE_ONE, &beyond), slope, RATE_ONE, &beyond)
+    cdef money_t most = notional / 2 + (notional & 1)
+    if beyond:
+        return most
+    return min64(most, mul_div_ceil(notional, base, RATE_ONE, overflow) + square)
 
 cdef inline money_t fee_of(State *s, money_t notional, rate_t rate) noexcept nogil:
     """Fee on an absolute notional, rounded up: the treasury gains the remainder (a rebate is rounded toward 0)."""

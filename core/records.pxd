@@ -492,5 +492,10 @@ cdef enum:
     CONTRACT_INVERSE = 1
 
 cdef enum:
+    TIERS_MARGINAL = 0          # a tier's rate on what lies in it
+    TIERS_WHOLE = 1             # the rate of the tier on the whole position
+    TIERS_LINEAR = 2            # a rate that rises with the size
+
+cdef enum:
     VALUE_PER_TRADE = 0         # what an inverse trade is worth is rounded as a whole
     VALUE_PER_LOT = 1           # or lot by lot

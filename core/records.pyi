@@ -386,6 +386,11 @@ class ContractKind(IntEnum):
     LINEAR = 0
     INVERSE = 1
 
+class TierMethod(IntEnum):
+    MARGINAL = 0
+    WHOLE = 1
+    LINEAR = 2
+
 class ValueRounding(IntEnum):
     PER_TRADE = 0
     PER_LOT = 1

@@ -428,6 +428,12 @@ class ContractKind(IntEnum):
     INVERSE = CONTRACT_INVERSE
 
 
+class TierMethod(IntEnum):
+    MARGINAL = TIERS_MARGINAL
+    WHOLE = TIERS_WHOLE
+    LINEAR = TIERS_LINEAR
+
+
 class ValueRounding(IntEnum):
     """What is rounded where a trade of an inverse contract becomes money."""
 

@@ -10,6 +10,10 @@ cdef struct MarketRules:
     rate_t taker_fee
     int64_t contract_kind
     int64_t value_rounding
+    int64_t tier_method
+    rate_t maintenance_base             # of LINEAR tiers: the rate of a position of nothing
+    rate_t maintenance_slope            # and what a coin of value adds to it
+    rate_t close_fee_in_maintenance     # added to every maintenance rate
     ticks_t price_min                   # no order, mark or recorded level of the book is below
     rate_t liquidation_fee
     rate_t band_up                      # buy limit price <= mark * band_up; 0: none

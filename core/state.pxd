@@ -176,6 +176,8 @@ cdef struct Market:
     Ladder longs                        # bucket of trigger -> positions hurt by a fall
     Ladder shorts
     value_t bucket_value                # width of a trigger bucket, a power of two of ticks
+    value_t edge_bound                  # no position worth more by a mark beyond it enters a tier (WHOLE tiers)
+    value_t edge_from                   # of the marks since these were looked at, the one at which they were worth least
     value_t longs_bound                 # no long trigger is above
     value_t shorts_bound                # no short trigger is below
     Ladder stops[4]                     # [source * 2 + fires_above]: trigger price -> waiting orders

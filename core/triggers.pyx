@@ -10,20 +10,14 @@ Triggers stand in price buckets of a few ticks, longs and shorts apart; `longs_b
 crosses nothing cost one comparison.
 """
 
-from .contract cimport inverse, mark_worth
+from .contract cimport BEYOND, inverse, mark_worth
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
-from .margin cimport maintenance_of, orders_maintenance, value_at
-from .records cimport MODE_CROSS
-from .state cimport Tier, Wallet, pool_first, pool_next, push_crossed
+from .margin cimport maintenance_of, orders_maintenance, tier_of, value_at
+from .records cimport MODE_CROSS, TIERS_LINEAR, TIERS_WHOLE
+from .state cimport ACCOUNT_HOUSE, Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
-    RATE_ONE, abs64, add_checked, max64, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
+    RATE_ONE, abs64, add_checked, max64, lots_t, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
 )
-
-cdef extern from *:
-    """
-    #define PERPSIM_BEYOND INT64_MAX
-    """
-    const value_t BEYOND "PERPSIM_BEYOND"   # above every mark
 
 cdef enum:
     SLACK_UNITS = 3             # more than the rounding of a value and of a maintenance can differ from the line
@@ -106,7 +100,9 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
     cdef int beyond = 0
     while t < last and size > t.cap:
         t += 1
-    if (p.lots > 0) != inverse(m):
+    if m.rules.tier_method == TIERS_LINEAR:
+        wanted = linear_worth(s, m, target, p.lots < 0)
+    elif (p.lots > 0) != inverse(m):
         wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
         while t > first and wanted < t.floor:
             t -= 1
@@ -116,6 +112,9 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
         while t < last and wanted > t.cap:
             t += 1
             wanted = mul_div_floor(t.deduction - target, RATE_ONE, RATE_ONE + t.rate, &s.overflow)
+            if m.rules.tier_method == TIERS_WHOLE and wanted < t.floor:
+                wanted = t.floor                # it is the leap at the edge that costs the budget
+                break
     if wanted <= 0:                         # hurt by no fall, or by every rise; inverse: by no rise, or by every fall
         return BEYOND if inverse(m) else 0
     if p.lots > 0:
@@ -123,6 +122,68 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
         return BEYOND if beyond else mark + 1
     mark = mark_worth(m, -p.lots, wanted, False, &beyond)
     return BEYOND if beyond else mark - 1   # much money, little short: beyond all marks
+
+
+cdef money_t linear_worth(State *s, Market *m, money_t target, bint worth) noexcept nogil:
+    """The notional W at which W - M (`worth`) or -W - M comes to `target`, LINEAR tiers; both run one way in W."""
+    cdef money_t low = 0, high = <int64_t>1 << 61, middle, left
+    while low < high:
+        middle = low + (high - low) / 2
+        left = (middle if worth else -middle) - maintenance_of(s, m, middle)
+        if left >= target if worth else left < target:
+            high = middle
+        else:
+            low = middle + 1
+    return low if worth else low - 1
+
+
+cdef inline value_t next_edge(State *s, Market *m, lots_t lots, money_t size) noexcept nogil:
+    """The mark on the winning side at which a position worth `size` enters the next tier, or before; none: no mark."""
+    cdef Tier *t = tier_of(s, m, size)
+    cdef int beyond = 0
+    cdef value_t edge
+    if t == &s.tiers[m.tier_first] + m.tier_count - 1:
+        return 0 if inverse(m) else BEYOND
+    edge = mark_worth(m, abs64(lots), t.cap, inverse(m), &beyond)
+    return BEYOND if beyond else edge
+
+
+cdef inline void watch_edge(State *s, Market *m, Position *p, money_t size) noexcept nogil:
+    """WHOLE tiers: maintenance leaps on the winning side too, where what is worth something enters the next tier."""
+    if m.rules.tier_method == TIERS_WHOLE and (p.lots > 0) != inverse(m):
+        if inverse(m):
+            m.edge_bound = max64(m.edge_bound, next_edge(s, m, p.lots, size))
+        else:
+            m.edge_bound = min64(m.edge_bound, next_edge(s, m, p.lots, size))
+
+
+cdef int collect_edges(State *s, Market *m) except -1 nogil:
+    """Everybody whom the marks since the last look may have taken over a tier's edge, once a mark passes the nearest.
+
+    It goes over the positions of the market: the price of jump tiers, paid only at an edge.
+    """
+    cdef int32_t slot
+    cdef Position *p
+    cdef money_t size
+    cdef bint turned = inverse(m)
+    if m.edge_from == 0 or (m.mark > m.edge_from if turned else m.mark < m.edge_from):
+        m.edge_from = m.mark
+    if m.mark > m.edge_bound if turned else m.mark < m.edge_bound:
+        return 0
+    m.edge_bound = 0 if turned else BEYOND
+    slot = m.positions_head
+    while slot != NONE:
+        p = &s.positions[slot]
+        if p.lots and (p.lots > 0) != turned and not s.accounts[p.account].flags & ACCOUNT_HOUSE:
+            size = abs64(value_at(s, m, p.lots, m.mark))
+            if tier_of(s, m, size) != tier_of(s, m, abs64(value_at(s, m, p.lots, m.edge_from))):
+                trigger_clear(s, m, slot)
+                push_crossed(s, slot)
+            else:
+                watch_edge(s, m, p, size)
+        slot = p.market_next
+    m.edge_from = m.mark
+    return 0
 
 
 cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except? -1 nogil:
@@ -136,6 +197,7 @@ cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except
         trigger_clear(s, m, slot)
     else:
         trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance[0], health))
+        watch_edge(s, m, p, abs64(value))
     return health
 
 
@@ -182,6 +244,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         m = &s.markets[p.market]
         value = value_at(s, m, p.lots, m.mark)
         trigger_set(s, m, only, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), health))
+        watch_edge(s, m, p, abs64(value))
         return health
     slot = w.positions_head
     while slot != NONE:
@@ -191,6 +254,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
             value = value_at(s, m, p.lots, m.mark)
             part = mul_div_floor(health, share_weight(s, m, abs64(value)), weights, &s.overflow)
             trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), part))
+            watch_edge(s, m, p, abs64(value))
         slot = p.account_next
     return health
 
@@ -236,6 +300,8 @@ cdef int collect_crossed(State *s, Market *m) except -1 nogil:
     cdef int64_t bucket
     cdef int32_t slot, following
     cdef value_t bound
+    if m.rules.tier_method == TIERS_WHOLE:
+        collect_edges(s, m)
     if m.mark <= m.longs_bound:
         bucket = ladder_previous(&m.longs, m.longs.price_max)
         while bucket > at:

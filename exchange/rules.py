@@ -37,6 +37,7 @@ from perpsim.core import (
     Socialise,
     Takeover,
     TapeWalk,
+    TierMethod,
     ValueRounding,
 )
 
@@ -71,6 +72,10 @@ class MarketSpec:
     contract_kind: int = ContractKind.LINEAR
     value_rounding: int = ValueRounding.PER_TRADE
     price_min: int = 1
+    tier_method: int = TierMethod.MARGINAL
+    maintenance_base: int = 0
+    maintenance_slope: int = 0
+    close_fee_in_maintenance: int = 0
     queue_model: int = QueueModel.BEHIND_FIRST
     tape_walk: int = TapeWalk.DEEPER
     maker_fee: int = 0
@@ -282,6 +287,7 @@ ENUMS = {
     "mark_method": MarkMethod,
     "queue_model": QueueModel,
     "contract_kind": ContractKind,
+    "tier_method": TierMethod,
     "value_rounding": ValueRounding,
     "tape_walk": TapeWalk,
     "index_method": IndexMethod,
@@ -293,7 +299,8 @@ ENUMS = {
 }
 RATES = {
     "maker_fee", "taker_fee", "liquidation_fee", "band_up", "band_down", "market_bound", "trigger_protect",
-    "interest_rate", "funding_inner", "funding_cap", "volatility", "reduce_slice", "fund_notional_cap",
+    "interest_rate", "funding_inner", "funding_cap", "volatility", "reduce_slice", "maintenance_base",
+    "maintenance_slope", "close_fee_in_maintenance", "fund_notional_cap",
     "fund_unwind_slice", "adl_price_band", "backstop_at", "liquidation_buffer", "reduce_leave", "position_block_rate",
     "cure_start", "liquidator_fee", "liquidator_fee_max", "liquidator_fee_step", "fillable_spread",
     "bankruptcy_adjustment", "drawdown_trigger", "drawdown_stop", "fund_loss_cap", "disposal_fraction_max",

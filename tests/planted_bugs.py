@@ -104,6 +104,12 @@ BUGS = [
         "triggers are not set anew after a withdrawal",
     ),
     Bug(
+        "edge-unwatched", "triggers.pyx",
+        "    if m.rules.tier_method == TIERS_WHOLE:\n        collect_edges(s, m)\n",
+        "",
+        "a leap of maintenance on the winning side is not looked at",
+    ),
+    Bug(
         "inverse-direction", "triggers.pyx",
         "    if (p.lots > 0) != inverse(m):",
         "    if p.lots > 0:",

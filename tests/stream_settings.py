@@ -28,6 +28,7 @@ from model.wire import (
     Socialise,
     Takeover,
     TapeWalk,
+    TierMethod,
     ValueRounding,
 )
 
@@ -129,6 +130,13 @@ SATOSHIS = INVERSE | {  # every lot is rounded, and rounding is coarse: a lot is
     "value_rounding": ValueRounding.PER_LOT, "lot_numerator": 1, "lot_denominator": 1_201, "price_min": 300,
     "size_max": 60_000_000, "position_max": 2_000_000_000_000 // 8, "min_notional": 0, "liquidation_fee": 12_500_000,
 }  # fmt: skip
+LEAPS = {  # maintenance leaps at the edges of the tiers
+    "tier_method": TierMethod.WHOLE, "close_fee_in_maintenance": 600_000,
+    "tiers": tuple((cap, rate, 0, leverage) for cap, rate, _, leverage in STEPS),
+}  # fmt: skip
+SLOPED = {"tier_method": TierMethod.LINEAR, "maintenance_base": 10_000_000, "maintenance_slope": 100_000} | {
+    "tiers": LEAPS["tiers"]
+}
 
 
 @dataclass(frozen=True)
@@ -232,6 +240,16 @@ SETTINGS = [
             "adl_policy": AdlPolicy.BITMEX, "adl_price": AdlPrice.MARK, "reduce_method": ReduceMethod.TIER,
         },
         [SATOSHIS, SATOSHIS | COMPUTED], lots=100_000, weights={"jump": 2, "edge": 2, "index": 2, "rule": 0},
+    ),
+    Setting(
+        "leaps", VENUE | {"reduce_method": ReduceMethod.TIER, "adl_policy": AdlPolicy.BITMEX},
+        [MARKET | LEAPS, INVERSE | LEAPS, COARSE | LEAPS],
+        weights={"jump": 4, "edge": 3, "seed": 4, "rule": 0, "deposit": 2}, hedge=0.1,
+    ),
+    Setting(
+        "sloped", VENUE | {"reduce_method": ReduceMethod.SLICE, "reduce_slice": 300_000_000},
+        [INVERSE | SLOPED, MARKET, INVERSE | SLOPED | {"lot_numerator": 1_001, "lot_denominator": 7, "price_min": 1}],
+        weights={"jump": 3, "edge": 3, "seed": 3, "rule": 0},
     ),
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from perpsim.core import AdlPolicy, ContractKind, Engine, EventKind, Kind, Reject, ValueRounding
+from perpsim.core import AdlPolicy, ContractKind, Engine, EventKind, Kind, Reject, TierMethod, ValueRounding
 from perpsim.exchange.contracts import contract
 from perpsim.exchange.rules import Rulebook, Tier
 
@@ -91,3 +91,50 @@ def test_a_market_that_could_leave_64_bits_is_refused():
         venue(dataclasses.replace(spec(), price_min=1, position_max=2**37))
     with pytest.raises(ValueError, match="price_min belongs to inverse"):
         venue(dataclasses.replace(spec(), contract_kind=ContractKind.LINEAR, price_min=2))
+
+
+LEAP = (Tier(10**6 * USD, 5_000_000, 0, 100), Tier(10**8 * USD, 10_000_000, 0, 50))
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_leap_of_maintenance_is_seen_on_either_side(side):
+    """9,999 at 100: a rise to 100.02 doubles the rate. The long has won 200 by it, and is liquidated all the same."""
+    terms = {"tier_method": TierMethod.WHOLE, "tiers": LEAP}
+    engine = venue(contract("X", "0.01", 1, 100, **terms))
+    seeded(engine, side, 9_999, 100 * USD, 9_000 * USD)
+    assert not found(engine, 100_01 * USD // 100)
+    assert found(engine, 100_02 * USD // 100)
+
+
+def test_what_winds_down_to_a_lower_tier_is_looked_at_again():
+    """An inverse short is worth more the lower the mark: it wins by the fall that takes it into the next tier."""
+    tiers = (Tier(10 * COIN, 5_000_000, 0, 100), Tier(500 * COIN, 100_000_000, 0, 9))
+    engine = venue(spec(tier_method=TierMethod.WHOLE, tiers=tiers))
+    seeded(engine, 1, 3_990, 40_000 * USD, COIN // 10)
+    assert not found(engine, 39_950 * USD)
+    assert found(engine, 39_890 * USD)
+
+
+def test_a_rate_that_rises_with_the_size():
+    """Deribit, BTC: 1 % and 0.005 % a coin: 25 coins need 1.125 % of 25."""
+    terms = {"tier_method": TierMethod.LINEAR, "maintenance_base": 10_000_000, "maintenance_slope": 50_000}
+    engine = venue(spec(tiers=(Tier(500 * COIN, 0, 0, 50),), **terms))
+    seeded(engine, 0, 25_000, 100_000 * USD, COIN)
+    assert engine.positions()["maintenance"].max() == 28_125_000
+
+
+def test_the_closing_fee_is_part_of_maintenance():
+    """OKX, Bitget: (EP - margin / q) / (1 - (m + f)) for a long."""
+    terms = {"tier_method": TierMethod.WHOLE, "close_fee_in_maintenance": 600_000, "leverage_default": 1}
+    engine = venue(contract("X", "0.01", 1, 100, tiers=(Tier(10**8 * USD, 10_000_000, 0, 50),), **terms))
+    seeded(engine, 0, 1, 100 * USD, 20 * USD)
+    exact = 80 * USD / (1 - 0.0106)
+    assert not found(engine, int(exact) + 10)
+    assert found(engine, int(exact) - 10)
+
+
+def test_tiers_that_do_not_fit_their_method_are_refused():
+    with pytest.raises(ValueError, match="does not continue"):
+        venue(spec(tier_method=TierMethod.WHOLE))
+    with pytest.raises(ValueError, match="LINEAR tiers are of inverse contracts"):
+        venue(contract("X", "0.01", 1, 100, tier_method=TierMethod.LINEAR, tiers=LEAP))

@@ -3,7 +3,7 @@
 from .contract import exposure_of, inverse, lot_hold, lot_loss, value_at
 from .numbers import ceil_div
 from .state import Market, Position, Tier, Wallet
-from .wire import BUY, CROSS, ISOLATED, RATE_ONE, SELL
+from .wire import BUY, CROSS, ISOLATED, RATE_ONE, SELL, VALUE_ONE, TierMethod
 
 
 def value_of(p: Position) -> int:
@@ -22,6 +22,10 @@ def tier_of(m: Market, notional: int) -> Tier:
 
 
 def maintenance_at(m: Market, notional: int) -> int:
+    if m.tier_method == TierMethod.LINEAR:
+        square = ceil_div(ceil_div(notional * notional, VALUE_ONE) * m.maintenance_slope, RATE_ONE)
+        rate = m.maintenance_base + m.close_fee_in_maintenance
+        return min(ceil_div(notional, 2), ceil_div(notional * rate, RATE_ONE) + square)
     tier = tier_of(m, notional)
     return ceil_div(notional * tier.rate, RATE_ONE) - tier.deduction
 

@@ -168,6 +168,7 @@ class Market:
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
         self.contract_kind, self.value_rounding, self.price_min = ContractKind.LINEAR, 0, 1
+        self.tier_method = self.maintenance_base = self.maintenance_slope = self.close_fee_in_maintenance = 0
         for name, value in (DEFAULTS | parameters).items():
             if name != "tiers":
                 setattr(self, name, value)
@@ -177,7 +178,7 @@ class Market:
         self.tick_lot_money = self.tick_value * self.lot_numerator // self.lot_denominator
         self.tiers, floor = [], 0
         for cap, rate, deduction, leverage_max in parameters["tiers"]:
-            self.tiers.append(Tier(floor, cap, rate, deduction, leverage_max))
+            self.tiers.append(Tier(floor, cap, rate + self.close_fee_in_maintenance, deduction, leverage_max))
             floor = cap
         self.state = MarketState.OPEN
         self.mark = self.index = self.last = self.mark_before = 0

@@ -184,6 +184,10 @@ class ContractKind:
     LINEAR, INVERSE = 0, 1
 
 
+class TierMethod:
+    MARGINAL, WHOLE, LINEAR = 0, 1, 2
+
+
 class ValueRounding:
     PER_TRADE, PER_LOT = 0, 1
 
