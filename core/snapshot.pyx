@@ -345,8 +345,8 @@ cdef tuple fixed_terms(Market *m):
     """What of a market is the same as long as its engine lives."""
     return (
         m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.mark_min, m.position_max,
-        m.position_most, m.special, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min, m.rules.tier_method, m.id, m.asset,
-        m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account)
+        m.position_most, m.special, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min, m.rules.tier_method,
+        m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account)
 
 
 cdef int expect_contract(Market *m, Market *made) except -1:
