@@ -8,13 +8,14 @@ from .hedge cimport hedged, leg_made, legs_of, refused_leg
 from .idmap cimport find_leg
 from .ladder cimport NONE
 from .ledger cimport change_position, move_isolated
-from .margin cimport available, maintenance_of, tier_of, value_at
+from .margin cimport available, maintenance_of, tier_of, unit_equity, unit_maintenance, value_at
 from .orders cimport reject
 from .records cimport *
 from .state cimport (
-    ACCOUNT_HEDGE, ACCOUNT_HOUSE, STAGE_NONE, WALLET_HEDGE, Market, Position, Wallet, mark_dirty, tiers_of_leverage, touch,
-    wallet_of,
+    ACCOUNT_HEDGE, ACCOUNT_HOUSE, STAGE_NONE, WALLET_HEDGE, WALLET_MULTI, Market, Position, Wallet, mark_dirty,
+    tiers_of_leverage, touch, wallet_of,
 )
+from .triggers cimport clear_unit
 from .units cimport abs64, add_checked, div_ceil, lots_t, min64, money_t
 
 
@@ -104,13 +105,20 @@ cdef int set_leverage(State *s, const Command *c) except -1 nogil:
 
 
 cdef int set_margin_mode(State *s, const Command *c) except -1 nogil:
-    """Cross (aux 0) or isolated (1), both legs alike; refused while there is a position or an order."""
+    """Cross (aux 0) or isolated (1), both legs alike; refused while there is a position or an order.
+
+    Multi-asset mode (2) is one of the whole account, whatever market is named; cross (0) is also the way out of it.
+    """
     cdef int32_t slots[2]
     cdef int32_t i, count
     cdef Position *p
     cdef Event *e
-    if c.aux != MODE_CROSS and c.aux != MODE_ISOLATED:
+    if c.aux < MODE_CROSS or c.aux > MODE_MULTI:
         return reject(s, c, REJECT_BAD_ENUM)
+    if c.aux == MODE_MULTI:
+        return enter_multi(s, c)
+    if s.wallets[c.account * s.assets_count].flags & WALLET_MULTI:
+        return leave_multi(s, c) if c.aux == MODE_CROSS else reject(s, c, REJECT_NOT_CROSS)
     count = legs_of(s, c, slots)
     for i in range(count):
         p = &s.positions[slots[i]]
@@ -123,6 +131,88 @@ cdef int set_margin_mode(State *s, const Command *c) except -1 nogil:
     for i in range(count):
         s.positions[slots[i]].mode = <uint8_t>c.aux
     touch(s, s.positions[slots[0]].wallet)
+    e = account_event(s, c, EVENT_MARGIN_MODE)
+    e.aux = c.aux
+    return 0
+
+
+cdef int refused_pool(State *s, int32_t first, bint crossed) noexcept nogil:
+    """Why the pools of an account can not be joined or parted: liquidation, orders, and (`crossed`) isolated positions."""
+    cdef int32_t i, slot
+    cdef bint ordered = False, isolated = False
+    cdef Position *p
+    for i in range(s.assets_count):
+        if s.wallets[first + i].stage != STAGE_NONE:
+            return REJECT_IN_LIQUIDATION
+        slot = s.wallets[first + i].positions_head
+        while slot != NONE:
+            p = &s.positions[slot]
+            if p.stage != STAGE_NONE:
+                return REJECT_IN_LIQUIDATION
+            ordered = ordered or p.orders_head != NONE
+            isolated = isolated or p.mode == MODE_ISOLATED
+            slot = p.account_next
+    if ordered:
+        return REJECT_ORDERS_OPEN
+    return REJECT_NOT_CROSS if crossed and isolated else REJECT_NONE
+
+
+cdef int set_pool(State *s, int32_t first, bint joined) except -1 nogil:
+    """All wallets of an account one risk unit, or one each; the triggers of before go, all are stamped again."""
+    cdef int32_t i
+    for i in range(s.assets_count):
+        clear_unit(s, first + i, NONE)
+    for i in range(s.assets_count):
+        s.wallets[first + i].flags &= ~WALLET_MULTI
+        if joined:
+            s.wallets[first + i].flags |= WALLET_MULTI
+        mark_dirty(s, first + i)
+    return 0
+
+
+cdef bint pool_covered(State *s, int32_t wallet) noexcept nogil:
+    """Initial and maintenance margin are there."""
+    return available(s, &s.wallets[wallet], NONE, True) >= 0 \
+        and unit_equity(s, wallet, NONE) >= unit_maintenance(s, wallet, NONE)
+
+
+cdef int enter_multi(State *s, const Command *c) except -1 nogil:
+    """Multi-asset mode. Every asset needs a price, else debts in it would count for nothing."""
+    cdef int32_t first = c.account * s.assets_count, i
+    cdef int reason
+    cdef Event *e
+    if s.collateral == NULL:
+        return reject(s, c, REJECT_NOT_COLLATERAL)
+    reason = refused_pool(s, first, True)
+    for i in range(s.assets_count):
+        if reason == REJECT_NONE and s.collateral[i].price == 0:
+            reason = REJECT_NO_COLLATERAL_PRICE
+    if reason:
+        return reject(s, c, reason)
+    set_pool(s, first, True)
+    if not pool_covered(s, first):
+        set_pool(s, first, False)
+        return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
+    e = account_event(s, c, EVENT_MARGIN_MODE)
+    e.aux = c.aux
+    return 0
+
+
+cdef int leave_multi(State *s, const Command *c) except -1 nogil:
+    """Back to a pool a wallet: none may be in debt, and each must cover its own positions."""
+    cdef int32_t first = c.account * s.assets_count, i
+    cdef int reason = refused_pool(s, first, False)
+    cdef Event *e
+    for i in range(s.assets_count):
+        if reason == REJECT_NONE and s.wallets[first + i].balance < 0:
+            reason = REJECT_DEBT
+    if reason:
+        return reject(s, c, reason)
+    set_pool(s, first, False)
+    for i in range(s.assets_count):
+        if not pool_covered(s, first + i):
+            set_pool(s, first, True)
+            return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     e = account_event(s, c, EVENT_MARGIN_MODE)
     e.aux = c.aux
     return 0

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from .adl_scores cimport *
 from .ladder cimport NONE
-from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
+from .margin cimport in_asset_of, pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
 from .records cimport *
 from .state cimport ACCOUNT_HOUSE, STAGE_NONE, Position, Rank
 from .units cimport abs64, high_word, i128, low_word, mul_div_floor
@@ -30,8 +30,8 @@ cdef void look_at_face(State *s, int32_t slot, Market *m, Face *f) noexcept nogi
     f.cost = abs64(p.cost)
     f.gain = pnl_at(s, m, p, m.mark)
     f.balance = p.isolated_margin if p.mode == MODE_ISOLATED else s.wallets[p.wallet].balance
-    f.equity = unit_equity(s, p.wallet, unit)
-    f.maintenance = unit_maintenance(s, p.wallet, unit)
+    f.equity = in_asset_of(s, p.wallet, m, unit_equity(s, p.wallet, unit))
+    f.maintenance = in_asset_of(s, p.wallet, m, unit_maintenance(s, p.wallet, unit))
     f.share = f.equity
     if p.mode != MODE_ISOLATED and f.maintenance > 0:
         f.share = mul_div_floor(f.equity, position_maintenance(s, m, p), f.maintenance, &s.overflow)

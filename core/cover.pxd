@@ -9,3 +9,4 @@ cdef int start_day_timer(State *s) except -1 nogil
 cdef int day_due(State *s) except -1 nogil
 cdef money_t fund_means(State *s, Market *m) noexcept nogil
 cdef int cover_shortfall(State *s, Market *m, int32_t wallet, int32_t position, long long amount) except -1 nogil
+cdef int cover_without_fund(State *s, int32_t wallet, long long amount) except -1 nogil

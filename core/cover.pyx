@@ -58,6 +58,11 @@ cdef int close_gate(State *s, int32_t asset) except -1 nogil:
     return 0
 
 
+cdef int cover_without_fund(State *s, int32_t wallet, long long amount) except -1 nogil:
+    """The same for a debt in an asset in which no market settles: the venue's deficit."""
+    return pay(s, EVENT_VENUE_DEFICIT, wallet_of(s, s.deficit, wallet % s.assets_count), wallet, NONE, amount)
+
+
 cdef int pay(State *s, int kind, Wallet *payer, int32_t wallet, int32_t position, money_t amount) except -1 nogil:
     """Money that closes a shortfall, into the wallet or the isolated margin it is missing from."""
     cdef Wallet *w = &s.wallets[wallet]

@@ -21,6 +21,7 @@ from .index_price cimport shocked
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
 from .marks cimport change_mark, forget_basis
+from .oracles cimport set_collateral_price
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
@@ -34,8 +35,8 @@ from .risk cimport liquidation_due, mark_group_end
 from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, Market, Timer, VenueRules,
-    mark_dirty, wallet_of,
+    NEVER, TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, WALLET_MULTI, Market,
+    Timer, VenueRules, mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
@@ -59,7 +60,7 @@ cdef int close_group(State *s) except -1 nogil:
         tape_depth_end(s, &s.markets[market])
         if s.markets[market].print_high:
             fire_conditionals(s, &s.markets[market], SOURCE_LAST)
-    if s.changed_count:
+    if s.changed_count or s.prices_changed:
         mark_group_end(s)
         fire_all(s)
     return 0
@@ -205,6 +206,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         forget_samples(s)
     elif c.aux == RULE_SOCIALISE or c.aux == RULE_DAY_START:
         start_day_timer(s)
+    if c.aux == RULE_EXCHANGE_LTV:
+        stamp_pools_again(s)
     e = event_new(s, EVENT_RULE)
     e.market = c.market
     e.aux = c.aux
@@ -218,6 +221,15 @@ cdef int look_at_holders(State *s, Market *m) except -1 nogil:
     while slot != NONE:
         mark_dirty(s, s.positions[slot].wallet)
         slot = s.positions[slot].market_next
+    return 0
+
+
+cdef int stamp_pools_again(State *s) except -1 nogil:
+    """What multi-asset accounts are looked at for has changed."""
+    cdef int32_t i
+    for i in range(s.accounts_max):
+        if s.wallets[i * s.assets_count].flags & WALLET_MULTI:
+            mark_dirty(s, i * s.assets_count)
     return 0
 
 
@@ -330,7 +342,7 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
             return reject(s, c, REJECT_BAD_VALUE)
         return set_shock(s, &s.markets[c.market], c.value)
     if kind == KIND_SET_COLLATERAL_PRICE:
-        return reject(s, c, REJECT_NOT_COLLATERAL)
+        return set_collateral_price(s, c)
     if kind == KIND_ADL_DECISION:
         return reject(s, c, REJECT_NO_DECISION_PENDING)
     return 0                            # TICK: time has passed
@@ -388,7 +400,7 @@ cdef int apply_any(State *s, const Command *c) except -1 nogil:
     tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
     if time_ns < s.time_ns:
         return reject(s, c, REJECT_TIME_BACKWARDS)
-    if (s.depth_market != NONE or s.changed_count) and (time_ns > s.time_ns or not joins_group(kind)):
+    if (s.depth_market != NONE or s.changed_count or s.prices_changed) and (time_ns > s.time_ns or not joins_group(kind)):
         close_group(s)                  # nobody may act inside a group
     if time_ns > s.time_ns or (not tape and s.next_timer_ns <= time_ns):
         advance(s, time_ns, not tape)
@@ -437,7 +449,7 @@ cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value)
             close_group(s)
         return 0
     if kind == ROW_TRADE:
-        if s.depth_market != NONE or s.changed_count:
+        if s.depth_market != NONE or s.changed_count or s.prices_changed:
             close_group(s)
         digest_row(s, (ROW_TRADE << 8) | side | (<int64_t>market << 16), price, value)
         tape_trade(s, m, side, price, value)

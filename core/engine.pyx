@@ -18,6 +18,7 @@ from .contract cimport BEYOND, COIN_PRICE
 from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
+from .oracles cimport set_collateral
 from .records cimport *
 from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
@@ -28,6 +29,7 @@ from .views cimport (
     accounts_array, book_arrays, market_dict, orders_array, positions_array, queue_list, statistics_dict,
 )
 
+from .oracles import FIELDS as COLLATERAL_FIELDS
 from .records import COMMAND, EVENT
 from .rules import rules_of
 
@@ -67,6 +69,19 @@ def market_parameters(market):
         numbers[name] = tuple(int(weight) for weight in getattr(market, name, ()))
     numbers["tiers"] = tuple((int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max)) for t in market.tiers)
     return numbers
+
+
+def venue_parameters(rulebook):
+    """The venue's rules by name, with the terms of its collateral assets where it has any, as dicts."""
+    rules = rules_of(rulebook, venue=True)
+    if getattr(rulebook, "collateral", ()):
+        rules["collateral"] = [collateral_parameters(terms) for terms in rulebook.collateral]
+    return rules
+
+
+def collateral_parameters(terms):
+    numbers = {name: int(getattr(terms, name)) for name in COLLATERAL_FIELDS}
+    return numbers | {"tiers": [(int(cap), int(haircut)) for cap, haircut in terms.tiers]}
 
 
 CONTRACT = (
@@ -221,7 +236,8 @@ cdef class Engine:
 
     def __cinit__(self, rulebook, markets, int accounts_max, int64_t seed=0, *, int venue=0, int assets=1, int audit=1):
         markets = [m if isinstance(m, dict) else market_parameters(m) for m in markets]
-        rules = rulebook if isinstance(rulebook, dict) else rules_of(rulebook, venue=True)
+        rules = rulebook if isinstance(rulebook, dict) else venue_parameters(rulebook)
+        assets = max(assets, len(rules.get("collateral", ())))
         if not 0 <= audit <= AUDIT_EVENT:
             raise ValueError(f"audit is 0, 1 or 2, not {audit}")
         if not 1 <= len(markets) < ALL_MARKETS or not 0 < accounts_max < 1 << 30 or not 1 <= assets <= 255:
@@ -230,13 +246,15 @@ cdef class Engine:
         self.setup = (rules, markets, accounts_max, seed, venue, assets)    # JSON in a snapshot
         self.audit = audit
         self.buffer = EventBuffer.__new__(EventBuffer)
-        state_init(&self.state, <int32_t>len(markets), assets, accounts_max, funds)
+        state_init(&self.state, <int32_t>len(markets), assets, accounts_max, funds, bool(rules.get("collateral")))
         self.state.venue = venue
         self.state.seed = seed
         self.buffer.memory = self.state.events
         set_venue_rules(&self.state.rules, rules)
         for number, market in enumerate(markets):
             open_market(&self.state, number, market)
+        if rules.get("collateral"):
+            set_collateral(&self.state, list(rules["collateral"]))
 
     def __dealloc__(self):
         self.state.events = NULL        # the buffer owns them
@@ -444,7 +462,8 @@ cdef class Engine:
         """Ids of the house accounts: world, treasury, rounding, deficit, funds (list), clearing (list by market),
         backstop."""
         cdef State *s = &self.state
-        return {
+        exchange = {} if s.exchange == NONE else {"exchange": s.exchange}
+        return exchange | {
             "world": s.world, "treasury": s.treasury, "rounding": s.rounding, "deficit": s.deficit,
             "funds": list(range(s.fund_first, s.fund_first + s.fund_count)),
             "clearing": list(range(s.clearing_first, s.clearing_first + s.markets_count)), "backstop": s.backstop,

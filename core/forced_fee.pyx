@@ -11,10 +11,10 @@ from .cover cimport cover_shortfall
 from .forced_size cimport liquidator_fee
 from .ledger cimport transfer
 from .liquidation_price cimport cure_fund_fee, insurance_delta
-from .margin cimport fee_of, tier_of, unit_equity, unit_maintenance, value_at
+from .margin cimport fee_of, in_asset_of, tier_of, unit_equity, unit_maintenance, value_at
 from .records cimport *
 from .risk_unit cimport share_of, unit_event, unit_shortage
-from .state cimport Position, Wallet, touch, wallet_of
+from .state cimport WALLET_MULTI, Position, Wallet, touch, wallet_of
 from .units cimport abs64, add_checked, max64, min64, mul_div_floor
 
 
@@ -35,8 +35,8 @@ cdef int before_sale(State *s, int32_t wallet, int32_t position, int32_t slot, l
     if s.rules.liquidation_fee_base == FEE_COLLATERAL:
         value = abs64(value)
         sale.fund_fee = cure_fund_fee(
-            sale.shortage, value, tier_of(s, m, value).rate + s.rules.liquidation_buffer, liquidator_fee(s, wallet),
-            m.rules.liquidation_fee, &s.overflow)
+            -in_asset_of(s, wallet, m, -sale.shortage), value, tier_of(s, m, value).rate + s.rules.liquidation_buffer,
+            liquidator_fee(s, wallet), m.rules.liquidation_fee, &s.overflow)
     return 0
 
 
@@ -49,7 +49,7 @@ cdef int after_sale(State *s, Market *m, int32_t wallet, int32_t position, int32
     cdef Position *p = &s.positions[slot]
     cdef bint closed = position != NONE and p.lots == 0
     cdef bint gone = closed or (position == NONE and unit_maintenance(s, wallet, NONE) == 0)
-    cdef money_t left = sale.returned if closed else unit_equity(s, wallet, position)
+    cdef money_t left = sale.returned if closed else in_asset_of(s, wallet, m, unit_equity(s, wallet, position))
     cdef money_t delta = 0
     if s.rules.liquidation_fee_base == FEE_BANKRUPTCY:
         delta = insurance_delta(
@@ -58,6 +58,8 @@ cdef int after_sale(State *s, Market *m, int32_t wallet, int32_t position, int32
         if delta < 0:
             cover_shortfall(s, m, p.wallet, NONE if closed else position, -delta)
             left -= delta
+    if gone and s.wallets[p.wallet].flags & WALLET_MULTI:
+        gone = False                    # its collateral is converted first: the end of it is a takeover
     if gone and left < 0:
         cover_shortfall(s, m, p.wallet, NONE, -left)
     charge(s, m, wallet, position, slot, max64(0, min64(fee_due(s, m, sale, gone, left, delta), left)), sale.notional)
@@ -89,7 +91,7 @@ cdef int charge(
     w.fees += fee
     transfer(s, w, wallet_of(s, m.fund_account, m.asset), fee)
     m.fund_result += fee
-    e = unit_event(s, EVENT_LIQUIDATION_FEE, wallet, slot)
+    e = unit_event(s, EVENT_LIQUIDATION_FEE, p.wallet, slot)
     e.value = fee
     e.aux = notional
     e.maker_account = m.fund_account

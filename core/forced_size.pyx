@@ -20,13 +20,14 @@ of the block and the notional done in it; CURE the start of the liquidation and 
 
 from libc.stdint cimport int64_t
 
+from .collateral cimport owed
 from .ladder cimport NONE
 from .liquidation_price cimport cure_fund_fee, ramped_fee
 from .liquidation_size cimport SHARE_ONE, block_lots, cure_lots, cure_share, lots_above
-from .margin cimport fee_of, maintenance_of, tier_of, unit_equity, unit_maintenance, value_at
+from .margin cimport fee_of, in_asset_of, maintenance_of, tier_of, unit_equity, value_at
 from .records cimport *
-from .risk_unit cimport unit_shortage
-from .state cimport Market, Position, Tier, Wallet, pool_first, pool_next
+from .risk_unit cimport missing_in, unit_shortage
+from .state cimport WALLET_MULTI, Market, Position, Tier, Wallet, pool_first, pool_next
 from .units cimport RATE_ONE, abs64, add_checked, max64, min64, money_t, mul_div_ceil
 
 cdef enum:
@@ -65,7 +66,7 @@ cdef lots_t size_to_safe(
     State *s, int32_t wallet, int32_t position, Position *p, Market *m, lots_t held, money_t value
 ) noexcept nogil:
     """The smallest size whose sale at the mark would restore maintenance, liquidation fee paid; else the whole."""
-    cdef money_t missing = unit_maintenance(s, wallet, position) - unit_equity(s, wallet, position)
+    cdef money_t missing = missing_in(s, wallet, position, m)
     cdef Tier *t = &s.tiers[m.tier_first]
     cdef Tier *last = t + m.tier_count - 1
     cdef lots_t low = 1, high, middle
@@ -97,7 +98,7 @@ cdef lots_t size_to_tier(
     State *s, int32_t wallet, int32_t position, Market *m, lots_t held, money_t value
 ) noexcept nogil:
     """What is above the cap of the highest lower tier at which maintenance would be restored; 0: at none."""
-    cdef money_t missing = unit_maintenance(s, wallet, position) - unit_equity(s, wallet, position)
+    cdef money_t missing = missing_in(s, wallet, position, m)
     cdef Tier *first = &s.tiers[m.tier_first]
     cdef Tier *t = tier_of(s, m, value)
     cdef lots_t lots
@@ -112,15 +113,17 @@ cdef lots_t size_to_tier(
 cdef money_t lowest_requirement(State *s, int32_t wallet, int32_t position) noexcept nogil:
     """Maintenance of a unit if all its positions lay in their lowest tiers."""
     cdef int32_t slot = position if position != NONE else pool_first(s, wallet)
-    cdef money_t total = 0
+    cdef money_t total = 0, part
     cdef Market *m
     cdef Position *p
     while slot != NONE:
         p = &s.positions[slot]
         if p.lots and (position != NONE or p.mode == MODE_CROSS):
             m = &s.markets[p.market]
-            total = add_checked(
-                total, fee_of(s, abs64(value_at(s, m, p.lots, m.mark)), s.tiers[m.tier_first].rate), &s.overflow)
+            part = fee_of(s, abs64(value_at(s, m, p.lots, m.mark)), s.tiers[m.tier_first].rate)
+            if s.wallets[p.wallet].flags & WALLET_MULTI:
+                part = owed(part, s.collateral[m.asset].price, &s.overflow)
+            total = add_checked(total, part, &s.overflow)
         slot = NONE if position != NONE else pool_next(s, slot)
     return total
 
@@ -163,7 +166,8 @@ cdef lots_t size_of_cure(
     State *s, int32_t wallet, int32_t position, Position *p, Market *m, lots_t held, money_t value
 ) noexcept nogil:
     """What makes the shortage good with its fees paid, or the part of it that time allows."""
-    cdef money_t shortage = unit_shortage(s, wallet, position)
+    cdef money_t missing = unit_shortage(s, wallet, position)
+    cdef money_t shortage = -in_asset_of(s, wallet, m, -missing)
     cdef rate_t margin = tier_of(s, m, value).rate + s.rules.liquidation_buffer
     cdef rate_t fee = liquidator_fee(s, wallet)
     cdef rate_t fund_fee = cure_fund_fee(shortage, value, margin, fee, m.rules.liquidation_fee, &s.overflow)
@@ -171,7 +175,7 @@ cdef lots_t size_of_cure(
     if value <= s.rules.cure_small or value == 0:
         return held
     lots = min64(held, cure_lots(held, value, shortage, margin, fee, fund_fee, RATE_ONE, &s.overflow))
-    return mul_div_ceil(lots, share_of_cure(s, wallet, shortage), SHARE_ONE, &s.overflow)
+    return mul_div_ceil(lots, share_of_cure(s, wallet, missing), SHARE_ONE, &s.overflow)
 
 
 cdef inline int64_t share_of_cure(State *s, int32_t wallet, money_t shortage) noexcept nogil:

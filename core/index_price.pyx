@@ -34,6 +34,8 @@ cdef int change_index(State *s, Market *m, value_t index) except -1 nogil:
     if m.index == index:
         return 0
     m.index = index
+    if s.collateral != NULL:
+        s.prices_changed = 1            # it may be the price of a collateral asset
     e = event_new(s, EVENT_INDEX)
     e.market = <uint16_t>m.id
     e.value = index

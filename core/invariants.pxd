@@ -58,6 +58,7 @@ cdef enum:                              # what is broken; the sentences are in a
     BREACH_FLAGS = 51
     BREACH_MEMBERS = 52
     BREACH_HASH = 53
+    BREACH_WATCH = 90
 
 cdef struct Breach:
     int what

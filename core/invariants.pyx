@@ -17,7 +17,7 @@ from .records cimport (
 )
 from .state cimport (
     ACCOUNT_HEDGE, ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STATE_RESTING, STATE_WAITING, WALLET_DIRTY, WALLET_HEDGE,
-    WALLET_QUEUED, Level, Order, Position, Timer, Trigger, Wallet, WorldLevel,
+    WALLET_MULTI, WALLET_QUEUED, Level, Order, Position, Timer, Trigger, Wallet, WorldLevel, pool_first, pool_next,
 )
 from .units cimport abs64, div_ceil, max64, min64, money_t, value_t
 
@@ -152,6 +152,8 @@ cdef int check_risk(State *s, int32_t wallet, Breach *b) noexcept nogil:
     cdef Position *p
     if s.changed_count or s.accounts[w.account].flags & ACCOUNT_HOUSE or w.flags & WALLET_DIRTY:
         return 0
+    if w.flags & WALLET_MULTI:
+        return check_pool(s, wallet, b) if wallet % s.assets_count == 0 else 0
     if w.stage == STAGE_NONE and check_unit(s, wallet, NONE, b):
         return 1
     while slot != NONE:
@@ -159,6 +161,37 @@ cdef int check_risk(State *s, int32_t wallet, Breach *b) noexcept nogil:
         if p.lots and p.mode == MODE_ISOLATED and p.stage == STAGE_NONE and check_unit(s, wallet, slot, b):
             return 1
         slot = p.account_next
+    return 0
+
+
+cdef int check_pool(State *s, int32_t lead, Breach *b) noexcept nogil:
+    """A multi-asset account: its health now; no watched price is passed, and no position has a trigger of its own."""
+    cdef int32_t watch = s.accounts[s.wallets[lead].account].watches, slot, i, variable
+    cdef money_t health
+    cdef value_t now
+    if s.prices_changed or s.wallets[lead].stage != STAGE_NONE:
+        return 0
+    for i in range(s.assets_count):
+        if s.wallets[lead + i].flags & WALLET_DIRTY:
+            return 0
+    health = unit_equity(s, lead, NONE) - unit_maintenance(s, lead, NONE)
+    if expect(b, health >= 0, BREACH_MAINTENANCE, s.wallets[lead].account, NONE, health, 0):
+        return 1
+    while watch != NONE:
+        variable = s.watches[watch].heap >> 1
+        if variable < s.markets_count:
+            now = s.markets[variable].mark
+        else:
+            now = s.collateral[variable - s.markets_count].price
+        if expect(b, now <= s.watches[watch].value if s.watches[watch].heap & 1 else now >= s.watches[watch].value,
+                  BREACH_WATCH, s.wallets[lead].account, variable, now, s.watches[watch].value):
+            return 1
+        watch = s.watches[watch].next
+    slot = pool_first(s, lead)
+    while slot != NONE:
+        if equal(b, BREACH_TRIGGER_SIDE, s.wallets[lead].account, s.positions[slot].market, s.positions[slot].triggered_side, 0):
+            return 1
+        slot = pool_next(s, slot)
     return 0
 
 

@@ -14,9 +14,11 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from .adl cimport adl_forget
 from .book cimport NONE
+from .conversion cimport convert_debts
 from .hedge cimport net_legs
 from .forced_size cimport throttled
 from .margin cimport unit_equity, unit_maintenance
+from .multi cimport CONVERT_EVERYTHING, CONVERT_NOTHING, conversion_due
 from .records cimport (
     EVENT_LIQUIDATION_ENDED, EVENT_LIQUIDATION_STARTED, MODE_CROSS, REASON_LIQUIDATION, REDUCE_CURE, TAKEOVER_ADL,
     TAKEOVER_BACKSTOP, TAKEOVER_NONE, Event,
@@ -24,7 +26,9 @@ from .records cimport (
 from .reduction cimport reduce_once
 from .risk_unit cimport forget_seen, healthy, next_position, set_stage, stage_of, unit_event, unit_shortage
 from .settle cimport cancel_orders_of
-from .state cimport STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, mark_dirty, pool_first, pool_next, touch
+from .state cimport (
+    STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, WALLET_MULTI, mark_dirty, pool_first, pool_next, touch,
+)
 from .timers cimport timer_add
 from .units cimport RATE_ONE, money_t, mul_div_ceil, ns_t
 from .waterfall cimport take_over
@@ -48,6 +52,8 @@ cdef int start(State *s, int32_t wallet, int32_t position) except -1 nogil:
     equity = unit_equity(s, wallet, position)
     maintenance = unit_maintenance(s, wallet, position)
     if equity - maintenance >= 0:
+        if position == NONE and s.wallets[wallet].flags & WALLET_MULTI:
+            convert_due(s, wallet)
         mark_dirty(s, wallet)                   # restored by what happened to others: stamp it again
         return 0
     s.liquidations += 1
@@ -60,6 +66,22 @@ cdef int start(State *s, int32_t wallet, int32_t position) except -1 nogil:
         set_stage(s, wallet, position, STAGE_DELAYED)
         return schedule(s, wallet, position, s.time_ns + s.rules.liquidation_delay_ns)
     return begin(s, wallet, position)
+
+
+cdef int convert_due(State *s, int32_t lead) except -1 nogil:
+    """Debts of a healthy multi-asset account that have grown too large."""
+    cdef int due = conversion_due(s, lead)
+    if due != CONVERT_NOTHING:
+        convert_debts(s, lead, due == CONVERT_EVERYTHING)
+    return 0
+
+
+cdef int net_pool(State *s, int32_t wallet) except -1 nogil:
+    """Net the hedged legs of a cross pool."""
+    cdef int32_t i
+    for i in range(s.assets_count if s.wallets[wallet].flags & WALLET_MULTI else 1):
+        net_legs(s, wallet + i)
+    return 0
 
 
 cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
@@ -78,7 +100,9 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
                 cancel_orders_of(s, slot, REASON_LIQUIDATION)
             slot = pool_next(s, slot)
         if s.rules.net_hedges:
-            net_legs(s, wallet)
+            net_pool(s, wallet)
+        if s.wallets[wallet].flags & WALLET_MULTI:
+            convert_debts(s, wallet, True)
     return step(s, wallet, position)
 
 

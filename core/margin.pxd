@@ -19,6 +19,8 @@
 #   bankruptcy price of a position = the price at which closing it leaves exactly nothing of its share of E:
 #                   value at bankruptcy = V - share; the shares of several positions sum to E exactly
 #   liquidation price = the mark at which H = 0
+# A multi-asset account has one cross pool over all its wallets. Its equity is what balance and pnl of each asset count
+# for (collateral.pxd), its maintenance that of all positions at the collateral prices, both in asset 0.
 # For a wallet:
 #   available     = balance + sum U (cross) - sum initial, what new orders may use
 #   withdrawable  = min(available, available without unrealised gains)
@@ -27,13 +29,14 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from .collateral cimport collateral_value, owed
 from .contract cimport exposure_of, inverse, value_at
 from .ladder cimport NONE
 from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
-from .state cimport Market, Position, State, Tier, Wallet, pool_first, pool_next
+from .state cimport WALLET_MULTI, Collateral, Market, Position, State, Tier, Wallet, lead_of
 from .units cimport (
-    RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, rate_t,
-    sub_checked, ticks_t, value_t,
+    RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor,
+    rate_t, sub_checked, ticks_t, value_t,
 )
 
 cdef inline money_t pnl_at(State *s, Market *m, Position *p, value_t price) noexcept nogil:
@@ -104,25 +107,51 @@ cdef inline money_t requirement(
         needed += closing_fee(s, m, p, held, bids, asks)
     return needed
 
-cdef inline money_t available(State *s, Wallet *w, int32_t without, bint gains) noexcept nogil:
-    """What a wallet may use for new orders; position `without` is left out. Unrealised gains count if `gains`."""
+cdef inline money_t wallet_requirement(State *s, Wallet *w, int32_t without, money_t *pnl) noexcept nogil:
+    """Initial margin of a wallet's positions and orders but `without`, and the unrealised pnl of its cross positions."""
     cdef int32_t slot = w.positions_head
-    cdef money_t total = w.balance
-    cdef money_t pnl_sum = 0
-    cdef money_t value
+    cdef money_t total = 0, value
     cdef Position *p
     cdef Market *m
+    pnl[0] = 0
     while slot != NONE:
         p = &s.positions[slot]
         if slot != without and (p.lots or p.resting_orders):
             m = &s.markets[p.market]
             value = value_at(s, m, p.lots, m.mark) if p.lots else 0
-            total = sub_checked(total, requirement(s, m, p, value, 0, 0), &s.overflow)
+            total = add_checked(total, requirement(s, m, p, value, 0, 0), &s.overflow)
             if p.mode == MODE_CROSS:
-                pnl_sum = add_checked(pnl_sum, value - p.cost, &s.overflow)
+                pnl[0] = add_checked(pnl[0], value - p.cost, &s.overflow)
         slot = p.account_next
-    if gains or pnl_sum < 0:
-        total = add_checked(total, pnl_sum, &s.overflow)
+    return total
+
+cdef inline money_t counts_for(State *s, int32_t asset, money_t amount) noexcept nogil:
+    """What an amount of an asset counts for as collateral, in asset 0."""
+    cdef Collateral *c = &s.collateral[asset]
+    return collateral_value(amount, c.price, c.bid_buffer, c.ask_buffer, &s.haircuts[c.tier_first], c.tier_count, c.cap,
+                            &s.overflow)
+
+cdef inline money_t available_multi(State *s, Wallet *w, int32_t without, bint gains) noexcept nogil:
+    """The same of a multi-asset account, as an amount of the wallet's asset at its price."""
+    cdef int32_t lead = w.account * s.assets_count, a
+    cdef int32_t asset = <int32_t>(w - &s.wallets[lead])
+    cdef money_t total = 0, needed, pnl
+    for a in range(s.assets_count):
+        needed = wallet_requirement(s, &s.wallets[lead + a], without, &pnl)
+        if not gains and pnl > 0:
+            pnl = 0
+        total = add_checked(total, counts_for(s, a, add_checked(s.wallets[lead + a].balance, pnl, &s.overflow)), &s.overflow)
+        total = sub_checked(total, owed(needed, s.collateral[a].price, &s.overflow), &s.overflow)
+    return mul_div_floor(total, VALUE_ONE, max64(s.collateral[asset].price, 1), &s.overflow)
+
+cdef inline money_t available(State *s, Wallet *w, int32_t without, bint gains) noexcept nogil:
+    """What a wallet may use for new orders; position `without` is left out. Unrealised gains count if `gains`."""
+    cdef money_t pnl, total
+    if w.flags & WALLET_MULTI:
+        return available_multi(s, w, without, gains)
+    total = sub_checked(w.balance, wallet_requirement(s, w, without, &pnl), &s.overflow)
+    if gains or pnl < 0:
+        total = add_checked(total, pnl, &s.overflow)
     return total
 
 cdef inline money_t cross_equity(State *s, Wallet *w) noexcept nogil:
@@ -149,28 +178,58 @@ cdef inline money_t orders_maintenance(State *s, Market *m, Position *p) noexcep
         return 0
     return maintenance_of(s, m, p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL])
 
-cdef inline money_t unit_equity(State *s, int32_t wallet, int32_t position) noexcept nogil:
-    """Equity of a risk unit: of an isolated position, or of the wallet's cross pool if `position` is NONE."""
-    cdef Position *p
-    if position == NONE:
-        return cross_equity(s, &s.wallets[wallet])
-    p = &s.positions[position]
-    return add_checked(
-        p.isolated_margin, pnl_at(s, &s.markets[p.market], p, s.markets[p.market].mark), &s.overflow)
-
-cdef inline money_t unit_maintenance(State *s, int32_t wallet, int32_t position) noexcept nogil:
-    cdef int32_t slot
+cdef inline money_t cross_maintenance(State *s, int32_t wallet) noexcept nogil:
+    """Maintenance of one wallet's cross positions, and of their orders where the rulebook asks for it."""
+    cdef int32_t slot = s.wallets[wallet].positions_head
     cdef money_t total = 0
     cdef Position *p
-    if position != NONE:
-        p = &s.positions[position]
-        return position_maintenance(s, &s.markets[p.market], p) if p.lots else 0
-    slot = pool_first(s, wallet)
     while slot != NONE:
         p = &s.positions[slot]
         if p.lots and p.mode == MODE_CROSS:
             total = add_checked(total, position_maintenance(s, &s.markets[p.market], p), &s.overflow)
         if p.resting_orders:
             total = add_checked(total, orders_maintenance(s, &s.markets[p.market], p), &s.overflow)
-        slot = pool_next(s, slot)
+        slot = p.account_next
     return total
+
+cdef inline money_t equity_multi(State *s, int32_t lead) noexcept nogil:
+    """What balances and cross pnl of all assets count for, in asset 0."""
+    cdef money_t total = 0
+    cdef int32_t a
+    for a in range(s.assets_count):
+        total = add_checked(total, counts_for(s, a, cross_equity(s, &s.wallets[lead + a])), &s.overflow)
+    return total
+
+cdef inline money_t maintenance_multi(State *s, int32_t lead) noexcept nogil:
+    """Maintenance of all cross positions of an account, asset by asset in asset 0, rounded up."""
+    cdef money_t total = 0
+    cdef int32_t a
+    for a in range(s.assets_count):
+        total = add_checked(total, owed(cross_maintenance(s, lead + a), s.collateral[a].price, &s.overflow), &s.overflow)
+    return total
+
+cdef inline money_t unit_equity(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Equity of a risk unit: of an isolated position, or of the cross pool if `position` is NONE (multi: in asset 0)."""
+    cdef Position *p
+    if position == NONE:
+        if s.wallets[wallet].flags & WALLET_MULTI:
+            return equity_multi(s, lead_of(s, wallet))
+        return cross_equity(s, &s.wallets[wallet])
+    p = &s.positions[position]
+    return add_checked(
+        p.isolated_margin, pnl_at(s, &s.markets[p.market], p, s.markets[p.market].mark), &s.overflow)
+
+cdef inline money_t unit_maintenance(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    cdef Position *p
+    if position == NONE:
+        if s.wallets[wallet].flags & WALLET_MULTI:
+            return maintenance_multi(s, lead_of(s, wallet))
+        return cross_maintenance(s, wallet)
+    p = &s.positions[position]
+    return position_maintenance(s, &s.markets[p.market], p) if p.lots else 0
+
+cdef inline money_t in_asset_of(State *s, int32_t wallet, Market *m, money_t amount) noexcept nogil:
+    """An amount in the unit's own terms as one of the market's asset, rounded down; the same but for multi-asset units."""
+    if not s.wallets[wallet].flags & WALLET_MULTI:
+        return amount
+    return mul_div_floor(amount, VALUE_ONE, max64(s.collateral[m.asset].price, 1), &s.overflow)

@@ -19,7 +19,7 @@ from .margin cimport available, premium_of, requirement, value_at
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills
 from .state cimport (
-    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, Order, Position, Trigger, Wallet, notional_cap, order_new,
+    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, WALLET_MULTI, Order, Position, Trigger, Wallet, notional_cap, order_new,
     order_set, trigger_new, wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
@@ -172,7 +172,8 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
         return REJECT_NONE              # it can only reduce
     through = loss_price(m, t, price)
     loss = mul_checked(lot_loss(s, m, t.side, through, premium_of(m, t.side, through)), t.lots, &s.overflow)
-    if w.positions_head == t.position and p.account_next == NONE:      # the only position: what `available` would say
+    if w.positions_head == t.position and p.account_next == NONE and not w.flags & WALLET_MULTI:
+        # the only position: what `available` would say
         exposure = w.balance - before + (value - p.cost if p.mode == MODE_CROSS else 0)
     else:
         exposure = available(s, w, NONE, True)

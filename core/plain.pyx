@@ -14,7 +14,7 @@ from .orders cimport (
     out_of_band, place, position_for, reject, rest,
 )
 from .records cimport *
-from .state cimport WALLET_HEDGE, Market, Position, Wallet, notional_cap, wallet_of
+from .state cimport WALLET_HEDGE, WALLET_MULTI, Market, Position, Wallet, notional_cap, wallet_of
 from .units cimport abs64, add_checked, by_side, lots_t, max64, min64, money_t, mul_checked, ns_t, prefetch, ticks_t
 
 cdef extern from *:
@@ -93,7 +93,7 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
     cdef int64_t at
     cdef Ticket t
     w = wallet_of(s, account, m.asset)
-    if w.flags & WALLET_HEDGE:
+    if w.flags & (WALLET_HEDGE | WALLET_MULTI):
         return place(s, c)
     if order_id < 0:
         return reject(s, c, REJECT_BAD_ORDER_ID)
@@ -127,7 +127,7 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
 
 cdef inline bint pending(State *s) noexcept nogil:
     """Something that a client's order would have to wait for, or could set off. A plain order changes none of it."""
-    return ((s.depth_market - NONE) | s.changed_count | s.waiting_orders) != 0
+    return ((s.depth_market - NONE) | s.changed_count | s.prices_changed | s.waiting_orders) != 0
 
 
 cdef int64_t apply_calm(State *s, const Command *commands, int64_t first, int64_t count) except -1 nogil:

@@ -161,6 +161,9 @@ cdef enum:
     EVENT_FUNDING_INTERVAL = 48
     EVENT_FUND_TRIGGER = 54
     EVENT_WITHDRAW_GATE = 55
+    EVENT_COLLATERAL_PRICE = 62
+    EVENT_AUTO_EXCHANGE = 63
+    EVENT_COLLATERAL_ORDER = 64
 
 # Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
 cdef enum:
@@ -204,6 +207,9 @@ cdef enum:
     REJECT_HEDGE_ONLY = 40
     REJECT_UNKNOWN_SOURCE = 43
     REJECT_WITHDRAWALS_GATED = 47
+    REJECT_NOT_CROSS = 52
+    REJECT_DEBT = 53
+    REJECT_NO_COLLATERAL_PRICE = 54
     REASON_USER = 101
     REASON_IOC = 102
     REASON_FOK = 103
@@ -232,6 +238,7 @@ cdef enum:
 cdef enum:
     MODE_CROSS = 0
     MODE_ISOLATED = 1
+    MODE_MULTI = 2              # of the whole account: all its assets are collateral of one pool
 
 cdef enum:
     TAPE_ORDER_ADD = 0
@@ -347,6 +354,12 @@ cdef enum:
     RULE_FUND_LOSS_CAP = 60
     RULE_DAY_START = 62
     RULE_COVER_FROM_FEES = 63
+    RULE_COLLATERAL_ORACLE = 80
+    RULE_COLLATERAL_SPOT_PRICE = 81
+    RULE_BLEND_SPOT = 82
+    RULE_BLEND_INDEX = 83
+    RULE_BLEND_REDEMPTION = 84
+    RULE_EXCHANGE_LTV = 85
 
 cdef enum:
     MARK_GIVEN = 0              # SET_MARK only
@@ -478,6 +491,16 @@ cdef enum:
 cdef enum:
     FIRST_LARGEST_MAINTENANCE = 0
     FIRST_LARGEST_LOSS = 1
+
+cdef enum:
+    ORACLE_INDEX = 0            # an index, or the price given by SET_COLLATERAL_PRICE
+    ORACLE_VENUE_SPOT = 1       # the asset's own book at this venue
+    ORACLE_REDEMPTION = 2       # a ratio times the price of the asset that it is redeemed for
+    ORACLE_BLEND = 3            # a weighted mean of those
+
+cdef enum:
+    SPOT_LAST = 0
+    SPOT_MID = 1
 
 cdef enum:
     QUEUE_BEHIND_FIRST = 0

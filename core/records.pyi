@@ -116,6 +116,9 @@ class EventKind(IntEnum):
     FUNDING_INTERVAL = 48
     FUND_TRIGGER = 54
     WITHDRAW_GATE = 55
+    COLLATERAL_PRICE = 62
+    AUTO_EXCHANGE = 63
+    COLLATERAL_ORDER = 64
 
 class MarketState(IntEnum):
     PRE_OPEN = 0
@@ -129,6 +132,7 @@ class MarketState(IntEnum):
 class MarginMode(IntEnum):
     CROSS = 0
     ISOLATED = 1
+    MULTI = 2
 
 class TapeOrder(IntEnum):
     ADD = 0
@@ -242,6 +246,12 @@ class Rule(IntEnum):
     FUND_LOSS_CAP = 60
     DAY_START = 62
     COVER_FROM_FEES = 63
+    COLLATERAL_ORACLE = 80
+    COLLATERAL_SPOT_PRICE = 81
+    BLEND_SPOT = 82
+    BLEND_INDEX = 83
+    BLEND_REDEMPTION = 84
+    EXCHANGE_LTV = 85
 
 class MarkMethod(IntEnum):
     GIVEN = 0
@@ -374,6 +384,16 @@ class CrossOrder(IntEnum):
     LARGEST_MAINTENANCE = 0
     LARGEST_LOSS = 1
 
+class CollateralOracle(IntEnum):
+    INDEX = 0
+    VENUE_SPOT = 1
+    REDEMPTION = 2
+    BLEND = 3
+
+class SpotPrice(IntEnum):
+    LAST = 0
+    MID = 1
+
 class QueueModel(IntEnum):
     BEHIND_FIRST = 0
     PROPORTIONAL = 1
@@ -436,6 +456,9 @@ class Reject(IntEnum):
     HEDGE_ONLY = 40
     UNKNOWN_SOURCE = 43
     WITHDRAWALS_GATED = 47
+    NOT_CROSS = 52
+    DEBT = 53
+    NO_COLLATERAL_PRICE = 54
     BY_USER = 101
     BY_IOC = 102
     BY_FOK = 103

@@ -12,13 +12,16 @@ from .adl cimport adl_forget
 from .book cimport NONE
 from .fund cimport unwind
 from .liquidation cimport resume, start
+from .multi cimport conversion_due
+from .oracles cimport refresh_collateral
 from .orders cimport fire_conditionals
 from .records cimport *
 from .risk_unit cimport stage_of
-from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_QUEUED, Found, Market, Position, Wallet, lead_of, pool_grow
+from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_MULTI, WALLET_QUEUED, Found, Market, Position, Wallet, lead_of, pool_grow
 from .triggers cimport clear_unit, collect_crossed, stamp_unit, trigger_clear
 from .units cimport RATE_ONE, i128, max64, money_t, prefetch, wide_mul
 from .waterfall cimport check_backstop
+from .watches cimport watches_crossed
 
 
 cdef int look(State *s, int32_t wallet, int32_t position) except -1 nogil:
@@ -31,7 +34,7 @@ cdef int look(State *s, int32_t wallet, int32_t position) except -1 nogil:
         clear_unit(s, wallet, position)         # a timer is in charge of it
         return 0
     health = stamp_unit(s, wallet, position, &maintenance)
-    if health >= 0:
+    if health >= 0 and not (position == NONE and s.wallets[wallet].flags & WALLET_MULTI and conversion_due(s, wallet)):
         return 0
     if s.found_count == s.found_capacity:
         s.found = <Found *>pool_grow(s.found, &s.found_capacity, sizeof(Found))
@@ -44,6 +47,15 @@ cdef int look(State *s, int32_t wallet, int32_t position) except -1 nogil:
     return 0
 
 
+cdef bint other_dirty(State *s, int32_t wallet) noexcept nogil:
+    """Whether another wallet of the account is listed too."""
+    cdef int32_t first = wallet - wallet % s.assets_count, i
+    for i in range(s.assets_count):
+        if s.wallets[first + i].flags & WALLET_DIRTY:
+            return True
+    return False
+
+
 cdef int look_at_dirty(State *s) except -1 nogil:
     """Stamp every wallet that changed since the last mark group: its cross pool and its isolated positions."""
     cdef int32_t i, slot
@@ -52,6 +64,8 @@ cdef int look_at_dirty(State *s) except -1 nogil:
     for i in range(s.dirty_count):
         w = &s.wallets[s.dirty[i]]
         w.flags &= ~WALLET_DIRTY
+        if w.flags & WALLET_MULTI and other_dirty(s, s.dirty[i]):
+            continue                    # the last of the account's wallets stands for all of them
         look(s, s.dirty[i], NONE)
         slot = w.positions_head
         while slot != NONE:
@@ -122,6 +136,15 @@ cdef int compare_found(const void *left, const void *right) noexcept nogil:
     return -1 if a.position < b.position else (1 if a.position > b.position else 0)
 
 
+cdef int list_hurt(State *s) except -1 nogil:
+    """Multi-asset accounts that the marks and collateral prices of this group can have hurt."""
+    cdef int32_t i
+    refresh_collateral(s)
+    for i in range(s.changed_count):
+        watches_crossed(s, s.changed[i], s.markets[s.changed[i]].mark)
+    return 0
+
+
 cdef int mark_group_end(State *s) except -1 nogil:
     """After the last mark of an instant: stops on the mark, then liquidations in passes until nobody is left."""
     cdef int32_t i
@@ -131,6 +154,8 @@ cdef int mark_group_end(State *s) except -1 nogil:
         m = &s.markets[s.changed[i]]
         if m.waiting_orders:
             fire_conditionals(s, m, SOURCE_MARK)
+    if s.collateral != NULL:
+        list_hurt(s)
     look_at_dirty(s)
     for i in range(s.changed_count):
         m = &s.markets[s.changed[i]]
@@ -141,6 +166,8 @@ cdef int mark_group_end(State *s) except -1 nogil:
         look_at_crossed(s)
     while s.found_count:
         work_off(s)
+        if s.collateral != NULL:
+            refresh_collateral(s)               # forced sales may have moved the book that prices an asset
         look_at_dirty(s)                        # hurt meanwhile by fills or ADL: a further pass
     check_backstop(s)
     return 0
@@ -164,8 +191,12 @@ cdef int work_off(State *s) except -1 nogil:
 cdef int liquidation_due(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """A liquidation timer fires: one unit's next step, then whoever it hurt."""
     resume(s, wallet, position)
+    if s.collateral != NULL:
+        refresh_collateral(s)
     look_at_dirty(s)
     while s.found_count:
         work_off(s)
+        if s.collateral != NULL:
+            refresh_collateral(s)
         look_at_dirty(s)
     return 0

@@ -3,12 +3,13 @@
 
 from libc.stdint cimport int32_t, uint8_t
 
+from .collateral cimport at_ask, at_bid, owed, worth
 from .events cimport event_new
 from .ladder cimport NONE
 from .liquidation_size cimport buffer_of
-from .margin cimport pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
+from .margin cimport cross_equity, in_asset_of, pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
 from .records cimport ALL_MARKETS, FIRST_LARGEST_LOSS, MODE_CROSS, Event
-from .state cimport WALLET_MULTI, Market, Position, State, pool_first, pool_next, touch
+from .state cimport WALLET_MULTI, Collateral, Market, Position, State, pool_first, pool_next, touch
 from .units cimport abs64, add_checked, money_t, mul_div_floor
 
 cdef inline uint8_t stage_of(State *s, int32_t wallet, int32_t position) noexcept nogil:
@@ -41,6 +42,7 @@ cdef inline money_t unit_shortage(State *s, int32_t wallet, int32_t position) no
     """What is missing of maintenance and the rulebook's buffer; not positive: the liquidation may end."""
     cdef money_t missing = unit_maintenance(s, wallet, position) - unit_equity(s, wallet, position)
     cdef int32_t slot = position if position != NONE else pool_first(s, wallet)
+    cdef money_t buffer
     cdef Market *m
     cdef Position *p
     if s.rules.liquidation_buffer == 0:
@@ -49,17 +51,28 @@ cdef inline money_t unit_shortage(State *s, int32_t wallet, int32_t position) no
         p = &s.positions[slot]
         if p.lots and (position != NONE or p.mode == MODE_CROSS):
             m = &s.markets[p.market]
-            missing = add_checked(missing, buffer_of(
-                abs64(value_at(s, m, p.lots, m.mark)), pnl_at(s, m, p, m.mark), s.rules.liquidation_buffer,
-                &s.overflow), &s.overflow)
+            buffer = buffer_of(
+                abs64(value_at(s, m, p.lots, m.mark)), pnl_at(s, m, p, m.mark), s.rules.liquidation_buffer, &s.overflow)
+            if s.wallets[p.wallet].flags & WALLET_MULTI:
+                buffer = owed(buffer, s.collateral[m.asset].price, &s.overflow)
+            missing = add_checked(missing, buffer, &s.overflow)
         slot = NONE if position != NONE else pool_next(s, slot)
     return missing
 
+cdef inline money_t missing_in(State *s, int32_t wallet, int32_t position, Market *m) noexcept nogil:
+    """What is missing of maintenance, in a market's asset."""
+    return -in_asset_of(s, wallet, m, unit_equity(s, wallet, position) - unit_maintenance(s, wallet, position))
+
 cdef inline money_t order_key(State *s, Position *p) noexcept nogil:
     cdef Market *m = &s.markets[p.market]
+    cdef money_t key
     if s.rules.cross_order == FIRST_LARGEST_LOSS:
-        return -pnl_at(s, m, p, m.mark)
-    return position_maintenance(s, m, p) if p.lots else 0
+        key = -pnl_at(s, m, p, m.mark)
+    else:
+        key = position_maintenance(s, m, p) if p.lots else 0
+    if s.wallets[p.wallet].flags & WALLET_MULTI:
+        key = worth(key, s.collateral[m.asset].price, &s.overflow)
+    return key
 
 cdef inline int32_t next_position(State *s, int32_t wallet, int32_t position) noexcept nogil:
     """The unit's position that goes first by the rulebook among those not `seen` in this step; NONE: nobody."""
@@ -86,14 +99,33 @@ cdef inline void forget_seen(State *s, int32_t wallet, int32_t position) noexcep
             s.positions[slot].seen = 0
         slot = pool_next(s, slot)
 
+cdef inline money_t net_multi(State *s, int32_t lead) noexcept nogil:
+    """What a multi-asset account has, in asset 0, if its balances are converted by force and its positions close at mark."""
+    cdef money_t total = cross_equity(s, &s.wallets[lead]), balance, pnl
+    cdef Collateral *c
+    cdef int32_t a
+    for a in range(1, s.assets_count):
+        c = &s.collateral[a]
+        balance = s.wallets[lead + a].balance
+        pnl = cross_equity(s, &s.wallets[lead + a]) - balance
+        if balance >= 0:
+            total += at_bid(worth(balance, c.price, &s.overflow), c.exchange_bid, &s.overflow)
+        else:
+            total -= at_ask(owed(-balance, c.price, &s.overflow), c.exchange_ask, &s.overflow)
+        total = add_checked(total, worth(pnl, c.price, &s.overflow), &s.overflow)
+    return total
+
 cdef inline money_t share_of(State *s, int32_t wallet, int32_t position, int32_t slot) noexcept nogil:
-    """A position's share of the unit's equity, by maintenance weight, rounded down."""
-    cdef money_t equity = unit_equity(s, wallet, position)
-    cdef money_t total
+    """A position's share of the unit's equity, by maintenance weight, rounded down; in its market's asset."""
+    cdef money_t equity, total
+    if position == NONE and s.wallets[wallet].flags & WALLET_MULTI:
+        equity = net_multi(s, wallet)
+    else:
+        equity = unit_equity(s, wallet, position)
     if position != NONE:
         return equity
     total = unit_maintenance(s, wallet, position)
     if total <= 0:
-        return equity
+        return in_asset_of(s, wallet, &s.markets[s.positions[slot].market], equity)
     return mul_div_floor(
         equity, position_maintenance(s, &s.markets[s.positions[slot].market], &s.positions[slot]), total, &s.overflow)

@@ -126,3 +126,9 @@ cdef struct VenueRules:
     rate_t disposal_band                # around the mark; 0: none
     ns_t day_start_ns                   # after midnight UTC
     int64_t cover_from_fees             # the treasury pays before anybody shares a loss
+    int64_t collateral_oracle
+    int64_t collateral_spot_price       # what an asset's own book says
+    rate_t blend_spot                   # weights of BLEND
+    rate_t blend_index
+    rate_t blend_redemption
+    rate_t exchange_ltv                 # debts per collateral at which they are converted, without positions; 0: never

@@ -179,6 +179,12 @@ v("disposal_fraction_max", &of_venue.disposal_fraction_max, RULE_DISPOSAL_FRACTI
 v("disposal_band", &of_venue.disposal_band, RULE_DISPOSAL_BAND, 0, RATE_ONE - 1)
 v("day_start_ns", &of_venue.day_start_ns, RULE_DAY_START, 0, DAY_NS - 1, EIGHT_HOURS)
 v("cover_from_fees", &of_venue.cover_from_fees, RULE_COVER_FROM_FEES, 0, 1)
+v("collateral_oracle", &of_venue.collateral_oracle, RULE_COLLATERAL_ORACLE, ORACLE_INDEX, ORACLE_BLEND)
+v("collateral_spot_price", &of_venue.collateral_spot_price, RULE_COLLATERAL_SPOT_PRICE, SPOT_LAST, SPOT_MID)
+v("blend_spot", &of_venue.blend_spot, RULE_BLEND_SPOT, 0, RATE_ONE)
+v("blend_index", &of_venue.blend_index, RULE_BLEND_INDEX, 0, RATE_ONE)
+v("blend_redemption", &of_venue.blend_redemption, RULE_BLEND_REDEMPTION, 0, RATE_ONE)
+v("exchange_ltv", &of_venue.exchange_ltv, RULE_EXCHANGE_LTV, 0, RATE_ONE)
 
 
 cdef const RuleField *market_rule(int64_t number) noexcept nogil:

@@ -13,8 +13,8 @@ from .ladder cimport NONE, ladder_get
 from .records cimport FLAG_TRAILING
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, FundSamples, Level, Market, Order, Position, Source,
-    State, Timer, Trigger, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, FundSamples, Level, Market, Order, Position,
+    Source, State, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport high_word, low_word, mix64
 
@@ -28,6 +28,9 @@ cdef enum:                              # where each kind of record starts from
     OF_VENUE = 7
     OF_TIMER = 8
     OF_FUND = 9
+
+cdef enum:
+    COLLATERAL_WORDS = 10               # of a Collateral, up to its price
 
 cdef inline uint64_t fold(uint64_t h, int64_t a, int64_t b) noexcept nogil:
     """Take in two more words."""
@@ -47,7 +50,7 @@ cdef inline uint64_t hash_wallet(State *s, int64_t wallet) noexcept nogil:
     h = fold(h, w.fees, w.funding)
     h = fold(h, w.absorbed, w.due_ns)
     h = fold(h, w.work_ns, w.work)
-    h = fold(h, w.stage | <int64_t>w.liquidations << 8, w.adl_hits)
+    h = fold(h, w.stage | w.flags & WALLET_MULTI | <int64_t>w.liquidations << 8, w.adl_hits)
     if wallet < s.day_count and s.day_realised[wallet]:
         h = fold(h, s.day_realised[wallet], 1)
     if wallet % s.assets_count == 0:
@@ -143,8 +146,13 @@ cdef inline uint64_t hash_fund(FundSamples *f, int64_t place) noexcept nogil:
     return fold_words(fold_words(h, f.time_ns, f.count), f.value, f.count)
 
 cdef inline uint64_t hash_venue(State *s) noexcept nogil:
+    cdef int32_t a
     cdef uint64_t h = fold(OF_VENUE, s.time_ns, s.started)
     h = fold_words(h, <int64_t *>&s.rules, sizeof(VenueRules) / 8)
     h = fold(h, s.forced_id, s.liquidations)
     h = fold(h, s.seed, s.draws)
+    if s.collateral != NULL:
+        for a in range(s.assets_count):
+            h = fold_words(h, <int64_t *>&s.collateral[a], COLLATERAL_WORDS)
+        h = fold(h, s.prices_changed, 0)
     return fold(fold(h, s.roundings, s.depth_market), s.fund_next_ns ^ s.day_next_ns, s.fund_samples_count + s.day_count)

@@ -10,13 +10,13 @@ import zlib
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder, Page
 from .state cimport (
-    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, SOURCES_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED,
-    Account, FundSamples, IdMap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger, Wallet, WorldLevel,
-    state_free,
+    BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, FUND_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, SOURCES_MAX, TOUCHED,
+    WALLET_STALE, WALLET_TOUCHED, Account, Collateral, FundSamples, Haircut, Heap, IdMap, Level, Market, Order, Position,
+    Source, State, Tier, Timer, Trigger, Wallet, Watch, WorldLevel, state_free,
 )
 from .units cimport large_pages
 
@@ -30,9 +30,9 @@ HEAD = struct.Struct("<8sIIQI")
 
 cdef int schema_number() except -1:
     sizes = struct.pack(                # in the byte order of the machine, as the records are
-        "=13I", sizeof(State), sizeof(Market), sizeof(Account), sizeof(Wallet), sizeof(Position), sizeof(Order),
-        sizeof(Trigger), sizeof(Level), sizeof(WorldLevel), sizeof(Timer), sizeof(Tier), sizeof(Ladder),
-        sizeof(Source))
+        "=16I", sizeof(Collateral), sizeof(Watch), sizeof(Heap), sizeof(State), sizeof(Market), sizeof(Account),
+        sizeof(Wallet), sizeof(Position), sizeof(Order), sizeof(Trigger), sizeof(Level), sizeof(WorldLevel), sizeof(Timer),
+        sizeof(Tier), sizeof(Ladder), sizeof(Source))
     return zlib.crc32(sizes) & 0x7FFFFFFF
 
 
@@ -131,8 +131,24 @@ cdef bytes dump_state(State *s, bytes setup):
     for i in range(s.markets_count):
         for address in market_ladders(&s.markets[i]):
             pieces += ladder_pieces(<Ladder *><size_t>address)
+    if s.collateral != NULL:
+        pieces += collateral_pieces(s)
     body = b"".join([struct.pack("<Q", len(setup)), setup, *pieces])
     return HEAD.pack(MAGIC, VERSION, schema_number(), len(body), zlib.crc32(body)) + body
+
+
+cdef list collateral_pieces(State *s):
+    """Terms and prices of the collateral assets, the watches and their heaps."""
+    cdef int32_t i
+    heaps = bytearray((<const char *>s.heaps)[:s.heaps_count * sizeof(Heap)])
+    for i in range(s.heaps_count):
+        (<Heap *><char *>heaps)[i].items = NULL
+        (<Heap *><char *>heaps)[i].capacity = s.heaps[i].count
+    return [
+        piece(s.collateral, s.assets_count * sizeof(Collateral)), piece(s.haircuts, s.haircuts_count * sizeof(Haircut)),
+        piece(s.watches, s.watches_count * sizeof(Watch)), piece(<char *>heaps, len(heaps)),
+        *[piece(s.heaps[i].items, s.heaps[i].count * 4) for i in range(s.heaps_count)],
+    ]
 
 
 cdef bytes body_of(bytes data):
@@ -247,7 +263,8 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
         raise ValueError("the house accounts in the snapshot are not those of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
               saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
-    if min(counts) < 0 or saved.positions_count > POSITIONS_MAX or not 0 <= saved.changed_count <= saved.markets_count:
+    if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
+            or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
     if saved.fund_samples_count not in (0, saved.markets_count + saved.fund_count * saved.assets_count) \
             or saved.day_count not in (0, <int64_t>saved.accounts_max * saved.assets_count):
@@ -286,6 +303,40 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     for i in range(saved.markets_count):
         expect_contract(&fresh.markets[i], &made.markets[i])
         take_ladders(cursor, &fresh.markets[i], &made.markets[i])
+    if made.collateral != NULL:
+        take_collateral(cursor, fresh, made)
+    return 0
+
+
+cdef int take_collateral(Cursor cursor, State *fresh, State *made) except -1:
+    """Terms must be those of the engine's parameters, prices in their range; heaps take what watches there are."""
+    cdef Collateral *ours
+    cdef Collateral *theirs
+    cdef int64_t i, watched = 0
+    if (fresh.haircuts_count, fresh.heaps_count, fresh.exchange) != (made.haircuts_count, made.heaps_count, made.exchange):
+        raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
+    fresh.collateral = <Collateral *>cursor.take(fresh.assets_count * sizeof(Collateral))
+    fresh.haircuts = <Haircut *>cursor.take(fresh.haircuts_count * sizeof(Haircut))
+    for i in range(fresh.assets_count):
+        ours, theirs = &made.collateral[i], &fresh.collateral[i]
+        if memcmp(ours, theirs, 8 * sizeof(int64_t)) \
+                or memcmp(&ours.spot_market, &theirs.spot_market, 5 * sizeof(int32_t)) \
+                or not (0 <= theirs.price <= COLLATERAL_PRICE_MAX and 0 <= theirs.given <= COLLATERAL_PRICE_MAX):
+            raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
+    if memcmp(made.haircuts, fresh.haircuts, made.haircuts_count * sizeof(Haircut)):
+        raise ValueError("the haircuts in the snapshot are not those of an engine with its parameters")
+    fresh.watches = <Watch *>cursor.take(fresh.watches_count * sizeof(Watch))
+    fresh.heaps = <Heap *>cursor.take(fresh.heaps_count * sizeof(Heap))
+    for i in range(fresh.heaps_count):
+        fresh.heaps[i].items = NULL
+        fresh.heaps[i].capacity = fresh.heaps[i].count
+    for i in range(fresh.heaps_count):
+        if fresh.heaps[i].count < 0:
+            raise ValueError("a heap of watched prices in the snapshot has an impossible size")
+        fresh.heaps[i].items = <int32_t *>cursor.take(<int64_t>fresh.heaps[i].count * 4)
+        watched += fresh.heaps[i].count
+    if watched > fresh.watches_count:
+        raise ValueError("the snapshot has more watched prices than watches")
     return 0
 
 
@@ -293,6 +344,8 @@ cdef int forget_pools(State *s) except -1:
     """Addresses of the process that saved the state mean nothing here; pools are as large as they are full."""
     s.markets = NULL
     s.tiers = NULL
+    s.collateral, s.haircuts, s.heaps = NULL, NULL, NULL
+    s.watches, s.watches_capacity = NULL, s.watches_count
     s.basis = NULL
     s.fund_samples, s.day_realised = NULL, NULL
     s.sources = NULL
@@ -479,6 +532,33 @@ cdef bint market_leads(State *s, Market *m) noexcept nogil:
             and 0 <= m.perps_count <= SOURCES_MAX - m.sources_count)
 
 
+cdef bint watches_lead(State *s) noexcept nogil:
+    """Watches in use lead to an account and to their place in a heap, and heaps to watches that know it."""
+    cdef int64_t i, j
+    cdef Watch *w
+    cdef Heap *h
+    if not leads(s.watches_free, s.watches_count):
+        return False
+    for i in range(s.accounts_count):
+        if not leads(s.accounts[i].watches, s.watches_count):
+            return False
+    for i in range(s.watches_count):
+        w = &s.watches[i]
+        if not leads(w.next, s.watches_count) or not leads(w.account, s.accounts_max):
+            return False
+        if w.account != NONE and not (0 <= w.heap < s.heaps_count and 0 <= w.place < s.heaps[w.heap].count):
+            return False
+    for i in range(s.heaps_count):
+        h = &s.heaps[i]
+        for j in range(h.count):
+            if not 0 <= h.items[j] < s.watches_count:
+                return False
+            w = &s.watches[h.items[j]]
+            if w.account == NONE or w.heap != i or w.place != j:
+                return False
+    return True
+
+
 cdef int check_links(State *s) except -1:
     """Raise ValueError unless every index in a state leads where its pool has an entry."""
     cdef int64_t i
@@ -491,6 +571,7 @@ cdef int check_links(State *s) except -1:
         holds = holds and 0 <= s.changed[i] < s.markets_count
     for i in range(s.fund_samples_count):
         holds = holds and 0 <= s.fund_samples[i].count <= FUND_SAMPLES_MAX
+    holds = holds and watches_lead(s)
     for i in range(s.printed_count):
         holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
     if not holds:

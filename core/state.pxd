@@ -51,6 +51,12 @@ cdef enum:
 
 cdef extern from *:
     """
+    #define PERPSIM_COLLATERAL_PRICE_MAX INT64_C(100000000000000000)    /* a thousand million of asset 0 */
+    """
+    const int64_t COLLATERAL_PRICE_MAX "PERPSIM_COLLATERAL_PRICE_MAX"
+
+cdef extern from *:
+    """
     #define PERPSIM_NEVER INT64_MAX
     #define PERPSIM_DAY INT64_C(86400000000000)
     """
@@ -109,6 +115,40 @@ cdef struct Account:
     int32_t stp_group
     uint8_t flags
     uint8_t fund_group                  # of an insurance fund
+    int32_t watches                     # of a multi-asset account: its watched prices, NONE
+
+cdef struct Haircut:                    # of a collateral asset: what lies above the tier before and up to `cap`
+    money_t cap                         # of the asset
+    rate_t haircut
+
+cdef struct Collateral:                 # one asset as collateral; its words without the indexes are terms, then prices
+    rate_t bid_buffer                   # a balance counts at price * (1 - buffer), after its haircuts
+    rate_t ask_buffer                   # a debt at price * (1 + buffer)
+    rate_t exchange_bid                 # forced conversion: what the price loses when the asset is sold
+    rate_t exchange_ask                 # and gains when it is bought
+    money_t cap                         # no more than this of it counts; 0: no limit
+    money_t exchange_below              # a debt beyond this is converted; 0: never for its size
+    value_t floor                       # the price never counts as less; 0: none
+    rate_t redemption_ratio             # units of the underlying asset that one is redeemed for
+    value_t given                       # by SET_COLLATERAL_PRICE
+    value_t price                       # in asset 0, 1e-8; 0: none yet
+    int32_t spot_market                 # whose book is the asset's own, NONE
+    int32_t index_market                # whose index is its price, NONE: the given one
+    int32_t underlying                  # asset, NONE
+    int32_t tier_first
+    int32_t tier_count
+
+cdef struct Watch:                      # a price beyond which a multi-asset account must be looked at
+    value_t value
+    int32_t account                     # NONE: free
+    int32_t heap                        # 2 * variable + 1 for a rise
+    int32_t place                       # in its heap
+    int32_t next                        # of the account, or of the free list
+
+cdef struct Heap:                       # of watches, the first to be passed on top
+    int32_t *items
+    int32_t count
+    int32_t capacity
 
 cdef struct Tier:                       # marginal bracket: maintenance(V) = ceil(V * rate) - deduction
     money_t floor                       # notional above which it holds
@@ -297,10 +337,21 @@ cdef struct State:
     int32_t fund_count
     int32_t clearing_first
     int32_t backstop                    # vault that takes over positions with their margin
+    int32_t exchange                    # the house account that forced conversions trade with; NONE without collateral
     int32_t depth_market                # market whose depth message is being read, NONE: none
     uint8_t started                     # the first time was seen: timers run
     uint8_t forced                      # the taker at hand is an order of the liquidation engine
+    uint8_t prices_changed              # a collateral price was set in the open group
     VenueRules rules
+    Collateral *collateral              # [asset]; NULL where no asset is described
+    Haircut *haircuts
+    int32_t haircuts_count
+    Heap *heaps                         # [2 * variable + rise]: marks, then collateral prices
+    int32_t heaps_count
+    Watch *watches
+    int32_t watches_count
+    int32_t watches_capacity
+    int32_t watches_free
     Market *markets
     Tier *tiers
     int32_t tiers_count
@@ -371,7 +422,8 @@ cdef struct State:
     Cut *cuts                           # the allocation at hand
     int64_t cuts_capacity
 
-cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds) except -1 nogil
+cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds,
+                    bint collateral) except -1 nogil
 cdef void state_free(State *s) noexcept nogil
 cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NULL nogil
 cdef int orders_grow(State *s) except -1 nogil

@@ -35,7 +35,8 @@ cdef void *zeroed(int64_t count, size_t item_size) except NULL nogil:
     return block
 
 
-cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds) except -1 nogil:
+cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_max, int32_t funds,
+                    bint collateral) except -1 nogil:
     cdef int32_t i
     memset(s, 0, sizeof(State))
     s.markets_count = markets
@@ -50,11 +51,15 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
     s.clearing_first = s.fund_first + funds
     s.backstop = s.clearing_first + markets
     s.accounts_count = s.backstop + 1
+    s.exchange = NONE
+    if collateral:
+        s.exchange = s.accounts_count
+        s.accounts_count += 1
     s.forced_id = -1
     s.next_timer_ns = 1
     s.depth_market = NONE
     s.ranks_key = -1
-    s.orders_free = s.triggers_free = s.levels_free = s.world_levels_free = NONE
+    s.orders_free = s.triggers_free = s.levels_free = s.world_levels_free = s.watches_free = NONE
     for i in range(5):
         s.digest[i] = <uint64_t>0x243F6A8885A308D3 + <uint64_t>i * <uint64_t>0x9E3779B97F4A7C15
     s.row_digest = <uint64_t>0x13198A2E03707344
@@ -67,13 +72,18 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
     for i in range(s.accounts_count):
         s.accounts[i].owner = i
         s.accounts[i].stp_group = i
+        s.accounts[i].watches = NONE
         if i >= accounts_max:
             s.accounts[i].flags = ACCOUNT_HOUSE if i == s.backstop else ACCOUNT_HOUSE | ACCOUNT_NOT_IN_OI
-            if i != s.world and i != s.backstop and not s.fund_first <= i < s.clearing_first:
+            if i not in (s.world, s.backstop, s.exchange) and not s.fund_first <= i < s.clearing_first:
                 s.accounts[i].flags |= ACCOUNT_NO_FUNDING
     for i in range(s.accounts_count * assets):
         s.wallets[i].account = i / assets
         s.wallets[i].positions_head = NONE
+    if collateral:
+        s.collateral = <Collateral *>zeroed(assets, sizeof(Collateral))
+        s.heaps_count = 2 * (markets + assets)
+        s.heaps = <Heap *>zeroed(s.heaps_count, sizeof(Heap))
     s.changed = <int32_t *>zeroed(markets, sizeof(int32_t))
     s.touched = <int32_t *>zeroed(<int64_t>s.accounts_count * assets, sizeof(int32_t))
     idmap_init(&s.order_index, 1024)
@@ -100,6 +110,13 @@ cdef void state_free(State *s) noexcept nogil:
         for i in range(s.markets_count):
             market_free(&s.markets[i])
     free(s.markets)
+    if s.heaps != NULL:
+        for i in range(s.heaps_count):
+            free(s.heaps[i].items)
+    free(s.heaps)
+    free(s.watches)
+    free(s.collateral)
+    free(s.haircuts)
     free(s.tiers)
     free(s.basis)
     free(s.fund_samples)

@@ -13,11 +13,13 @@ crosses nothing cost one comparison.
 from .contract cimport BEYOND, inverse, mark_worth
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
 from .margin cimport maintenance_of, orders_maintenance, tier_of, value_at
+from .multi cimport stamp_multi
 from .records cimport MODE_CROSS, TIERS_LINEAR, TIERS_WHOLE
-from .state cimport ACCOUNT_HOUSE, Tier, Wallet, pool_first, pool_next, push_crossed
+from .state cimport ACCOUNT_HOUSE, WALLET_MULTI, Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
     RATE_ONE, abs64, add_checked, max64, lots_t, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
 )
+from .watches cimport watches_clear
 
 cdef enum:
     SLACK_UNITS = 3             # more than the rounding of a value and of a maintenance can differ from the line
@@ -263,6 +265,8 @@ cdef money_t stamp_unit(State *s, int32_t wallet, int32_t position, money_t *mai
     """Health of a risk unit; where it is not negative, its triggers are set anew, else they are taken out."""
     if position != NONE:
         return stamp_isolated(s, position, maintenance)
+    if s.wallets[wallet].flags & WALLET_MULTI:
+        return stamp_multi(s, wallet, maintenance)
     return stamp_cross(s, wallet, maintenance)
 
 
@@ -272,6 +276,8 @@ cdef void clear_unit(State *s, int32_t wallet, int32_t position) noexcept nogil:
     if position != NONE:
         trigger_clear(s, &s.markets[s.positions[position].market], position)
         return
+    if s.wallets[wallet].flags & WALLET_MULTI:
+        watches_clear(s, s.wallets[wallet].account)
     slot = pool_first(s, wallet)
     while slot != NONE:
         if s.positions[slot].mode == MODE_CROSS:

@@ -16,7 +16,8 @@ from libc.stdint cimport int32_t, uint8_t
 
 from .book cimport NONE
 from .contract cimport shown_price
-from .cover cimport cover_shortfall
+from .conversion cimport convert_all, settle_remainders
+from .cover cimport cover_shortfall, cover_without_fund
 from .deleverage cimport deleverage
 from .events cimport event_new
 from .fund cimport fund_capacity, move_to_fund
@@ -24,17 +25,21 @@ from .ledger cimport change_position, transfer
 from .margin cimport unit_equity, value_at
 from .orders cimport position_for
 from .records cimport *
-from .risk_unit cimport next_position, share_of, unit_event
+from .risk_unit cimport net_multi, next_position, share_of, unit_event
 from .settle cimport trim_reduce_only
-from .state cimport Market, Wallet, wallet_of
+from .state cimport WALLET_MULTI, Market, Wallet, wallet_of
 from .units cimport abs64, lots_t, money_t
 
 
 cdef int take_over(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Move every position of the unit away, each with its share of the equity; the unit ends with nothing."""
-    cdef int32_t slot = next_position(s, wallet, position)
-    cdef bint solvent = unit_equity(s, wallet, position) >= 0
-    cdef int32_t i
+    cdef bint multi = position == NONE and s.wallets[wallet].flags & WALLET_MULTI
+    cdef bint solvent
+    cdef int32_t slot, i
+    if multi:
+        convert_all(s, wallet)
+    slot = next_position(s, wallet, position)
+    solvent = (net_multi(s, wallet) if multi else unit_equity(s, wallet, position)) >= 0
     while slot != NONE:
         note_liquidated(s, slot)
         if s.rules.takeover == TAKEOVER_NETWORK:
@@ -45,10 +50,13 @@ cdef int take_over(State *s, int32_t wallet, int32_t position) except -1 nogil:
             absorb(s, wallet, position, slot, share_of(s, wallet, position, slot))
         trim_reduce_only(s, slot)
         slot = next_position(s, wallet, position)
+    if multi:
+        settle_remainders(s, wallet)
     if position == NONE and s.wallets[wallet].balance < 0:
         for i in range(s.markets_count):        # nothing but a debt: the asset's first fund
             if s.markets[i].asset == wallet % s.assets_count:
                 return cover_shortfall(s, &s.markets[i], wallet, NONE, -s.wallets[wallet].balance)
+        return cover_without_fund(s, wallet, -s.wallets[wallet].balance)
     return 0
 
 
@@ -94,7 +102,7 @@ cdef int absorb_at_mark(State *s, int32_t wallet, int32_t position, int32_t slot
     w.fees += share
     transfer(s, w, wallet_of(s, m.fund_account, m.asset), share)
     m.fund_result += share
-    e = unit_event(s, EVENT_LIQUIDATION_FEE, wallet, slot)
+    e = unit_event(s, EVENT_LIQUIDATION_FEE, s.positions[slot].wallet, slot)
     e.value = share
     e.maker_account = m.fund_account
     return 0

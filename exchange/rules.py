@@ -19,6 +19,7 @@ from perpsim.core import (
     AdlFee,
     AdlPolicy,
     AdlPrice,
+    CollateralOracle,
     ContractKind,
     CrossOrder,
     FundingFormula,
@@ -35,12 +36,14 @@ from perpsim.core import (
     ReduceLimit,
     ReduceMethod,
     Socialise,
+    SpotPrice,
     Takeover,
     TapeWalk,
     TierMethod,
     ValueRounding,
 )
 
+from .collateral import Collateral, parse_collateral
 from .units import RATE_ONE, VALUE_ONE, money, nanoseconds, rate
 
 COIN_PRICE = 10**16  # units of a coin times units of a price of 1
@@ -246,6 +249,13 @@ class Rulebook:
     disposal_band: int = 0
     day_start_ns: int = 28_800_000_000_000
     cover_from_fees: int = 0
+    collateral: tuple[Collateral, ...] = ()
+    collateral_oracle: int = CollateralOracle.INDEX
+    collateral_spot_price: int = SpotPrice.LAST
+    blend_spot: int = 0
+    blend_index: int = 0
+    blend_redemption: int = 0
+    exchange_ltv: int = 0
     sources: Mapping[str, Stated] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     def market(self, symbol: str) -> MarketSpec:
@@ -282,6 +292,8 @@ ENUMS = {
     "adl_fee": AdlFee,
     "socialise": Socialise,
     "cross_order": CrossOrder,
+    "collateral_oracle": CollateralOracle,
+    "collateral_spot_price": SpotPrice,
     "takeover": Takeover,
     "liquidation_fee_base": LiquidationFee,
     "mark_method": MarkMethod,
@@ -305,6 +317,7 @@ RATES = {
     "cure_start", "liquidator_fee", "liquidator_fee_max", "liquidator_fee_step", "fillable_spread",
     "bankruptcy_adjustment", "drawdown_trigger", "drawdown_stop", "fund_loss_cap", "disposal_fraction_max",
     "disposal_band",
+    "blend_spot", "blend_index", "blend_redemption", "exchange_ltv",
 }  # fmt: skip
 MONEY = {
     "min_notional", "impact_notional", "slice_above", "position_block_min", "account_block_notional", "cure_small",
@@ -404,5 +417,5 @@ def parse_weights(stated: Any) -> tuple[int, ...]:
 
 # Rules that are more than one number: key -> parser of what TOML gives.
 TABLES: dict[str, Callable[[Any], Any]] = {
-    "tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights,
+    "collateral": parse_collateral, "tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights,
 }  # fmt: skip

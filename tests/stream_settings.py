@@ -10,6 +10,7 @@ from model.wire import (
     AdlFee,
     AdlPolicy,
     AdlPrice,
+    CollateralOracle,
     ContractKind,
     CrossOrder,
     FundingFormula,
@@ -117,6 +118,21 @@ HYPERLIQUID_PRICES = COMPUTED | OF_SOURCES | {
     "mark_method": MarkMethod.HYPERLIQUID, "mark_period_ns": 3 * SECOND, "mark_ema_ns": 150 * SECOND,
     "mark_fallback_ns": 30 * SECOND, "funding_interval_ns": 20 * SECOND, "funding_price": FundingPrice.INDEX,
 }  # fmt: skip
+COLLATERAL = [  # asset 0, a coin with a book of its own (market 2), a coin that is redeemed for one of asset 0
+    {"tiers": [(100_000 * VALUE_ONE, 100_000)]},
+    {
+        "bid_buffer": 20_000_000, "ask_buffer": 30_000_000, "exchange_bid": 25_000_000, "exchange_ask": 25_000_000,
+        "price": 100 * VALUE_ONE, "cap": 900 * VALUE_ONE, "exchange_below": VALUE_ONE // 5, "spot_market": 2,
+        "tiers": [(2 * VALUE_ONE, 50_000_000), (5 * VALUE_ONE, 200_000_000), (1_000 * VALUE_ONE, 900_000_000)],
+    },
+    {
+        "ask_buffer": 10_000_000, "exchange_bid": 1_000_000, "exchange_ask": 2_000_000, "underlying": 0,
+        "price": VALUE_ONE, "redemption_ratio": 1_010_000_000, "floor": VALUE_ONE // 2,
+    },
+]  # fmt: skip
+COLLATERAL[0]["exchange_below"] = 20 * VALUE_ONE
+SMALL = MARKET | {"lot_denominator": 10_000, "min_notional": 0}  # settled in a coin that is worth a hundred
+MULTI = VENUE | {"collateral": COLLATERAL, "exchange_ltv": 950_000_000}
 VAST = MARKET | {  # notionals up to the engine's limit of 2^62 units; products of two of its numbers need 128 bits
     "tick_value": 1, "lot_numerator": 512, "lot_denominator": 1, "price_max": 2**26 - 1, "position_max": 2**26 - 1,
     "size_max": 2**25, "min_notional": 0,
@@ -333,6 +349,17 @@ SETTINGS = [
             "liquidator_fee_grace_ns": SECOND, "liquidation_fee_base": LiquidationFee.COLLATERAL,
             "takeover": Takeover.NETWORK, "liquidation_period_ns": SECOND,
         }, [MARKET, COARSE], weights={"jump": 2, "mark": 2, "tick": 3, "rule": 0, "seed": 4},
+    ),
+    Setting(
+        "multi", MULTI, [MARKET, SMALL | {"asset": 1, "fund_group": 1}, MARKET], assets=3,
+        weights=NO_TAPE | {"jump": 3, "collateral": 2, "seed": 8, "limit": 0.7, "withdraw": 2, "deposit": 0.4},
+    ),
+    Setting(
+        "multi-spot", MULTI | {
+            "collateral_oracle": CollateralOracle.VENUE_SPOT, "reduce_method": ReduceMethod.WHOLE,
+            "reduce_limit": ReduceLimit.NONE, "liquidation_period_ns": SECOND, "cross_order": CrossOrder.LARGEST_LOSS,
+        }, [COARSE | {"asset": 2}, SMALL | {"asset": 1}, MARKET], assets=3,
+        weights={"jump": 3, "collateral": 2, "seed": 8, "withdraw": 2, "deposit": 0.4},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
     Setting(

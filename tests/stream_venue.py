@@ -37,6 +37,9 @@ RULE_VALUES = {
     Rule.REDUCE_SLICE: (100_000_000, 500_000_000, RATE_ONE, RATE_ONE + 1),
     Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE, -1), Rule.FUND_UNWIND: (0, 1, 2, 3, 4),
     Rule.FUND_UNWIND_PERIOD: (0, SECOND), Rule.FUND_UNWIND_SLICE: (0, 500_000_000, RATE_ONE, RATE_ONE + 1),
+    Rule.COLLATERAL_ORACLE: (0, 1, 1, 2, 3, 4), Rule.COLLATERAL_SPOT_PRICE: (0, 1, 2),
+    Rule.BLEND_SPOT: (RATE_ONE // 2, RATE_ONE, RATE_ONE + 1), Rule.BLEND_INDEX: (0, RATE_ONE // 3, -1),
+    Rule.BLEND_REDEMPTION: (0, RATE_ONE // 4, -1), Rule.EXCHANGE_LTV: (0, 950_000_000, RATE_ONE + 1),
     Rule.NET_HEDGES: (0, 1, 1, 2),
     Rule.ADL_POLICY: (*range(22), 22), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
     Rule.ADL_PRICE_BAND: (0, 10_000_000, -1, RATE_ONE + 1), Rule.ADL_FEE: (0, 1, 2),
@@ -103,6 +106,28 @@ class VenueWords:
         if self.rng.random() < 0.002:
             value = self.rng.choice((1, m.tick_value, m.price_max * m.tick_value, m.price_max * m.tick_value + 1))
         return Command(Kind.SET_MARK, market=m.number, value=value, flags=self.rng.choice((0, 0, Flag.TAPE)))
+
+    def collateral_command(self, asset) -> Command:
+        """A price near that of the asset's own book, or near one."""
+        value = VALUE_ONE
+        if asset.number == 1:
+            m = self.venue.markets[asset.spot_market]
+            value = self.reference[m.number] * m.tick_value
+        spread = self.rng.choice((0.002, 0.01, 0.05, 0.3))
+        value = int(value * self.rng.uniform(1 - spread, 1 + spread / 3))
+        if self.rng.random() < 0.01:
+            value = self.rng.choice((0, -1, 10**17 + 1))
+        return Command(Kind.SET_COLLATERAL_PRICE, asset=asset.number, value=value)
+
+    def collateral(self) -> list[Command]:
+        """A group of collateral prices and marks."""
+        commands = [self.collateral_command(self.rng.choice(self.venue.collateral[1:]))]
+        while self.rng.random() < 0.4:
+            commands.append(self.mark_command(self.pick_market(), 0.02))
+        if self.rng.random() < 0.02:
+            commands[0].asset = self.rng.choice((0, self.venue.assets))
+        self.rng.shuffle(commands)
+        return self.group(commands)
 
     def group(self, commands: list[Command]) -> list[Command]:
         for c in commands[:-1]:

@@ -38,7 +38,7 @@ WEIGHTS = {
     "limit": 30, "market": 8, "conditional": 8, "cancel": 7, "amend": 8, "cancel_all": 1, "leverage": 2, "mode": 2,
     "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2,
     "source": 0, "funding": 1.5, "tick": 2, "rule": 1.2, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9,
-    "snapshot": 1, "trade": 7, "l3": 4, "shock": 0.6,
+    "snapshot": 1, "trade": 7, "l3": 4, "shock": 0.6, "collateral": 6, "multi": 1.5,
 }  # fmt: skip
 
 
@@ -54,6 +54,8 @@ class Stream(VenueWords):
             weights["l3"] = 0
         if any(m.constituents for m in self.venue.markets):
             weights["source"] = setting.weights.get("source", 1)
+        if not twin.venue.collateral:
+            weights["collateral"] = weights["multi"] = 0
         self.names, self.weights = list(weights), list(accumulate(weights.values()))
         self.reference = [
             (self.rng.choice((900, 1000, 1100)) if m.tick_value > 1 else 5_000) * self.scale for m in self.venue.markets
@@ -104,6 +106,25 @@ class Stream(VenueWords):
                 if self.rng.random() < 0.6:
                     leverage = self.rng.choice((1, 5, 20, 50))
                     yield Command(Kind.SET_LEVERAGE, account=account, market=m.number, value=leverage)
+        if self.venue.collateral:
+            yield from self.open_multi()
+
+    def open_multi(self) -> Iterator[Command]:
+        """Collateral prices; most accounts in multi-asset mode, some with money in one asset only."""
+        for asset in self.venue.collateral[1:]:
+            if self.rng.random() < 0.98:
+                yield self.collateral_command(asset)
+        for account in range(self.venue.accounts_max):
+            if self.rng.random() < 0.8:
+                for m in self.venue.markets:
+                    yield Command(Kind.SET_MARGIN_MODE, account=account, market=m.number, aux=0)
+                poor = self.rng.sample(range(self.venue.assets), self.rng.choice((0, 1, 1, 2)))
+                for asset in self.venue.collateral:
+                    balance = self.venue.wallet(account, asset.number).balance
+                    value = balance if asset.number in poor else balance * 99 // 100 if asset.spot_market >= 0 else 0
+                    if value:
+                        yield Command(Kind.WITHDRAW, account=account, asset=asset.number, value=value)
+                yield Command(Kind.SET_MARGIN_MODE, account=account, aux=2)
 
     # ---- choices ---------------------------------------------------------------------------------------------------
 
@@ -280,6 +301,15 @@ class Stream(VenueWords):
         kind = self.rng.choices((Kind.SET_MARGIN_MODE, Kind.SET_POSITION_MODE), (9, 1))[0]
         number, market = self.account_number(), self.pick_market().number
         return [Command(kind, account=number, market=market, aux=self.rng.choice((0, 1, 1, 2)))]
+
+    def multi(self) -> list[Command]:
+        """Into multi-asset mode, or out of it."""
+        aux = self.rng.choice((2, 2, 2, 2, 2, 0, 1))
+        account, market = self.account_number(), self.pick_market().number
+        return [
+            Command(Kind.CANCEL_ALL, account=account, market=ALL_MARKETS),
+            Command(Kind.SET_MARGIN_MODE, account=account, market=market, aux=aux),
+        ]
 
     def deposit(self) -> list[Command]:
         who = self.account_number()

@@ -1,12 +1,13 @@
 """Commands that change an account. Each returns a reject code; a refusal changes nothing."""
 
+from .collateral import PRICE_MAX, Pool
 from .contract import entry_value
 from .ledger import change_position, move_isolated
-from .margin import available, maintenance_of, orders_lots, tier_of, value_of
+from .margin import Unit, available, maintenance_of, orders_lots, tier_of, value_of
 from .numbers import ceil_div
 from .orders import in_liquidation, refused_leg, reject
-from .state import HEALTHY, Position, Venue
-from .wire import BUY, CROSS, ISOLATED, SELL, Command, EventKind, Leg, MarketState, Reject
+from .state import HEALTHY, Position, Venue, Wallet
+from .wire import BUY, CROSS, ISOLATED, MULTI, SELL, Command, EventKind, Leg, MarketState, Reject
 
 INT32_MAX = 2**31 - 1
 
@@ -69,8 +70,12 @@ def set_leverage(v: Venue, c: Command) -> int:
 
 
 def set_margin_mode(v: Venue, c: Command) -> int:
-    if c.aux not in (CROSS, ISOLATED):
+    if c.aux not in (CROSS, ISOLATED, MULTI):
         return reject(v, c, Reject.BAD_ENUM)
+    if c.aux == MULTI:
+        return enter_multi(v, c)
+    if v.wallet(c.account, 0).pool:
+        return leave_multi(v, c) if c.aux == CROSS else reject(v, c, Reject.NOT_CROSS)
     legs = v.legs(c.account, v.markets[c.market])
     for p in legs:
         if in_liquidation(p):
@@ -82,6 +87,72 @@ def set_margin_mode(v: Venue, c: Command) -> int:
     for p in legs:
         p.mode = c.aux
     return report(v, c, EventKind.MARGIN_MODE, aux=c.aux)
+
+
+def refused_pool(v: Venue, account: int) -> int:
+    """Why the pools of an account can not be joined or parted."""
+    wallets = v.wallets[account]
+    positions = [p for w in wallets for p in w.positions]
+    if any(holder.stage != HEALTHY for holder in [*wallets, *positions]):
+        return Reject.IN_LIQUIDATION
+    return Reject.ORDERS_OPEN if any(p.orders for p in positions) else Reject.NONE
+
+
+def covered(w: Wallet) -> bool:
+    return available(w, gains=True) >= 0 and Unit(w).health() >= 0
+
+
+def enter_multi(v: Venue, c: Command) -> int:
+    """All assets of the account become collateral of one pool."""
+    if not v.collateral:
+        return reject(v, c, Reject.NOT_COLLATERAL)
+    wallets = v.wallets[c.account]
+    reason = refused_pool(v, c.account)
+    if not reason and any(p.mode == ISOLATED for w in wallets for p in w.positions):
+        reason = Reject.NOT_CROSS
+    if not reason and any(asset.price == 0 for asset in v.collateral):
+        reason = Reject.NO_COLLATERAL_PRICE
+    if reason:
+        return reject(v, c, reason)
+    pool = Pool(wallets, v.collateral, v)
+    for w in wallets:
+        w.pool = pool
+    if not covered(wallets[0]):
+        for w in wallets:
+            w.pool = None
+        return reject(v, c, Reject.INSUFFICIENT_MARGIN)
+    return report(v, c, EventKind.MARGIN_MODE, aux=c.aux)
+
+
+def leave_multi(v: Venue, c: Command) -> int:
+    """A pool a wallet again."""
+    wallets = v.wallets[c.account]
+    reason = refused_pool(v, c.account)
+    if not reason and any(w.balance < 0 for w in wallets):
+        reason = Reject.DEBT
+    if reason:
+        return reject(v, c, reason)
+    pool = wallets[0].pool
+    for w in wallets:
+        w.pool = None
+    if not all(map(covered, wallets)):
+        for w in wallets:
+            w.pool = pool
+        return reject(v, c, Reject.INSUFFICIENT_MARGIN)
+    return report(v, c, EventKind.MARGIN_MODE, aux=c.aux)
+
+
+def set_collateral_price(v: Venue, c: Command) -> int:
+    """An asset's price in asset 0; it is part of the mark group."""
+    if not v.collateral or c.asset == 0:
+        return reject(v, c, Reject.NOT_COLLATERAL)
+    if c.asset >= v.assets:
+        return reject(v, c, Reject.UNKNOWN_ASSET)
+    if not 0 < c.value <= PRICE_MAX:
+        return reject(v, c, Reject.BAD_VALUE)
+    v.collateral[c.asset].given = c.value
+    v.prices_changed = True
+    return Reject.NONE
 
 
 def set_position_mode(v: Venue, c: Command) -> int:

@@ -15,6 +15,7 @@ from .wire import RATE_ONE, EventKind, IndexMethod, OutlierRule
 def change_index(v: Venue, m: Market, index: int) -> None:
     if index != m.index:
         m.index = index
+        v.prices_changed = v.prices_changed or bool(v.collateral)
         v.emit(EventKind.INDEX, market=m.number, value=index)
 
 

@@ -4,11 +4,13 @@ found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take
 """
 
 from .adl import forget_queue
+from .conversion import convert_debts
 from .fund import unwind
 from .ledger import change_position
 from .margin import Unit, units_of, value_at
 from .matching import cancel_orders_of
 from .numbers import ceil_div
+from .oracles import refresh
 from .reduction import reduce_once, shortage, throttled
 from .state import DELAYED, HEALTHY, REDUCING, Venue
 from .stops import fire_on_mark
@@ -29,7 +31,10 @@ from .wire import (
 def find(v: Venue) -> list[Unit]:
     """Every unit under maintenance that is not being dealt with: worst health for its maintenance first."""
     units = [unit for wallets in v.wallets[: v.accounts_max] for w in wallets for unit in units_of(w)]
-    found = [unit for unit in units if unit.owner.stage == HEALTHY and unit.health() < 0]
+    found = [
+        unit for unit in units
+        if unit.owner.stage == HEALTHY and (unit.health() < 0 or (unit.pool and unit.pool.conversion_due()))
+    ]  # fmt: skip
 
     def order(unit: Unit) -> tuple:
         number = -1 if unit.position is None else unit.position.number
@@ -57,6 +62,7 @@ def mark_group_end(v: Venue) -> None:
     for m in v.marked:
         fire_on_mark(v, m)
     v.marked.clear()
+    refresh(v)
     work_off(v)
     check_backstop(v)
 
@@ -68,6 +74,7 @@ def work_off(v: Venue) -> None:
         if v.fund_unwind == FundUnwind.AT_ONCE:
             for m in v.markets:
                 unwind(v, m, RATE_ONE)
+        refresh(v)
 
 
 # ---- the steps of one unit -----------------------------------------------------------------------------------------
@@ -75,13 +82,17 @@ def work_off(v: Venue) -> None:
 
 def start(v: Venue, unit: Unit) -> None:
     """A found unit's turn: others may have restored it meanwhile."""
-    if unit.owner.stage != HEALTHY or unit.health() >= 0:
+    if unit.owner.stage != HEALTHY:
+        return
+    if unit.health() >= 0:
+        if unit.pool and (due := unit.pool.conversion_due()):
+            convert_debts(v, unit.pool, due == "everything")
         return
     v.liquidations += 1
     unit.wallet.liquidations += 1
     unit_event(v, EventKind.LIQUIDATION_STARTED, unit, unit.position, value=unit.equity(), aux=unit.maintenance())
     if v.liquidation_delay_ns:
-        unit.owner.stage = DELAYED
+        unit.set_stage(DELAYED)
         schedule(v, unit, v.liquidation_delay_ns)
     else:
         begin(v, unit)
@@ -93,13 +104,15 @@ def schedule(v: Venue, unit: Unit, delay_ns: int) -> None:
 
 
 def begin(v: Venue, unit: Unit) -> None:
-    unit.owner.stage = REDUCING
+    unit.set_stage(REDUCING)
     if v.reduce_method == ReduceMethod.CURE:
         unit.wallet.work_ns, unit.wallet.work = v.time_ns, 0
     for p in reversed(unit.positions()):
         cancel_orders_of(v, p, Reject.BY_LIQUIDATION)
     if v.net_hedges and unit.position is None:
         net_legs(v, unit)
+    if unit.pool:
+        convert_debts(v, unit.pool, everything=True)
     step(v, unit)
 
 
@@ -132,12 +145,13 @@ def liquidation_due(v: Venue, unit: Unit) -> None:
         begin(v, unit)
     else:
         step(v, unit)
+    refresh(v)
     work_off(v)
 
 
 def finish(v: Venue, unit: Unit) -> None:
     unit_event(v, EventKind.LIQUIDATION_ENDED, unit, unit.position, value=unit.equity())
-    unit.owner.stage = HEALTHY
+    unit.set_stage(HEALTHY)
 
 
 def step(v: Venue, unit: Unit) -> None:

@@ -103,39 +103,90 @@ def cross_equity(w: Wallet) -> int:
 
 
 def available(w: Wallet, gains: bool) -> int:
-    """What the wallet may use for new orders; unrealised gains count only if `gains`."""
+    """What the wallet may use for new orders; gains count only if `gains`. Multi: as an amount of its asset."""
+    if w.pool is None:
+        return w.balance + pnl_counted(w, gains) - wallet_initial(w)
+    total = 0
+    for wallet, asset in w.pool.pairs():
+        total += asset.counts_for(wallet.balance + pnl_counted(wallet, gains)) - asset.owed(wallet_initial(wallet))
+    return total * VALUE_ONE // max(w.pool.assets[w.asset].price, 1)
+
+
+def pnl_counted(w: Wallet, gains: bool) -> int:
     pnl = sum(pnl_of(p) for p in cross_positions(w))
-    if not gains:
-        pnl = min(pnl, 0)
-    return w.balance + pnl - sum(initial_of(p) for p in w.positions if p.lots or p.resting())
+    return pnl if gains else min(pnl, 0)
+
+
+def wallet_initial(w: Wallet) -> int:
+    return sum(initial_of(p) for p in w.positions if p.lots or p.resting())
+
+
+def cross_maintenance(w: Wallet) -> int:
+    return sum(maintenance_of(p) + orders_maintenance(p) for p in cross_positions(w))
 
 
 class Unit:
-    """What is liquidated as one: an isolated position, or all cross positions of a wallet."""
+    """What is liquidated as one: an isolated position, or all cross positions of a wallet or a multi-asset account."""
 
     def __init__(self, wallet: Wallet, position: Position | None = None) -> None:
         self.wallet, self.position = wallet, position
+
+    @property
+    def pool(self):
+        return self.wallet.pool if self.position is None else None
 
     @property
     def owner(self) -> Wallet | Position:
         """Who keeps the stage of the liquidation."""
         return self.wallet if self.position is None else self.position
 
+    def set_stage(self, stage: int) -> None:
+        self.owner.stage = stage
+        if self.pool:
+            for wallet in self.pool.wallets:
+                wallet.stage = stage
+
     def positions(self) -> list[Position]:
+        if self.pool:
+            return [p for wallet in reversed(self.pool.wallets) for p in cross_positions(wallet)]
         return cross_positions(self.wallet) if self.position is None else [self.position]
 
     def equity(self) -> int:
+        if self.pool:
+            return sum(asset.counts_for(cross_equity(wallet)) for wallet, asset in self.pool.pairs())
         if self.position is None:
             return cross_equity(self.wallet)
         return self.position.isolated_margin + pnl_of(self.position)
 
     def maintenance(self) -> int:
-        return sum(maintenance_of(p) + orders_maintenance(p) for p in self.positions())
+        if self.pool:
+            return sum(asset.owed(cross_maintenance(wallet)) for wallet, asset in self.pool.pairs())
+        return cross_maintenance(self.wallet) if self.position is None else maintenance_of(self.position)
 
     def health(self) -> int:
         return self.equity() - self.maintenance()
 
+    def net(self) -> int:
+        """What there is to share out: equity, or of a pool what forced conversion and closing at the mark leave."""
+        if not self.pool:
+            return self.equity()
+        total = 0
+        for wallet, asset in self.pool.pairs():
+            pnl = cross_equity(wallet) - wallet.balance
+            if asset.number == 0:
+                total += cross_equity(wallet)
+            elif wallet.balance >= 0:
+                total += asset.brings(wallet.balance) + asset.worth(pnl)
+            else:
+                total += asset.worth(pnl) - asset.costs(-wallet.balance)
+        return total
+
+    def in_asset_of(self, m: Market, amount: int) -> int:
+        """An amount in the unit's own terms as one of the market's asset."""
+        return amount * VALUE_ONE // max(self.pool.assets[m.asset].price, 1) if self.pool else amount
+
 
 def units_of(w: Wallet) -> list[Unit]:
-    """The wallet's cross pool, then its isolated positions."""
-    return [Unit(w)] + [Unit(w, p) for p in w.positions if p.mode == ISOLATED and p.lots]
+    """The wallet's cross pool, then its isolated positions; a multi-asset account's pool goes by its first wallet."""
+    pool = [Unit(w)] if w.pool is None or w.asset == 0 else []
+    return pool + [Unit(w, p) for p in w.positions if p.mode == ISOLATED and p.lots]

@@ -54,6 +54,9 @@ VENUE_RULES = {
     Rule.WITHDRAW_GATE: "withdraw_gate_ns", Rule.DISPOSAL_FRACTION_MAX: "disposal_fraction_max",
     Rule.DISPOSAL_BAND: "disposal_band", Rule.FUND_LOSS_CAP: "fund_loss_cap",
     Rule.DAY_START: "day_start_ns", Rule.COVER_FROM_FEES: "cover_from_fees",
+    Rule.COLLATERAL_ORACLE: "collateral_oracle", Rule.COLLATERAL_SPOT_PRICE: "collateral_spot_price",
+    Rule.BLEND_SPOT: "blend_spot", Rule.BLEND_INDEX: "blend_index", Rule.BLEND_REDEMPTION: "blend_redemption",
+    Rule.EXCHANGE_LTV: "exchange_ltv",
 }  # fmt: skip
 RANGES = {
     Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
@@ -63,6 +66,8 @@ RANGES = {
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
     Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 4), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 6),
     Rule.ORDER_MAINTENANCE: (0, 1),
+    Rule.COLLATERAL_ORACLE: (0, 3), Rule.COLLATERAL_SPOT_PRICE: (0, 1), Rule.BLEND_SPOT: (0, RATE_ONE),
+    Rule.BLEND_INDEX: (0, RATE_ONE), Rule.BLEND_REDEMPTION: (0, RATE_ONE), Rule.EXCHANGE_LTV: (0, RATE_ONE),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
     Rule.TAKEOVER: (0, 4),
     Rule.BACKSTOP_AT: (0, RATE_ONE),

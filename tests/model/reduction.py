@@ -18,13 +18,24 @@ SECOND = 1_000_000_000
 PARTS = 10_000  # a share of a shortage is counted in so many parts
 
 
+def in_unit(unit: Unit, p: Position, amount: int) -> int:
+    """What is owed in a position's asset, in the terms of its unit."""
+    return unit.pool.assets[p.market.asset].owed(amount) if unit.pool else amount
+
+
 def shortage(v: Venue, unit: Unit) -> int:
     """What is missing of maintenance and of a buffer on value and open loss."""
     missing = -unit.health()
     for p in unit.positions():
-        missing += ceil_div(abs(value_of(p)) * v.liquidation_buffer, RATE_ONE)
-        missing += ceil_div(max(0, -pnl_of(p)) * v.liquidation_buffer, RATE_ONE)
+        buffer = ceil_div(abs(value_of(p)) * v.liquidation_buffer, RATE_ONE)
+        buffer += ceil_div(max(0, -pnl_of(p)) * v.liquidation_buffer, RATE_ONE)
+        missing += in_unit(unit, p, buffer)
     return missing
+
+
+def shortage_in(v: Venue, unit: Unit, p: Position) -> int:
+    """The same in a position's asset."""
+    return -unit.in_asset_of(p.market, -shortage(v, unit))
 
 
 def reduce_once(v: Venue, unit: Unit) -> bool:
@@ -89,7 +100,7 @@ def freed_by(p: Position, held: int, value: int, size: int) -> int:
 
 def size_to_safe(unit: Unit, p: Position, held: int, value: int) -> int:
     """The smallest size whose sale at the mark would restore maintenance, its fee paid; if there is none, the whole."""
-    missing = -unit.health()
+    missing = -unit.in_asset_of(p.market, unit.health())
     for size in range(1, held + 1):
         if freed_by(p, held, value, size) >= missing:
             return size
@@ -102,7 +113,7 @@ def size_to_tier(unit: Unit, p: Position, held: int, value: int) -> int:
     lower = tiers[: tiers.index(tier_of(p.market, value))]
     for tier in reversed(lower):
         size = down_to(held, value, tier.cap)
-        if freed_by(p, held, value, size) >= -unit.health():
+        if freed_by(p, held, value, size) >= -unit.in_asset_of(p.market, unit.health()):
             return size
     return 0
 
@@ -111,7 +122,7 @@ def size_by_tiers(v: Venue, unit: Unit, p: Position, held: int, value: int) -> i
     """Two tiers down, or to the lowest; nothing, or the whole, where the position is handed over."""
     tiers = p.market.tiers
     number = tiers.index(tier_of(p.market, value)) + 1
-    lowest = sum(fee_of(abs(value_of(q)), q.market.tiers[0].rate) for q in unit.positions())
+    lowest = sum(in_unit(unit, q, fee_of(abs(value_of(q)), q.market.tiers[0].rate)) for q in unit.positions())
     if number <= v.hand_over_tier or unit.equity() < lowest:
         return held if v.close_rest else 0
     target = 1 if v.reduce_method == ReduceMethod.LOWEST_TIER else max(1, number - 2)
@@ -146,7 +157,7 @@ def liquidator_fee(v: Venue, unit: Unit) -> int:
 
 def fund_fee(v: Venue, unit: Unit, p: Position) -> int:
     """The fund's rate: 95 % of what the margin of the sale leaves over, up to the market's liquidation fee."""
-    value, missing = abs(value_of(p)), shortage(v, unit)
+    value, missing = abs(value_of(p)), shortage_in(v, unit, p)
     if value == 0 or missing >= value:
         return 0
     margin = tier_of(p.market, value).rate + v.liquidation_buffer
@@ -171,7 +182,7 @@ def size_of_cure(v: Venue, unit: Unit, p: Position, held: int, value: int) -> in
         return held
     margin = tier_of(p.market, value).rate + v.liquidation_buffer
     freed = value * (margin - liquidator_fee(v, unit) - fund_fee(v, unit, p)) // RATE_ONE
-    whole = held if freed <= 0 else min(held, ceil_div(shortage(v, unit) * held, freed))
+    whole = held if freed <= 0 else min(held, ceil_div(shortage_in(v, unit, p) * held, freed))
     return ceil_div(whole * cure_parts(v, unit), PARTS)
 
 
@@ -246,7 +257,7 @@ def all_there(m: Market, side: int, limit: int, lots: int) -> bool:
 
 def forced_order(v: Venue, unit: Unit, p: Position, lots: int) -> int:
     """An order of the liquidation engine: exempt from fees, lot minimums and caps. Returns what was filled."""
-    m, w = p.market, unit.wallet
+    m, w = p.market, p.wallet
     side = SELL if p.lots > 0 else BUY
     limit = forced_limit(v, unit, p, side, lots)
     fok = v.reduce_method == ReduceMethod.TIER_FOK
@@ -287,16 +298,16 @@ def after_sale(v: Venue, unit: Unit, p: Position, sale: Sale) -> None:
 
     Of an isolated position that is gone, what `returned` to the wallet is its equity; its loss is not the wallet's.
     """
-    m, w, base = p.market, unit.wallet, v.liquidation_fee_base
+    m, w, base = p.market, p.wallet, v.liquidation_fee_base
     isolated_gone = unit.position is not None and p.lots == 0
-    all_gone = isolated_gone or (unit.position is None and unit.maintenance() == 0)
-    left = sale.returned if isolated_gone else unit.equity()
+    all_gone = isolated_gone or (unit.position is None and not unit.pool and unit.maintenance() == 0)
+    left = sale.returned if isolated_gone else unit.in_asset_of(m, unit.equity())
     fee = fee_of(sale.notional, m.liquidation_fee)
     if base == LiquidationFee.BANKRUPTCY:
         paid = sale.notional if sale.long else -sale.notional
         fee = min(paid - sale.bankruptcy * sale.filled // sale.held, sale.notional * m.liquidation_fee // RATE_ONE)
         if fee < 0:
-            cover_shortfall(v, m, Unit(w) if isolated_gone else unit, -fee)
+            cover_shortfall(v, m, Unit(w, None if isolated_gone else unit.position), -fee)
             left -= fee
     if all_gone and left < 0:
         cover_shortfall(v, m, Unit(w), -left)
@@ -313,7 +324,7 @@ def after_sale(v: Venue, unit: Unit, p: Position, sale: Sale) -> None:
         transfer(w, v.fund(m), fee)
         m.fund_result += fee
         unit_event(
-            v, EventKind.LIQUIDATION_FEE, unit, p, value=fee, aux=sale.notional, maker_account=v.fund(m).account,
+            v, EventKind.LIQUIDATION_FEE, Unit(w), p, value=fee, aux=sale.notional, maker_account=v.fund(m).account,
         )  # fmt: skip
     count_work(v, unit, sale)
 

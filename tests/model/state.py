@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sortedcontainers import SortedDict, SortedList
 
 from .averages import Average
+from .collateral import Asset, Pool
 from .price_rules import DEFAULTS
 from .wire import BUY, CROSS, EIGHT_HOURS_NS, RATE_ONE, SELL, ContractKind, Event, Flag, FundTrigger, Leg, MarketState
 
@@ -134,6 +135,7 @@ class Wallet:
     work_ns: int = 0  # what a limit in time counts from
     work: int = 0  # what was done since
     positions: list[Position] = field(default_factory=list)  # oldest first
+    pool: Pool | None = None  # of a multi-asset account
 
     def newest_first(self) -> list[Position]:
         return self.positions[::-1]
@@ -211,6 +213,7 @@ class Venue(FundRules):
     """All state. House accounts follow the customers: world, treasury, rounding, deficit, funds, clearing accounts."""
 
     net_hedges = 0
+    collateral_oracle = collateral_spot_price = blend_spot = blend_index = blend_redemption = exchange_ltv = 0
     adl_price_band, adl_fee = RATE_ONE // 20, 0  # which stored cases may leave out
 
     def __init__(self, rules: dict, markets: list[dict], accounts_max: int, assets: int, seed: int = 0) -> None:
@@ -224,7 +227,11 @@ class Venue(FundRules):
         self.clearing_first = self.fund_first + funds
         self.backstop = self.clearing_first + len(markets)
         count = self.backstop + 1
-        funded_house = {self.world, self.backstop, *range(self.fund_first, self.clearing_first)}
+        self.exchange, terms = count, rules.get("collateral", ())
+        count += bool(terms)
+        self.collateral = [Asset(number, each) for number, each in enumerate(terms)]
+        self.prices_changed = False
+        funded_house = {self.world, self.backstop, self.exchange, *range(self.fund_first, self.clearing_first)}
         self.accounts = [
             Account(n, n >= accounts_max, n < accounts_max or n in funded_house, n, n) for n in range(count)
         ]
@@ -252,6 +259,9 @@ class Venue(FundRules):
         for m in self.markets:
             m.world_position = self.position(self.world, m)
             m.fund_position = self.position(self.fund_first + m.fund_group, m)
+        for asset in self.collateral:
+            if asset.spot_market >= 0:
+                self.position(self.exchange, self.markets[asset.spot_market])
 
     def emit(self, kind: int, **fields: int) -> None:
         self.sequence += 1

@@ -10,6 +10,7 @@ from .accounts import (
     move_margin,
     seed_position,
     set_account,
+    set_collateral_price,
     set_leverage,
     set_margin_mode,
     set_position_mode,
@@ -54,7 +55,7 @@ class Twin:
             Kind.TAPE_LEVEL: level_row, Kind.TAPE_TRADE: trade_row, Kind.SET_MARK: price_row,
             Kind.SET_INDEX: price_row, Kind.SET_SOURCE: price_row, Kind.SET_FUNDING: price_row,
             Kind.SET_SHOCK: shock_row,
-            Kind.SET_COLLATERAL_PRICE: lambda v, c: reject(v, c, Reject.NOT_COLLATERAL),
+            Kind.SET_COLLATERAL_PRICE: set_collateral_price,
             Kind.ADL_DECISION: lambda v, c: reject(v, c, Reject.NO_DECISION_PENDING),
             Kind.TICK: lambda v, c: Reject.NONE,
         }  # fmt: skip
@@ -120,7 +121,7 @@ def close_group(v: Venue) -> None:
     if m is not None:
         depth_end(v, m)
         fire_on_prints(v, m)
-    if v.marked:
+    if v.marked or v.prices_changed:
         mark_group_end(v)
         fire_all(v)
 

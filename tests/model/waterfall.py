@@ -4,6 +4,7 @@ Each position leaves with its share of the unit's equity, at the value where tha
 price), so the unit ends with exactly nothing.
 """
 
+from .conversion import convert_all, settle_remainders
 from .deleverage import Remainder, deleverage
 from .fund import fund_capacity, fund_equity, hand_over, move_to_fund
 from .ledger import transfer
@@ -22,6 +23,8 @@ def first_position(v: Venue, unit: Unit) -> Position | None:
 
     def key(p: Position) -> tuple[int, int]:
         weight = -pnl_of(p) if v.cross_order == CrossOrder.LARGEST_LOSS else maintenance_of(p)
+        if unit.pool:
+            weight = unit.pool.assets[p.market.asset].worth(weight)
         return -weight, p.market.number
 
     return min((p for p in unit.positions() if p.lots and not p.seen), key=key, default=None)
@@ -30,13 +33,17 @@ def first_position(v: Venue, unit: Unit) -> Position | None:
 def share_of(unit: Unit, p: Position) -> int:
     """A position's share of the unit's equity; floored, so the last one takes the remainder."""
     total = unit.maintenance()
-    if unit.position is not None or total <= 0:
+    if unit.position is not None:
         return unit.equity()
-    return unit.equity() * maintenance_of(p) // total
+    if total <= 0:
+        return unit.in_asset_of(p.market, unit.net())
+    return unit.net() * maintenance_of(p) // total
 
 
 def take_over(v: Venue, unit: Unit) -> None:
-    solvent = unit.equity() >= 0
+    if unit.pool:
+        convert_all(v, unit.pool)
+    solvent = unit.net() >= 0
     while (p := first_position(v, unit)) is not None:
         share = share_of(unit, p)
         if p.lots > 0:
@@ -49,11 +56,14 @@ def take_over(v: Venue, unit: Unit) -> None:
             hand_over(v, p, abs(p.lots), Remainder(p, share), v.position(v.backstop, p.market))
         else:
             absorb(v, unit, p, share)
+    if unit.pool:
+        settle_remainders(v, unit.pool)
     if unit.position is None and unit.wallet.balance < 0:  # nothing but a debt: the asset's first fund
         for m in v.markets:
             if m.asset == unit.wallet.asset:
                 cover_shortfall(v, m, unit, -unit.wallet.balance)
                 return
+        pay(v, EventKind.VENUE_DEFICIT, v.wallet(v.deficit, unit.wallet.asset), unit, -unit.wallet.balance)
 
 
 def absorb_at_mark(v: Venue, unit: Unit, p: Position, share: int) -> None:
@@ -61,12 +71,12 @@ def absorb_at_mark(v: Venue, unit: Unit, p: Position, share: int) -> None:
     m = p.market
     move_to_fund(v, p, abs(p.lots), Remainder(p, 0))
     if share < 0:
-        cover_shortfall(v, m, Unit(unit.wallet), -share)
+        cover_shortfall(v, m, Unit(p.wallet), -share)
     elif share:
-        unit.wallet.fees += share
-        transfer(unit.wallet, v.fund(m), share)
+        p.wallet.fees += share
+        transfer(p.wallet, v.fund(m), share)
         m.fund_result += share
-        unit_event(v, EventKind.LIQUIDATION_FEE, unit, p, value=share, maker_account=v.fund(m).account)
+        unit_event(v, EventKind.LIQUIDATION_FEE, Unit(p.wallet), p, value=share, maker_account=v.fund(m).account)
 
 
 def check_backstop(v: Venue) -> None:
@@ -89,7 +99,7 @@ def absorb(v: Venue, unit: Unit, p: Position, share: int) -> None:
         deleverage(v, p, rest)
     if p.lots:
         if rest.share < 0:
-            cover_shortfall(v, m, unit, -rest.share)
+            cover_shortfall(v, m, Unit(p.wallet, unit.position), -rest.share)
             rest.share = 0
         move_to_fund(v, p, abs(p.lots), rest)
 
