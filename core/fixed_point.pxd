@@ -55,16 +55,16 @@ cdef extern from *:
     int64_t whole "perpsim_whole"(i128 a) noexcept nogil    # rounded down
 
 cdef enum:
-    WEIGHT_PLACES = 8           # binary places of a time that is a weight
+    WEIGHT_PLACES = 16          # binary places of a time that is a weight
 
 cdef inline void ema_step(i128 *average, int64_t *weight, int64_t x, int64_t t, int64_t tau) noexcept nogil:
     """One more sample: num <- num e + x t, den <- den e + t with e = exp(-t / tau), kept as average = num / den.
 
-    The same as average += (x - average) * t / den. `weight` is den in ns with 8 binary places, 0 before the first sample.
-    t is the time since the sample before, 0 < t; more than 2^50 ns count as that much. Source: the recurrence of
+    The same as average += (x - average) * t / den. `weight` is den in ns with 16 binary places, 0 before the first sample.
+    t is the time since the sample before, 0 < t; more than 2^45 ns count as that much. Source: the recurrence of
     Hyperliquid's mark; after the first samples it is an exponential average of time constant tau.
     """
-    cdef int64_t step = min64(t, <int64_t>1 << 50) << WEIGHT_PLACES
+    cdef int64_t step = min64(t, <int64_t>1 << 45) << WEIGHT_PLACES
     cdef int64_t den = <int64_t>scaled(weight[0], exp_decay(t, tau)) + step
     if weight[0] == 0:
         average[0] = fine(x)

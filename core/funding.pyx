@@ -1,17 +1,24 @@
 """Premium index, funding rate, funding payments.
 
-premium          P = [max(0, impact bid - index) - max(0, index - impact ask)] / index, sampled at a period; the
-                 average of an interval weighs the n-th sample with n
-funding rate     (P + clamp(interest - P, +-inner)) * interval / 8 h, clamped to +-cap
-payment          -value at mark * rate, at the stamp; rounded against the account, the residue to the rounding account
-Source: Binance support 360033525031 (funding).
+premium   [max(0, impact bid - R) - max(0, R - impact ask)] / index with R the index (IMPACT); (mark - index) / index
+          (MARK); or the first with R the mark, and the second (FAIR_BASIS). Sampled at a period; in the average of an
+          interval the n-th sample weighs n, or all weigh the same
+rate      P + clamp(interest - P, +-inner) or max(d, P) + min(-d, P); SCALED and DAMPER times interval / 8 h, PLAIN as it
+          is; within the cap, and within the cap of its change
+payment   -value at mark (or index) * rate, at the stamp; rounded against the account, the residue to the rounding account.
+          Continuous funding has a rate per 8 h and pays value * rate * interval / 8 h at each stamp: the stamps are the
+          steps in which it accrues, so that equity is never further behind than a step
+interval  after a rate at the cap stamps come more often, after enough quiet ones less often again
+Sources: see funding_rules.pxd.
 """
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t
 
 from .book cimport NO_PRICE, NONE, impact_price
 from .events cimport event_new
-from .funding_rules cimport damper, dead_band, limited, margin_cap, of_interval, premium_index
+from .funding_rules cimport (
+    damper, dead_band, limited, margin_cap, of_interval, payment, payment_of_time, premium_index, relative,
+)
 from .margin cimport exposure_of, value_at
 from .marks cimport impact_size
 from .records cimport (
@@ -22,7 +29,7 @@ from .records cimport (
 from .state cimport ACCOUNT_NO_FUNDING, TIMER_FUNDING, Position, Tier, Wallet, mark_dirty, wallet_of
 from .timers cimport timer_add
 from .units cimport (
-    RATE_ONE, abs64, add_checked, div_floor, max64, money_t, mul_checked, mul_div_ceil, mul_div_floor, sub_checked, ticks_t,
+    RATE_ONE, abs64, add_checked, div_floor, max64, money_t, mul_checked, sub_checked, ticks_t,
     value_t,
 )
 
@@ -62,10 +69,10 @@ cdef rate_t premium_now(State *s, Market *m) noexcept nogil:
     cdef value_t reference = m.index
     cdef rate_t basis = 0
     if m.rules.premium_source == PREMIUM_MARK:
-        return mul_div_floor(m.mark - m.index, RATE_ONE, m.index, &s.overflow) if m.mark else 0
+        return relative(m.mark, m.index, RATE_ONE, &s.overflow) if m.mark else 0
     if m.rules.premium_source == PREMIUM_FAIR_BASIS and m.mark:
         reference = m.mark
-        basis = mul_div_floor(m.mark - m.index, RATE_ONE, m.index, &s.overflow)
+        basis = relative(m.mark, m.index, RATE_ONE, &s.overflow)
     bid = impact_price(s, m, SIDE_BUY, impact_size(s, m))
     ask = impact_price(s, m, SIDE_SELL, impact_size(s, m))
     return basis + premium_index(
@@ -99,7 +106,8 @@ cdef rate_t cap_of(State *s, Market *m, rate_t factor, bint of_change, rate_t fi
     cdef Tier *t = &s.tiers[m.tier_first]
     if factor == 0:
         return fixed
-    return margin_cap(factor, t.rate if of_change else max64(0, RATE_ONE / t.leverage_max - t.rate), &s.overflow)
+    return margin_cap(
+        factor, t.rate if of_change else max64(0, RATE_ONE / t.leverage_max - t.rate), RATE_ONE, &s.overflow)
 
 
 cdef rate_t funding_cap(State *s, Market *m) noexcept nogil:
@@ -115,7 +123,7 @@ cdef rate_t computed_rate(State *s, Market *m) noexcept nogil:
         rate = damper(premium, m.rules.funding_inner)
     else:
         rate = dead_band(premium, m.rules.interest_rate, m.rules.funding_inner)
-    if m.rules.funding_formula != FORMULA_PLAIN:
+    if m.rules.funding_formula != FORMULA_PLAIN and not m.rules.funding_continuous:
         rate = of_interval(rate, m.rules.funding_interval_ns, EIGHT_HOURS_NS, &s.overflow)
     rate = limited(rate, funding_cap(s, m))
     if change > 0:
@@ -151,10 +159,16 @@ cdef int pay_funding(State *s, Market *m, int32_t slot) except -1 nogil:
     cdef Position *p = &s.positions[slot]
     cdef Wallet *w = &s.wallets[p.wallet]
     cdef value_t price = m.index if m.rules.funding_price == FUNDING_AT_INDEX and m.index else m.mark
-    cdef money_t paid = mul_div_ceil(exposure_of(m, value_at(s, m, p.lots, price)), m.funding_rate, RATE_ONE, &s.overflow)
+    cdef money_t value = exposure_of(m, value_at(s, m, p.lots, price))
+    cdef money_t paid
     cdef Wallet *rounding = wallet_of(s, s.rounding, m.asset)
     cdef Event *e
-    s.roundings += 2                    # of the value, and of the payment, also where it comes to nothing
+    if m.rules.funding_continuous and m.rules.funding_interval_ns > 0:
+        paid = payment_of_time(
+            value, m.funding_rate, RATE_ONE, m.rules.funding_interval_ns, EIGHT_HOURS_NS, &s.overflow)
+    else:
+        paid = payment(value, m.funding_rate, RATE_ONE, &s.overflow)
+    s.roundings += 3                    # of the value, and of the payment, also where it comes to nothing
     if paid == 0:
         return 0
     w.funding -= paid

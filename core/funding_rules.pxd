@@ -6,9 +6,15 @@
 from libc.stdint cimport int64_t
 
 from .units cimport (
-    RATE_ONE, abs64, div_floor, i128, max64, min64, money_t, mul_checked, mul_div_floor, ns_t, rate_t, value_t, wide_abs,
-    wide_mul_div,
+    RATE_ONE, abs64, div_floor, i128, max64, min64, money_t, mul_checked, mul_div_ceil, mul_div_floor, ns_t, rate_t, value_t,
+    wide_abs, wide_mul_div,
 )
+
+cdef extern from *:
+    """
+    #define PERPSIM_YEAR_NS (365 * 24 * 3600 * INT64_C(1000000000))
+    """
+    const ns_t YEAR_NS "PERPSIM_YEAR_NS"
 
 cdef inline rate_t premium_index(
     value_t bid, value_t ask, value_t reference, value_t index, int *overflow
@@ -20,6 +26,10 @@ cdef inline rate_t premium_index(
     """
     cdef int64_t above = max64(0, bid - reference) - max64(0, reference - ask)
     return mul_div_floor(above, RATE_ONE, index, overflow)
+
+cdef inline rate_t relative(value_t price, value_t index, int64_t one, int *overflow) noexcept nogil:
+    """(price - index) / index, in units of which `one` make 1; rounded down."""
+    return mul_div_floor(price - index, one, index, overflow)
 
 cdef inline rate_t dead_band(rate_t premium, rate_t interest, rate_t inner) noexcept nogil:
     """P + clamp(I - P, +-inner): the interest rate itself while the premium is near it."""
@@ -40,9 +50,23 @@ cdef inline rate_t interest_of(rate_t quote, rate_t base, int64_t intervals) noe
     """(quote rate - base rate) / intervals a day, both daily; rounded down."""
     return div_floor(quote - base, intervals)
 
-cdef inline rate_t margin_cap(rate_t factor, rate_t margin, int *overflow) noexcept nogil:
+cdef inline rate_t margin_cap(rate_t factor, rate_t margin, int64_t one, int *overflow) noexcept nogil:
     """A cap that is a multiple of a margin rate (initial - maintenance for the rate, maintenance for its change)."""
-    return mul_div_floor(factor, margin, RATE_ONE, overflow)
+    return mul_div_floor(factor, margin, one, overflow)
+
+cdef inline money_t payment(money_t value, rate_t rate, int64_t one, int *overflow) noexcept nogil:
+    """What a position of signed value pays at a stamp, rounded up: against it."""
+    return mul_div_ceil(value, rate, one, overflow)
+
+cdef inline money_t payment_of_time(
+    money_t value, rate_t rate, int64_t one, ns_t time, ns_t unit, int *overflow
+) noexcept nogil:
+    """What a position pays where the rate is one per `unit` of time, for a time; both divisions round against it."""
+    return mul_div_ceil(payment(value, rate, one, overflow), time, unit, overflow)
+
+cdef inline rate_t rate_of_year(rate_t rate, ns_t interval, int *overflow) noexcept nogil:
+    """The rate of an interval for 365 days, rounded down."""
+    return mul_div_floor(rate, YEAR_NS, interval, overflow)
 
 cdef inline money_t impact_of_margin(money_t margin, int64_t leverage, int *overflow) noexcept nogil:
     """Notional that a margin carries at the largest leverage: what impact prices are asked for."""

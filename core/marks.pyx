@@ -21,7 +21,7 @@ from .events cimport event_new
 from .fixed_point cimport ema_step, whole
 from .funding_rules cimport impact_of_margin
 from .index_price cimport perpetuals_elsewhere
-from .mark_rules cimport bounded_middle, funding_basis, median3, nearest, time_left, within
+from .mark_rules cimport bounded_middle, funding_basis, median3, median_of_known, nearest, time_left, within
 from .records cimport (
     EVENT_MARK, MARK_BASIS_EMA, MARK_BASIS_MEAN, MARK_FUNDING_BASIS, MARK_GIVEN, MARK_HYPERLIQUID, MARK_MEDIAN3,
     SIDE_BUY, SIDE_SELL, Event,
@@ -136,7 +136,7 @@ cdef value_t median_mark(State *s, Market *m) noexcept nogil:
     cdef value_t first = m.index, second = m.index + mean_basis(m)
     if m.rules.funding_interval_ns > 0 and m.funding_next_ns:
         first += funding_basis(
-            m.index, m.funding_rate, time_left(s.time_ns, m.funding_next_ns, m.rules.mark_step_ns),
+            m.index, m.funding_rate, RATE_ONE, time_left(s.time_ns, m.funding_next_ns, m.rules.mark_step_ns),
             m.rules.funding_interval_ns, &s.overflow)
     return median3(first, second, m.last * m.tick_value if m.last else second)
 
@@ -147,7 +147,7 @@ cdef value_t fair_mark(State *s, Market *m) noexcept nogil:
         return m.index
     return m.index + nearest(
         funding_basis(
-            m.index, m.funding_rate, time_left(s.time_ns, m.funding_next_ns, m.rules.mark_step_ns),
+            m.index, m.funding_rate, RATE_ONE, time_left(s.time_ns, m.funding_next_ns, m.rules.mark_step_ns),
             m.rules.funding_interval_ns, &s.overflow), m.rules.mark_unit)
 
 
@@ -162,18 +162,9 @@ cdef value_t robust_mark(State *s, Market *m) noexcept nogil:
     cdef value_t oracle = 0
     cdef value_t local = local_price(m)
     cdef value_t elsewhere = perpetuals_elsewhere(s, m)
-    cdef value_t one, other
     if m.index and not m.index_lost:
         oracle = m.index + (whole(m.basis_ema) if m.basis_ema_weight else 0)
-    if oracle > 0 and local > 0 and elsewhere > 0:
-        return median3(oracle, local, elsewhere)
-    one = max64(oracle, max64(local, elsewhere))
-    other = max64(0, min64(oracle, local)) + max64(0, min64(oracle, elsewhere)) + max64(0, min64(local, elsewhere))
-    if other == 0:
-        return one                      # alone, or none at all
-    if m.local_ema_weight:
-        return median3(one, other, whole(m.local_ema))
-    return div_floor(one + other, 2)
+    return median_of_known(oracle, local, elsewhere, whole(m.local_ema) if m.local_ema_weight else 0)
 
 
 cdef value_t mark_of_method(State *s, Market *m) noexcept nogil:

@@ -18,7 +18,7 @@ cdef extern from *:
     #define PERPSIM_ANY INT64_MAX
     #define PERPSIM_MINUTE INT64_C(60000000000)
     #define PERPSIM_EIGHT_HOURS INT64_C(28800000000000)
-    #define PERPSIM_EMA_MAX INT64_C(100000000000000)            /* ns, 28 hours: a weight has 8 places more */
+    #define PERPSIM_EMA_MAX INT64_C(10000000000000)             /* ns, 2.8 hours: a weight has 16 places more */
     #define PERPSIM_FACTOR_MAX INT64_C(1000000000000)           /* a thousand */
     #define PERPSIM_IMPACT_MAX (INT64_MAX / 0xFFFF)             /* times the largest leverage */
     """
@@ -128,6 +128,7 @@ m("funding_capped_interval_ns", &of_market.funding_capped_interval_ns, RULE_FUND
 m("funding_quiet_interval_ns", &of_market.funding_quiet_interval_ns, RULE_FUNDING_QUIET_INTERVAL, 0, PERIOD_MAX)
 m("funding_quiet_cycles", &of_market.funding_quiet_cycles, RULE_FUNDING_QUIET_CYCLES, 0, 0xFFFF)
 m("funding_quiet_rate", &of_market.funding_quiet_rate, RULE_FUNDING_QUIET_RATE, 0, FACTOR_MAX)
+m("funding_continuous", &of_market.funding_continuous, RULE_FUNDING_CONTINUOUS, 0, 1)
 
 v("liquidation_period_ns", &of_venue.liquidation_period_ns, RULE_LIQUIDATION_PERIOD, 0, ANY)
 v("liquidation_delay_ns", &of_venue.liquidation_delay_ns, RULE_LIQUIDATION_DELAY, 0, ANY)

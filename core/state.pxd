@@ -236,7 +236,7 @@ cdef struct Market:
     # exponential averages: of what the mark stands off the index, and of the book's own price
     i128 basis_ema                      # 32 binary places behind 1e-8
     i128 local_ema
-    int64_t basis_ema_weight            # ns with 8 binary places; 0: no sample yet
+    int64_t basis_ema_weight            # ns with 16 binary places; 0: no sample yet
     int64_t local_ema_weight
     ns_t basis_ema_ns                   # of the last sample
     ns_t local_ema_ns

@@ -139,6 +139,7 @@ class MarketSpec:
     funding_quiet_interval_ns: int = 0
     funding_quiet_cycles: int = 0
     funding_quiet_rate: int = 0
+    funding_continuous: int = 0
     sources: tuple[int, ...] = ()  # weights of the index's constituents
     perp_sources: tuple[int, ...] = ()  # of the mids of perpetuals elsewhere, numbered after them
 
@@ -344,7 +345,7 @@ SECONDS |= {
     "index_period", "outlier_return", "source_stale", "mark_ema", "mark_fallback", "mark_step", "funding_offset",
     "funding_capped_interval", "funding_quiet_interval",
 }  # fmt: skip
-COUNTS |= {"sources_few", "last_price_protection", "funding_quiet_cycles"}
+COUNTS |= {"sources_few", "last_price_protection", "funding_quiet_cycles", "funding_continuous"}
 COUNTS |= {"close_fee_reserved"}
 
 

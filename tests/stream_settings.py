@@ -108,6 +108,7 @@ DERIBIT_PRICES = COMPUTED | {
     "mark_method": MarkMethod.BASIS_EMA, "mark_ema_ns": 15 * SECOND, "mark_bound_up": 15_000_000,
     "mark_bound_down": 10_000_000, "mark_mid_bound": 1_000_000, "premium_source": PremiumSource.MARK,
     "premium_average": PremiumAverage.EQUAL, "funding_formula": FundingFormula.DAMPER, "funding_inner": 250_000,
+    "funding_continuous": 1, "funding_interval_ns": 5 * SECOND, "premium_period_ns": SECOND,
 }  # fmt: skip
 DYDX_PRICES = COMPUTED | OF_SOURCES | {
     "index_method": IndexMethod.WEIGHTED_MEDIAN, "mark_method": MarkMethod.ORACLE, "mark_period_ns": 0,

@@ -24,7 +24,7 @@ class Average:
 
     def step(self, now: int, x: int, tau: int, first: int) -> None:
         t = now - self.time_ns if self.weight else first
-        step = min(t, 1 << 50) << 8
+        step = min(t, 1 << 45) << 16
         weight = (self.weight * exp_decay(t, tau) >> 62) + step
         if self.weight:
             self.value += ((x << 32) - self.value) * ((step << 62) // weight) >> 62

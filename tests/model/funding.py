@@ -80,7 +80,7 @@ def computed_rate(m: Market) -> int:
         rate = max(inner, premium) + min(-inner, premium)
     else:
         rate = premium + clamp(-inner, m.interest_rate - premium, inner)
-    if m.funding_formula != FundingFormula.PLAIN:
+    if m.funding_formula != FundingFormula.PLAIN and not m.funding_continuous:
         rate = rate * m.funding_interval_ns // EIGHT_HOURS_NS
     cap, step = funding_cap(m), m.funding_change_cap
     rate = clamp(-cap, rate, cap)
@@ -93,6 +93,8 @@ def pay_funding(v: Venue, p: Position) -> None:
     m = p.market
     price = m.index if m.funding_price == FundingPrice.INDEX and m.index else m.mark
     paid = ceil_div(exposure_of(m, value_at(m, p.lots, price)) * m.funding_rate, RATE_ONE)
+    if m.funding_continuous and m.funding_interval_ns:
+        paid = ceil_div(paid * m.funding_interval_ns, EIGHT_HOURS_NS)  # the rate is per 8 h
     if paid == 0:
         return
     p.wallet.funding -= paid

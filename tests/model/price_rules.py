@@ -32,6 +32,7 @@ NAMES = {
     Rule.FUNDING_QUIET_INTERVAL: "funding_quiet_interval_ns",
     Rule.FUNDING_QUIET_CYCLES: "funding_quiet_cycles",
     Rule.FUNDING_QUIET_RATE: "funding_quiet_rate",
+    Rule.FUNDING_CONTINUOUS: "funding_continuous",
     Rule.PREMIUM_PERIOD: "premium_period_ns",
     Rule.INTEREST_RATE: "interest_rate",
     Rule.FUNDING_INNER: "funding_inner",
@@ -39,6 +40,7 @@ NAMES = {
     Rule.IMPACT_NOTIONAL: "impact_notional",
 }
 RANGES = {
+    Rule.FUNDING_CONTINUOUS: (0, 1),
     Rule.INDEX_METHOD: (0, 3),
     Rule.INDEX_PERIOD: (0, 10**18),
     Rule.OUTLIER_RULE: (0, 3),
@@ -48,8 +50,8 @@ RANGES = {
     Rule.SOURCE_STALE: (0, 10**18),
     Rule.SOURCES_FEW: (0, 32),
     Rule.LAST_PRICE_PROTECTION: (0, 1),
-    Rule.MARK_EMA: (0, 10**14),
-    Rule.MARK_FALLBACK: (0, 10**14),
+    Rule.MARK_EMA: (0, 10**13),
+    Rule.MARK_FALLBACK: (0, 10**13),
     Rule.MARK_BOUND_UP: (0, RATE_ONE),
     Rule.MARK_BOUND_DOWN: (0, RATE_ONE),
     Rule.MARK_MID_BOUND: (0, RATE_ONE),

@@ -1,0 +1,101 @@
+"""Index, marks and funding: the numbers that can be stated without a random stream."""
+
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+import pytest
+from model.averages import ONE, exp_decay
+from model.numbers import ceil_div
+from perpsim.core import Engine, EventKind, Kind, Reject, formulas_prices
+from stream_settings import BINANCE_PRICES, DERIBIT_PRICES, MARKET, OKX_PRICES, SECOND, VENUE
+
+START = 1_700_000_000 * SECOND
+PRICE = 100 * 10**8
+
+
+def venue(**rules: object) -> Engine:
+    engine = Engine(VENUE, [MARKET | rules], 4)
+    engine.submit(kind=Kind.TICK, time_ns=START)
+    engine.drain()
+    return engine
+
+
+def source(engine: Engine, number: int, price: int, at: int = START) -> int:
+    return engine.submit(kind=Kind.SET_SOURCE, aux=number, value=price, time_ns=at)
+
+
+@pytest.mark.parametrize("t", [1, 10**6, 3 * SECOND, 150 * SECOND, 149 * SECOND + 7, 3_000 * SECOND])
+def test_the_decay_is_that_of_the_exponential_function(t):
+    tau = 150 * SECOND
+    with localcontext() as context:
+        context.prec = 40
+        exact = (-Decimal(t) / Decimal(tau)).exp()
+    assert abs(Fraction(exp_decay(t, tau), ONE) - Fraction(exact)) < Fraction(exact) / 10**15 + Fraction(1, 2**61)
+
+
+def test_an_average_is_the_quotient_of_its_sums():
+    num = den = Decimal(0)
+    samples = [(5 * 10**15, 3 * SECOND), (-(10**16), SECOND), (7, 400 * SECOND), (10**14, 3 * SECOND)]
+    with localcontext() as context:
+        context.prec = 40
+        for x, step in samples:
+            decay = (-Decimal(step) / Decimal(150 * SECOND)).exp()
+            num, den = num * decay + x * Decimal(step), den * decay + step
+        average = Fraction(num / den)
+    found = Fraction(formulas_prices.exponential_average(samples, 150 * SECOND), 2**32)
+    assert abs(found - average) < abs(average) / 10**12
+
+
+def test_a_source_beyond_the_band_counts_as_its_edge():
+    engine = venue(**OKX_PRICES)
+    for number, price in enumerate((PRICE, PRICE, PRICE, 2 * PRICE)):
+        assert source(engine, number, price) == Reject.NONE
+    weights = OKX_PRICES["sources"]
+    edge = PRICE + PRICE // 50
+    held = (sum(weights[:3]) * PRICE + weights[3] * edge) // sum(weights)
+    assert engine.market(0)["index"] == held
+
+
+def test_several_sources_beyond_the_band_make_the_index_the_median():
+    engine = venue(**BINANCE_PRICES)
+    for number, price in enumerate((PRICE, PRICE * 9 // 10, PRICE, PRICE * 11 // 10)):
+        source(engine, number, price)
+    engine.submit(kind=Kind.TICK, time_ns=START + SECOND)
+    assert engine.market(0)["index"] == PRICE
+
+
+def test_without_a_valid_source_the_index_stays_and_is_said_to_be_lost():
+    engine = venue(**OKX_PRICES | {"source_stale_ns": 0})
+    source(engine, 0, PRICE)
+    engine.drain()
+    source(engine, 0, 0)
+    lost = [event for event in engine.drain() if event["kind"] == EventKind.INDEX_LOST]
+    assert [(event["value"], event["aux"]) for event in lost] == [(PRICE, 1)]
+    assert engine.market(0)["index"] == PRICE
+    assert source(engine, 4, PRICE) == Reject.UNKNOWN_SOURCE
+    assert source(engine, 0, -1) == Reject.BAD_VALUE
+
+
+def test_continuous_funding_pays_the_time_since_the_stamp_before():
+    rules = DERIBIT_PRICES | {"mark_method": 0, "mark_period_ns": 0, "funding_inner": 250_000, "funding_cap": 5_000_000}
+    engine = venue(**rules)
+    for account, side in ((0, 0), (1, 1)):
+        engine.submit(kind=Kind.DEPOSIT, account=account, value=10**12)
+        engine.submit(kind=Kind.SET_MARK, value=PRICE)
+        engine.submit(kind=Kind.SEED_POSITION, account=account, side=side, size_lots=500, value=PRICE)
+    engine.submit(kind=Kind.SET_INDEX, value=PRICE)
+    engine.submit(kind=Kind.SET_MARK, value=PRICE + PRICE // 1000)
+    engine.submit(kind=Kind.TICK, time_ns=(START // (5 * SECOND) + 2) * 5 * SECOND)
+    paid = [event for event in engine.drain() if event["kind"] == EventKind.FUNDING_PAYMENT and event["account"] == 0]
+    value, rate = 5 * (PRICE + PRICE // 1000), 1_000_000 - 250_000
+    per_stamp = ceil_div(ceil_div(value * rate, 10**9) * 5, 8 * 3600)
+    assert per_stamp > 0 and {-event["value"] for event in paid} == {per_stamp}
+    engine.check()
+
+
+def test_formulas_that_do_not_fit_say_so():
+    with pytest.raises(OverflowError, match="64 bits"):
+        formulas_prices.impact_notional(1 << 62, 100)
+    with pytest.raises(ValueError, match="as many"):
+        formulas_prices.mean_by_weight([1, 2], [1])
+    assert formulas_prices.median([]) is None and formulas_prices.robust_mark(0, 0, 0) is None
