@@ -12,7 +12,7 @@ import numpy as np
 from model import EVENT_FIELDS, Command, Twin, views
 from model.wire import BUY, SELL, EventKind
 from perpsim.core import COMMAND, Engine
-from stream_settings import Setting
+from stream_settings import VENUE, Setting
 from streams import Stream
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -236,9 +236,10 @@ def save(setting: Setting, commands: list[Command], name: str, story: str) -> Pa
 
 
 def load(path: Path) -> tuple[Setting, list[Command]]:
+    """A stored case. Rules that are younger than it are those of `VENUE`."""
     data = json.loads(path.read_text())
     markets = [market | {"tiers": tuple(map(tuple, market["tiers"]))} for market in data["markets"]]
-    setting = Setting(data["setting"], data["venue"], markets, data["accounts"], data["assets"])
+    setting = Setting(data["setting"], VENUE | data["venue"], markets, data["accounts"], data["assets"])
     return setting, [Command(**row) for row in data["commands"]]
 
 
