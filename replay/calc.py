@@ -11,7 +11,7 @@ from perpsim.replay.errors import InputError
 
 if TYPE_CHECKING:
     from perpsim.exchange.calculator import Account
-    from perpsim.exchange.rules import Rulebook, Tier
+    from perpsim.exchange.rules import MarketSpec, Rulebook, Tier
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Answer what a trader asks about a position or an order."
@@ -183,16 +183,24 @@ def _held(account: Account, market: str) -> dict[str, Any]:
 def _position_facts(account: Account, market: str, at: Any) -> dict[str, Any]:
     facts = _held(account, market) | {"entry": plain(account.entry(market))}
     facts |= {"equity": plain(account.equity(market)), "maintenance": plain(account.maintenance_margin(market))}
-    tier = account.tier(market, at)
-    return facts | {"tier" if at is None else "tier at the answer": tier_text(tier)}
+    words = tier_text(account.tier(market, at), account.book.market(market))
+    return facts | {"tier" if at is None else "tier at the answer": words}
 
 
-def tier_text(tier: Tier) -> str:
-    """A tier in words."""
+def tier_text(tier: Tier, spec: MarketSpec) -> str:
+    """A tier in words, as the market means its tiers."""
+    from perpsim.core import TierMethod
     from perpsim.exchange.units import RATE_ONE, show_money
 
-    parts = f"rate {tier.rate / RATE_ONE:.6g}", f"deduction {show_money(tier.deduction)}"
-    return f"up to {show_money(tier.cap, 0)}: {', '.join(parts)}, leverage up to {tier.leverage_max}"
+    base, slope = spec.maintenance_base / RATE_ONE, spec.maintenance_slope / RATE_ONE
+    meant = {
+        TierMethod.MARGINAL: f"rate {tier.rate / RATE_ONE:.6g}, deduction {show_money(tier.deduction)}",
+        TierMethod.WHOLE: f"rate {tier.rate / RATE_ONE:.6g} on the whole position",
+        TierMethod.LINEAR: f"rate {base:.6g} + {slope:.6g} a unit of value",
+    }[spec.tier_method]
+    fee = spec.close_fee_in_maintenance / RATE_ONE
+    closing = f", closing fee {fee:.6g}" if fee else ""
+    return f"up to {show_money(tier.cap, 0)}: {meant}{closing}, leverage up to {tier.leverage_max}"
 
 
 def plain(number: Any) -> str:

@@ -18,6 +18,7 @@ from perpsim.core import (
     MarginMode,
     Reject,
     Side,
+    TierMethod,
     ValueRounding,
     questions,
 )
@@ -47,11 +48,22 @@ def worth_of_a_lot(spec, mark):
     return max(1, abs(spec.value_at(1_000, mark)) // 1_000)
 
 
+def tier_rules(chance, tiers, methods):
+    """Tiers, a way in which they are meant, and perhaps the fee of closing in maintenance."""
+    linear = {"maintenance_base": chance.randint(0, 20) * 10**6, "maintenance_slope": chance.randint(0, 5_000)}
+    method = chance.choice(methods)
+    if method != TierMethod.MARGINAL:
+        tiers = tuple(dataclasses.replace(tier, deduction=0) for tier in tiers)
+    fee = {"close_fee_in_maintenance": chance.choice([0, 550_000])}
+    return {"tiers": tiers, "tier_method": method, **fee, **(linear if method == TierMethod.LINEAR else {})}
+
+
 def random_book(chance):
-    specs = [
-        contract(name, "0.01", "0.001", 1_000, tiers=random_tiers(chance), taker_fee=500_000, maker_fee=200_000)
-        for name in ("AAA", "BBB", "CCC")
-    ]
+    fees = {"taker_fee": 500_000, "maker_fee": 200_000}
+    specs = []
+    for name in ("AAA", "BBB", "CCC"):
+        rules = tier_rules(chance, random_tiers(chance), (TierMethod.MARGINAL, TierMethod.WHOLE))
+        specs.append(contract(name, "0.01", "0.001", 1_000, **fees, **rules))
     return book(*specs)
 
 
@@ -74,7 +86,8 @@ def coin_account(chance, mode):
     rates = sorted(chance.sample(range(1, 30), len(caps)))
     rows = [[cap, m / 200, 1] for cap, m in zip(caps, rates, strict=True)]
     kinds = {"contract_kind": ContractKind.INVERSE, "value_rounding": chance.choice(list(ValueRounding))}
-    rules = book(contract("XBT", "0.5", 100, 10_000, tiers=parse_tiers(rows), **kinds))
+    meant = tier_rules(chance, parse_tiers(rows), list(TierMethod))
+    rules = book(contract("XBT", "0.5", 100, 10_000, **kinds, **meant))
     entry = chance.randint(16_000, 24_000)
     own = {"margin": f"{chance.randint(10**3, 10**6) / 1e5:.5f}"} if mode == "isolated" else {}
     account = Account(rules, balance=f"{chance.randint(10, 20_000) / 1000}")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from perpsim.core import ContractKind
+from perpsim.core import ContractKind, TierMethod
 from perpsim.exchange.calculator import Account, order_cost
 from perpsim.exchange.rules import MarketSpec, Rulebook, Tier, parse_tiers
 from perpsim.exchange.units import RATE_ONE, VALUE_ONE, exact, rate
@@ -308,8 +308,8 @@ def okx_iso(inputs: Inputs) -> dict[str, Any]:
     lots, one = size_of(inputs["q"])
     worth = exact(inputs["q"]) * exact(inputs["EP"])
     fine = Fine(worth * 4, exact(inputs["EP"]) * 4, inputs["margin"])
-    tiers = (Tier(TOP, rate(inputs["mmr"]) + rate(inputs["fee"]), 0, 1),)
-    account = Account(rulebook(market("X", 4 * fine.units(inputs["EP"]), lots, one, tiers)))
+    tiers, fee = (Tier(TOP, rate(inputs["mmr"]), 0, 1),), {"close_fee_in_maintenance": rate(inputs["fee"])}
+    account = Account(rulebook(market("X", 4 * fine.units(inputs["EP"]), lots, one, tiers, **fee)))
     own = {"mode": "isolated", "margin": fine.amount(inputs["margin"])}
     account.hold("X", side_of(inputs), exact(inputs["q"]), fine.amount(inputs["EP"]), **own)
     price = account.liquidation_price("X")
@@ -321,8 +321,9 @@ def bybit_inv_bust_cross(inputs: Inputs) -> dict[str, Any]:
     """The price at which a cross long in coin can just pay the fee of closing: no other maintenance."""
     entry, times = round(exact(inputs["EP"]) * VALUE_ONE), 10**4
     lots = round(exact(inputs["Q"]) * times)
-    tiers = (Tier(TOP, rate(inputs["fee"]), 0, 1),)
-    account = Account(rulebook(coin_market(entry // 20, 20 * entry, lots, tiers)), balance=exact(inputs["bal"]) * times)
+    tiers, fee = (Tier(TOP, 0, 0, 1),), {"close_fee_in_maintenance": rate(inputs["fee"])}
+    book = rulebook(coin_market(entry // 20, 20 * entry, lots, tiers, **fee))
+    account = Account(book, balance=exact(inputs["bal"]) * times)
     account.hold("X", "long", lots, Decimal(entry).scaleb(-8))
     price = account.liquidation_price("X")
     return {"bankruptcy_price": None if price is None else Fraction(price)}
@@ -359,3 +360,21 @@ def bybit_mark_margin_diff(inputs: Inputs) -> dict[str, Any]:
 @formula("bitmex_posmargin", spare=True)
 def bitmex_posmargin(inputs: Inputs) -> dict[str, Any]:
     raise NotApplicable("the engine rounds margins up, against the account; this row is rounded to the nearest unit")
+
+
+@formula("deribit_margin", spare=True)
+def deribit_margin(inputs: Inputs) -> dict[str, Any]:
+    """Margin of an inverse position worth `pos` coins, at a rate that rises with its size; initial or maintenance."""
+    price, coins = round(exact(inputs["price"]) * VALUE_ONE), exact(inputs["pos"])
+    lots = round(coins * price / VALUE_ONE)
+    rates = {"maintenance_base": rate(inputs["base"]), "maintenance_slope": rate(inputs["slope"])}
+    tiers = (Tier(TOP, 0, 0, 1),)
+    book = rulebook(coin_market(price // 4, 4 * price, lots, tiers, tier_method=TierMethod.LINEAR, **rates))
+    account = Account(book, balance=coins).hold("X", "long", lots, Decimal(price).scaleb(-8))
+    margin = Fraction(account.maintenance_margin("X"))
+    return {"rate": margin / coins, "margin_coin": margin, "margin_usd": margin * Fraction(price, VALUE_ONE)}
+
+
+@formula("bitmex_risk", spare=True)
+def bitmex_risk(inputs: Inputs) -> dict[str, Any]:
+    raise NotApplicable("initial margin is by leverage: the tiers of the engine have no initial rate")
