@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from perpsim.core import COMMAND, Engine, EventKind, Flag, Kind, Side
+from perpsim.core import COMMAND, Engine, EventKind, Flag, Kind, Side, Tif
 from perpsim.exchange import MarketSpec, Rulebook, rulebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -165,6 +165,18 @@ def opening(here: Place, crash: dict, at: int) -> Iterator[np.ndarray]:
         yield command(Kind.SEED_POSITION, at, account=account, side=person.side, size_lots=lots, value=entry)
 
 
+def profits(here: Place, crash: dict, now: int) -> Iterator[np.ndarray]:
+    """Some shorts buy back a part of their position at the market; whom ADL has cut may have less."""
+    taken = crash["profits"]
+    for account, person in enumerate(people(crash)):
+        if person.side == Side.SELL and account // 2 % taken["every"] == 0:
+            lots = here.lots(person.usd, crash["path"][0][1]) // taken["part"]
+            yield command(
+                Kind.PLACE, now, account=account, order_id=1, side=Side.BUY, tif=Tif.IOC, size_lots=max(1, lots),
+                flags=Flag.MARKET | Flag.REDUCE_ONLY,
+            )  # fmt: skip
+
+
 def vaults(here: Place) -> list[int]:
     """The house accounts that pay: funds, and a backstop where there is one."""
     house = here.engine.house
@@ -232,6 +244,8 @@ def play(name: str) -> Outcome:
     out.lowest = 0
     for at in range(OPENING, crash["path"][-1][0] + 1):
         count(here, out, here.engine.apply(np.concatenate(list(second(here, crash, at, start + at * SECOND)))))
+        if at == crash["profits"]["at"]:
+            count(here, out, here.engine.apply(np.concatenate(list(profits(here, crash, start + at * SECOND)))))
     here.engine.check()
     out.fund = here.usd(fund_equity(here)) - here.usd(before)
     out.digest = here.engine.digest()

@@ -80,6 +80,14 @@ class TestFiles:
         fees = [at(day).liquidation_fee for day in ("2020-01-01", "2023-01-01", "2025-10-10")]
         assert fees == [3_000_000, 7_500_000, 12_500_000]
 
+    @pytest.mark.parametrize("name", VENUES)
+    def test_no_value_is_left_out_whose_rule_there_is(self, name):
+        """A commented value waits for its rule; when that has come, it must be switched on."""
+        folder = Path(files.__file__).parent / "rulebooks"
+        waiting = re.findall(r"^# (\w+) = \{", (folder / f"{name}.toml").read_text("utf-8"), re.MULTILINE)
+        known = {*kinds.ENUMS, *kinds.RATES, *kinds.MONEY, *kinds.SECONDS, *kinds.COUNTS, *kinds.TABLES}
+        assert [key for key in waiting if key in known] == []
+
     def test_what_the_files_can_get_wrong_is_said(self):
         with pytest.raises(ValueError, match="BTC has no tick"):
             parse_market("BTC", {"lot": 1})
