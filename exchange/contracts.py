@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -55,6 +56,8 @@ def parse_market(symbol: str, fields: dict[str, Any]) -> MarketSpec:
         raise ValueError(f"{symbol}: a price_reference of {price_reference} is less than one tick")
     parsed = dict(parse_value(key, value) for key, value in rest.items())
     refuse_strangers(parsed, MARKET_FIELDS, symbol)
+    if parsed.get("tier_method"):  # only marginal tiers have deductions
+        parsed["tiers"] = tuple(dataclasses.replace(tier, deduction=0) for tier in parsed["tiers"])
     return contract(symbol, tick, lot, price_reference, **parsed)
 
 
