@@ -21,6 +21,7 @@ cdef inline bint is_queue(int64_t policy) noexcept nogil:
     """Whether a policy takes one counterparty after the other."""
     return ADL_BITMEX <= policy <= ADL_RESEARCH_PNL_RATIO
 
+cdef int rank_side(State *s, Market *m, bint longs) except -1 nogil
 cdef int32_t adl_next(State *s, Market *m, bint longs) except -2 nogil
 cdef void adl_skip(State *s) noexcept nogil
 cdef void adl_forget(State *s) noexcept nogil

@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
 )
+from .adl_light cimport light_due, start_light_timer
 from .auction cimport uncross
 from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
@@ -35,7 +36,8 @@ from .risk cimport liquidation_due, mark_group_end
 from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, WALLET_MULTI, Market,
+    NEVER, TIMER_ADL_LIGHT,
+    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, WALLET_MULTI, Market,
     Timer, VenueRules, mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
@@ -77,6 +79,8 @@ cdef int timer_fired(State *s, Timer *t) except -1 nogil:
         return expire_order(s, t.target, t.key)
     if t.kind == TIMER_DAY:
         return day_due(s)
+    if t.kind == TIMER_ADL_LIGHT:
+        return light_due(s)
     if t.kind == TIMER_FUND:
         return fund_sample_due(s)
     if t.kind == TIMER_UNWIND:
@@ -98,6 +102,7 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
             start_timers(s, &s.markets[i])
         start_fund_timer(s)
         start_day_timer(s)
+        start_light_timer(s)
     while s.timers_count and (s.timers[0].time_ns < time_ns or (inclusive and s.timers[0].time_ns == time_ns)):
         t = timer_pop(s)
         if t.time_ns > s.time_ns:
@@ -206,6 +211,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         forget_samples(s)
     elif c.aux == RULE_SOCIALISE or c.aux == RULE_DAY_START:
         start_day_timer(s)
+    elif c.aux == RULE_ADL_LIGHT or c.aux == RULE_ADL_LIGHT_PERIOD:
+        start_light_timer(s)
     if c.aux == RULE_EXCHANGE_LTV:
         stamp_pools_again(s)
     e = event_new(s, EVENT_RULE)

@@ -111,6 +111,7 @@ class EventKind(IntEnum):
     ACCOUNT = 34
     LEGS_NETTED = 44
     ADL_FEE = 58
+    ADL_LIGHT = 59
     SOURCE = 46
     INDEX_LOST = 47
     FUNDING_INTERVAL = 48
@@ -183,6 +184,9 @@ class Rule(IntEnum):
     ORDER_MAINTENANCE = 121
     ADL_PRICE_BAND = 65
     ADL_FEE = 66
+    ADL_LIGHT = 67
+    ADL_LIGHT_LEVELS = 68
+    ADL_LIGHT_PERIOD = 69
     TAKEOVER = 35
     BACKSTOP_AT = 36
     SLICE_ABOVE = 37
@@ -373,6 +377,11 @@ class AdlPrice(IntEnum):
 class AdlFee(IntEnum):
     NONE = 0
     MAKER = 1
+
+class AdlLight(IntEnum):
+    NONE = 0
+    USERS = 1
+    CONTRACTS = 2
 
 class Socialise(IntEnum):
     NONE = 0

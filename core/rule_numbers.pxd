@@ -90,6 +90,9 @@ cdef struct VenueRules:
     int64_t adl_price
     rate_t adl_price_band               # how near the mark a bankruptcy price must lie to be taken
     int64_t adl_fee
+    int64_t adl_light
+    int64_t adl_light_levels
+    ns_t adl_light_period_ns
     int64_t socialise
     int64_t cross_order
     int64_t net_hedges                  # the legs of one market are closed against each other first

@@ -58,10 +58,14 @@ cdef inline uint64_t hash_wallet(State *s, int64_t wallet) noexcept nogil:
         h = fold(h, s.accounts[w.account].flags, s.accounts[w.account].fund_group)
     return h
 
+cdef inline int light_of(State *s, int64_t slot) noexcept nogil:
+    return s.lights[slot] if slot < s.lights_count else 0
+
 cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
     cdef uint64_t h = fold(OF_POSITION, <int64_t>p.account << 16 | p.market, p.lots)
     h = fold(h, p.cost, p.isolated_margin)
-    return fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
+    h = fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
+    return fold(h, light_of(s, p - s.positions), 0)
 
 cdef inline uint64_t fold_order(State *s, uint64_t h, Order *o) noexcept nogil:
     h = fold(h, o.id, <int64_t>s.positions[o.position].account << 32 | o.flags << 8 | o.tif << 4 | o.stp_mode)
@@ -155,4 +159,5 @@ cdef inline uint64_t hash_venue(State *s) noexcept nogil:
         for a in range(s.assets_count):
             h = fold_words(h, <int64_t *>&s.collateral[a], COLLATERAL_WORDS)
         h = fold(h, s.prices_changed, 0)
+    h = fold(h, s.light_next_ns, 0)
     return fold(fold(h, s.roundings, s.depth_market), s.fund_next_ns ^ s.day_next_ns, s.fund_samples_count + s.day_count)

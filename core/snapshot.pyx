@@ -8,7 +8,7 @@ told before the engine at hand is touched.
 import struct
 import zlib
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcmp, memcpy, memset
 
@@ -125,6 +125,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
         piece(s.printed, s.printed_count * 8), piece(s.changed, s.changed_count * 4),
+        piece(s.lights, s.lights_count),
         piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
     ]
     cdef int32_t i
@@ -266,6 +267,8 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
             or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
+    if not 0 <= saved.lights_count <= saved.positions_count:
+        raise ValueError("the snapshot has more ADL lights than positions")
     if saved.fund_samples_count not in (0, saved.markets_count + saved.fund_count * saved.assets_count) \
             or saved.day_count not in (0, <int64_t>saved.accounts_max * saved.assets_count):
         raise ValueError("the snapshot's samples of funds and results are not those of an engine with its parameters")
@@ -291,6 +294,10 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)
     fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
     fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
+    if saved.lights_count:
+        fresh.lights = <uint8_t *>cursor.take(saved.lights_count)
+    else:
+        cursor.copy(NULL, 0)
     if saved.fund_samples_count:
         fresh.fund_samples = <FundSamples *>cursor.take(saved.fund_samples_count * sizeof(FundSamples))
     else:
@@ -348,6 +355,7 @@ cdef int forget_pools(State *s) except -1:
     s.watches, s.watches_capacity = NULL, s.watches_count
     s.basis = NULL
     s.fund_samples, s.day_realised = NULL, NULL
+    s.lights = NULL
     s.sources = NULL
     s.accounts = NULL
     s.wallets = NULL

@@ -43,6 +43,7 @@ cdef enum:
     TIMER_UNWIND = 5
     TIMER_FUND = 10
     TIMER_DAY = 11
+    TIMER_ADL_LIGHT = 20
 
 cdef enum:
     BASIS_SAMPLES_MAX = 512
@@ -418,6 +419,9 @@ cdef struct State:
     int64_t ranks_count
     int64_t ranks_capacity
     int64_t ranks_key                   # market * 2 + side of the ranking at hand, -1: none
+    uint8_t *lights                     # ADL light of each position that there was at the last look
+    int32_t lights_count
+    ns_t light_next_ns                  # 0: no timer runs
     uint8_t ranks_old                   # forced orders have filled since it was made
     Cut *cuts                           # the allocation at hand
     int64_t cuts_capacity

@@ -142,6 +142,7 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.printed)
     free(s.ranks)
     free(s.cuts)
+    free(s.lights)
     memset(s, 0, sizeof(State))
 
 

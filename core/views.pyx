@@ -15,6 +15,7 @@ POSITION = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("mode", "u1"), ("stage", "u1"), ("leverage", "<u2"), ("orders", "<u2"),
     ("position_side", "u1"), ("lots", "<i8"), ("cost", "<i8"), ("isolated_margin", "<i8"), ("value", "<i8"), ("pnl", "<i8"),
     ("maintenance", "<i8"), ("trigger", "<i8"), ("bid_value", "<i8"), ("ask_value", "<i8"), ("open_loss", "<i8"),
+    ("adl_light", "u1"),
 ], align=True)
 ACCOUNT = np.dtype([
     ("account", "<i4"), ("asset", "<i4"), ("owner", "<i4"), ("stp_group", "<i4"), ("balance", "<i8"),
@@ -42,6 +43,7 @@ cdef object positions_array(State *s):
     cdef int64_t[:] values = rows["value"], pnl = rows["pnl"], maintenance = rows["maintenance"]
     cdef int64_t[:] trigger = rows["trigger"], bids = rows["bid_value"], asks = rows["ask_value"]
     cdef int64_t[:] open_loss = rows["open_loss"]
+    cdef unsigned char[:] light = rows["adl_light"]
     with nogil:
         for i in range(s.positions_count):
             p = &s.positions[i]
@@ -64,6 +66,7 @@ cdef object positions_array(State *s):
             bids[i] = p.order_value[SIDE_BUY]
             asks[i] = p.order_value[SIDE_SELL]
             open_loss[i] = p.open_loss
+            light[i] = s.lights[i] if i < s.lights_count else 0
     return rows
 
 

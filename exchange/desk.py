@@ -145,6 +145,7 @@ class Desk:
     balance: int = 0  # wallet and isolated margin together, 1e-8 of the settlement asset
     markets: list[Market] = field(default_factory=list)
     orders: dict[int, OpenOrder] = field(default_factory=dict)
+    lights: dict[tuple[int, int], int] = field(default_factory=dict)  # (market, leg) -> ADL light
     positions: dict[tuple[int, int], list[int]] = field(default_factory=dict)  # (market, leg) -> [lots, cost]
     hedged: bool = False  # the account has a long and a short leg in each market
     order_id: int = 0
@@ -283,6 +284,12 @@ class Desk:
         step = Liquidation(e["time_ns"], e["market"], "adl", e["size_lots"], abs(value))
         return [("on_liquidation", step), moved]
 
+    def _light(self, e: dict) -> list[Call]:
+        leg = self._leg(opens=1 if e["side"] == Side.BUY else -1)
+        self.lights[e["market"], leg] = e["value"]
+        held = self.positions.get((e["market"], leg), (0, 0))
+        return [("on_position", Position(e["time_ns"], e["market"], *held, leg, e["value"]))]
+
     def _charged(self, e: dict) -> list[Call]:
         self.balance -= e["value"]
         return []
@@ -331,7 +338,8 @@ class Desk:
             value -= closing_value
         held[0] += lots
         held[1] += value
-        return "on_position", Position(e["time_ns"], e["market"], *held, leg)
+        light = self.lights.get((e["market"], leg), 0)
+        return "on_position", Position(e["time_ns"], e["market"], *held, leg, light)
 
     def _change(self, e: dict, status: str, left_lots: int) -> list[Call]:
         order = self.orders.get(e["order_id"])
@@ -370,6 +378,7 @@ HANDLERS = {
     EventKind.TAKEOVER: Desk._takeover,
     EventKind.ADL: Desk._deleveraged,
     EventKind.ADL_FEE: Desk._charged,
+    EventKind.ADL_LIGHT: Desk._light,
     EventKind.SETTLEMENT: Desk._settled,
     EventKind.POSITION_MODE: Desk._mode,
     EventKind.LEGS_NETTED: Desk._netted,

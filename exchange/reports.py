@@ -69,7 +69,8 @@ class Fill:
 class Position:
     """A position: signed lots, and what they cost, signed alike, 1e-8 of the settlement asset.
 
-    In hedge mode a leg: `side` says which.
+    In hedge mode a leg: `side` says which. `adl_light` is as of the venue's last look: 0 none, more is nearer to the
+    front of the ADL queue.
     """
 
     time_ns: int
@@ -77,6 +78,7 @@ class Position:
     lots: int
     cost: int
     side: PositionSide = PositionSide.BOTH
+    adl_light: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 from perpsim.core import (
     AdlFee,
+    AdlLight,
     AdlPolicy,
     AdlPrice,
     CollateralOracle,
@@ -213,6 +214,9 @@ class Rulebook:
     adl_price: int = AdlPrice.BANKRUPTCY
     adl_price_band: int = RATE_ONE // 20
     adl_fee: int = AdlFee.NONE
+    adl_light: int = AdlLight.NONE
+    adl_light_levels: int = 5
+    adl_light_period_ns: int = 0
     socialise: int = Socialise.NONE
     cross_order: int = CrossOrder.LARGEST_MAINTENANCE
     net_hedges: int = 0
@@ -291,6 +295,7 @@ ENUMS = {
     "adl_policy": AdlPolicy,
     "adl_price": AdlPrice,
     "adl_fee": AdlFee,
+    "adl_light": AdlLight,
     "socialise": Socialise,
     "cross_order": CrossOrder,
     "collateral_oracle": CollateralOracle,
@@ -326,14 +331,14 @@ MONEY = {
 }  # fmt: skip
 SECONDS = {
     "liquidation_period", "liquidation_delay", "fund_unwind_period", "mark_period", "funding_interval",
-    "premium_period", "slice_cooldown", "cure_period", "liquidator_fee_grace",
+    "premium_period", "slice_cooldown", "adl_light_period", "cure_period", "liquidator_fee_grace",
     "drawdown_window", "fund_sample_period", "withdraw_gate", "day_start",
 }  # fmt: skip
 COUNTS = {
     "asset", "hedge_allowed", "order_maintenance", "net_hedges",
     "max_orders", "max_conditional", "leverage_default", "basis_samples", "size_max", "fund_group", "hand_over_tier",
     "close_rest", "clip_lots", "band_outward", "disposal_full_lots", "cover_from_fees", "price_min",
-    "underlying",
+    "underlying", "adl_light_levels",
 }  # fmt: skip
 # Of index, marks and funding.
 RATES |= {

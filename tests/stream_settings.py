@@ -39,7 +39,8 @@ VENUE = {
     "reduce_limit": ReduceLimit.BANKRUPTCY, "reduce_slice": 0, "fund_notional_cap": 0, "fund_unwind": FundUnwind.HOLD,
     "fund_unwind_period_ns": 0, "fund_unwind_slice": 0, "adl_policy": AdlPolicy.BINANCE,
     "adl_price": AdlPrice.BANKRUPTCY,
-    "adl_price_band": RATE_ONE // 20, "adl_fee": AdlFee.NONE,
+    "adl_price_band": RATE_ONE // 20, "adl_fee": AdlFee.NONE, "adl_light": 0, "adl_light_levels": 5,
+    "adl_light_period_ns": 0,
     "socialise": Socialise.NONE, "cross_order": CrossOrder.LARGEST_MAINTENANCE,
     "takeover": Takeover.FUND, "backstop_at": 0, "slice_above": 0, "slice_cooldown_ns": 0, "hand_over_tier": 2,
     "close_rest": 0, "liquidation_buffer": 0, "reduce_leave": 0, "liquidation_fee_base": LiquidationFee.NOTIONAL,
@@ -290,7 +291,7 @@ SETTINGS = [
     Setting(  # a rulebook that changes its ADL often; tests/test_adl.py has a crash for each policy
         "adl", VENUE | {
             "reduce_method": ReduceMethod.NONE, "adl_policy": AdlPolicy.DYDX, "adl_price": AdlPrice.BANKRUPTCY_NEAR,
-            "adl_fee": AdlFee.MAKER, "adl_price_band": 20_000_000,
+            "adl_fee": AdlFee.MAKER, "adl_price_band": 20_000_000, "adl_light": 1, "adl_light_period_ns": 5 * SECOND,
         }, [MARKET, MARKET], accounts=16, weights=NO_TAPE | {"jump": 8, "seed": 30, "deposit": 2, "rule": 6},
         funds=(0, 0, 5),
     ),

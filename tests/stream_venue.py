@@ -45,6 +45,8 @@ RULE_VALUES = {
     Rule.ADL_POLICY: (*range(22), 22), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
     Rule.ADL_PRICE_BAND: (0, 10_000_000, -1, RATE_ONE + 1), Rule.ADL_FEE: (0, 1, 2),
     Rule.SOCIALISE: (0, 1, 2, 3, 4, 5), Rule.CROSS_ORDER: (0, 1, 2),
+    Rule.ADL_LIGHT: (0, 1, 2, 2, 3), Rule.ADL_LIGHT_LEVELS: (3, 5, 0, 101),
+    Rule.ADL_LIGHT_PERIOD: (0, SECOND, SECOND, -1),
     Rule.ORDER_MAINTENANCE: (0, 0, 1, 2),
     Rule.TAKEOVER: (0, 0, 1, 2, 3, 4, 5), Rule.BACKSTOP_AT: (0, 666_666_667, RATE_ONE + 1),
     Rule.SLICE_ABOVE: (0, 100 * VALUE_ONE), Rule.SLICE_COOLDOWN: (0, 3 * SECOND), Rule.HAND_OVER_TIER: (0, 1, 2, 3),

@@ -22,7 +22,7 @@ PREFIXES = {  # enums of records.pxd and the Python enum that mirrors each
     "EVENT": "EventKind", "REJECT": "Reject", "REASON": "Reject", "MARKET": "MarketState", "MODE": "MarginMode",
     "TAPE_ORDER": "TapeOrder", "ROW": "TapeRow", "RULE": "Rule", "MARK": "MarkMethod", "REDUCE": "ReduceMethod",
     "LIMIT": "ReduceLimit", "UNWIND": "FundUnwind", "FUND": "FundTrigger", "ADL": "AdlPolicy", "ADL_PRICE": "AdlPrice",
-    "ADL_FEE": "AdlFee", "TAKEOVER": "Takeover", "FEE": "LiquidationFee",
+    "ADL_FEE": "AdlFee", "ADL_LIGHT": "AdlLight", "TAKEOVER": "Takeover", "FEE": "LiquidationFee",
     "INDEX": "IndexMethod", "OUTLIER": "OutlierRule", "AVERAGE": "PremiumAverage", "PREMIUM": "PremiumSource",
     "FORMULA": "FundingFormula", "FUNDING_AT": "FundingPrice",
     "SOCIALISE": "Socialise", "FIRST": "CrossOrder", "QUEUE": "QueueModel", "WALK": "TapeWalk",

@@ -13,15 +13,17 @@ from model import EVENT_FIELDS
 from model.wire import AdlPolicy, AdlPrice, EventKind, Reject
 from perpsim.core import Engine
 from perpsim.exchange.desk import Desk
+from stream_settings import SECOND
 
 pytestmark = pytest.mark.unshadowed("core against twin, in batches and across a snapshot: check_doors")
 POLICIES = {name: number for name, number in vars(AdlPolicy).items() if not name.startswith("_") and number}
+LIT = {name for name, policy in POLICIES.items() if policy <= AdlPolicy.RESEARCH_PNL_RATIO} - {"DYDX"}
 PRICES = [AdlPrice.BANKRUPTCY, AdlPrice.MARK, AdlPrice.BANKRUPTCY_NEAR, AdlPrice.PREVIOUS_MARK]
 
 
 def played(seed: int = 1, fund: int = 0, **rules: int) -> Pair:
     """A crash on both engines, compared after every command."""
-    setting = crash_setting(**rules)
+    setting = crash_setting(**{"adl_light_period_ns": 3 * SECOND, "adl_light": 1 + seed % 2} | rules)
     pair = Pair(setting, every=20)
     for c in crash(pair.twin.venue, seed, fund=fund):
         pair.apply(c)
@@ -38,6 +40,7 @@ def test_a_crash_comes_out_alike(name):
         price = PRICES[(policy + seed) % 4]
         kinds += played(policy + seed, 5 * seed, adl_policy=policy, adl_price=price, adl_fee=seed).kinds
     assert kinds[EventKind.ADL] > 20
+    assert (kinds[EventKind.ADL_LIGHT] > 50) == (name in LIT)
     assert kinds[EventKind.ADL_FEE] > 5
 
 

@@ -1,6 +1,7 @@
 """Commands that change a market or the rulebook: states with the auction and the settlement, rules at a date."""
 
 from . import price_rules
+from .adl_light import start_light_timer
 from .book import best_order, tidy
 from .fund import rules_fit, start_fund_timer
 from .ledger import settle_at_mark, transfer
@@ -32,7 +33,8 @@ VENUE_RULES = {
     Rule.FUND_UNWIND_PERIOD: "fund_unwind_period_ns", Rule.FUND_UNWIND_SLICE: "fund_unwind_slice",
     Rule.ADL_POLICY: "adl_policy", Rule.ADL_PRICE: "adl_price", Rule.SOCIALISE: "socialise",
     Rule.CROSS_ORDER: "cross_order", Rule.NET_HEDGES: "net_hedges",
-    Rule.ADL_PRICE_BAND: "adl_price_band", Rule.ADL_FEE: "adl_fee",
+    Rule.ADL_PRICE_BAND: "adl_price_band", Rule.ADL_FEE: "adl_fee", Rule.ADL_LIGHT: "adl_light",
+    Rule.ADL_LIGHT_LEVELS: "adl_light_levels", Rule.ADL_LIGHT_PERIOD: "adl_light_period_ns",
     Rule.TAKEOVER: "takeover",
     Rule.BACKSTOP_AT: "backstop_at",
     Rule.SLICE_ABOVE: "slice_above",
@@ -63,6 +65,7 @@ RANGES = {
     Rule.LIQUIDATION_FEE: (0, RATE_ONE - 1), Rule.MARKET_BOUND: (0, RATE_ONE - 1), Rule.BAND_DOWN: (0, RATE_ONE),
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
     Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 3), Rule.ADL_POLICY: (0, 21),
+    Rule.ADL_LIGHT: (0, 2), Rule.ADL_LIGHT_LEVELS: (1, 100), Rule.ADL_LIGHT_PERIOD: (0, 10**18),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
     Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 4), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 6),
     Rule.ORDER_MAINTENANCE: (0, 1),
@@ -211,5 +214,7 @@ def set_rule(v: Venue, c: Command) -> int:
         start_fund_timer(v)
     elif c.aux in (Rule.SOCIALISE, Rule.DAY_START):
         start_day_timer(v)
+    elif c.aux in (Rule.ADL_LIGHT, Rule.ADL_LIGHT_PERIOD):
+        start_light_timer(v)
     v.emit(EventKind.RULE, market=c.market, aux=c.aux, value=c.value)
     return Reject.NONE

@@ -97,6 +97,7 @@ class Position:
     stage: int = HEALTHY
     due_ns: int = 0
     seen: bool = False
+    light: int = 0  # of ADL
     orders: list[Order] = field(default_factory=list)  # oldest first
 
     @property
@@ -214,6 +215,7 @@ class Venue(FundRules):
 
     net_hedges = 0
     collateral_oracle = collateral_spot_price = blend_spot = blend_index = blend_redemption = exchange_ltv = 0
+    adl_light, adl_light_levels, adl_light_period_ns, light_next_ns = 0, 5, 0, 0
     adl_price_band, adl_fee = RATE_ONE // 20, 0  # which stored cases may leave out
 
     def __init__(self, rules: dict, markets: list[dict], accounts_max: int, assets: int, seed: int = 0) -> None:

@@ -16,6 +16,7 @@ from .accounts import (
     set_position_mode,
     withdraw,
 )
+from .adl_light import light_due, start_light_timer
 from .amend import amend
 from .fund import sample_due, start_fund_timer, unwind_due
 from .funding import change_funding, funding_due
@@ -134,6 +135,7 @@ def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
             start_timers(v, m)
         start_fund_timer(v)
         start_day_timer(v)
+        start_light_timer(v)
     while v.timers:
         if v.timers[0][0] > time_ns or (v.timers[0][0] == time_ns and not inclusive):
             break
@@ -157,6 +159,8 @@ def fire_timer(v: Venue, timer: tuple) -> None:
         expire(v, target, key)
     elif kind == timers.DAY:
         day_due(v)
+    elif kind == timers.ADL_LIGHT:
+        light_due(v)
     elif kind == timers.FUND:
         sample_due(v)
     elif kind == timers.LIQUIDATION:
