@@ -6,10 +6,10 @@ import dataclasses
 import math
 from typing import Any
 
-from perpsim.core import ContractKind
+from perpsim.core import ContractKind, TierMethod
 
-from .rules import COIN_PRICE, MARKET_FIELDS, MarketSpec, parse_value, refuse_strangers
-from .units import VALUE_ONE, exact, money
+from .rules import COIN_PRICE, MARKET_FIELDS, MarketSpec, Tier, parse_value, refuse_strangers
+from .units import RATE_ONE, VALUE_ONE, Number, exact, money, rate
 
 POSITION_NOTIONAL_MAX = 1 << 61
 LOTS_MAX = (1 << 38) - 1  # what the core's order record holds
@@ -31,6 +31,8 @@ def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: A
         dearest = lot_size * COIN_PRICE / (fields["price_min"] * tick_value)
     elif tick_lot_money.denominator != 1:
         raise ValueError(f"{symbol}: a tick of one lot is not a whole number of 1e-8 units; take a larger lot or tick")
+    if fields.get("tier_method", TierMethod.MARGINAL) != TierMethod.MARGINAL:
+        fields["tiers"] = tuple(dataclasses.replace(tier, deduction=0) for tier in fields["tiers"])
     position_max = min(POSITION_NOTIONAL_MAX // math.ceil(dearest), LOTS_MAX)
     fields.setdefault("size_max", position_max)
     fields["size_max"] = min(fields["size_max"] or position_max, position_max)
@@ -38,6 +40,28 @@ def contract(symbol: str, tick: Any, lot: Any, price_reference: Any, **fields: A
         symbol=symbol, tick_value=tick_value, lot_numerator=lot_size.numerator, lot_denominator=lot_size.denominator,
         price_max=price_max, position_max=position_max, **fields,
     )  # fmt: skip
+
+
+def step_rates(value: Number, base: Number, step: Number, maintenance: Number, initial: Number) -> tuple[int, int]:
+    """Maintenance and initial rate, 1e-9, of a position by risk-limit steps (BitMEX riskLimitsExamples).
+
+    Above the base limit each step begun adds the maintenance rate of the base to both.
+    """
+    steps = max(0, math.ceil((exact(value) - exact(base)) / exact(step)))
+    first = rate(maintenance, "maintenance")
+    return first * (steps + 1), rate(initial, "initial") + first * steps
+
+
+def step_tiers(base: Number, step: Number, maintenance: Number, initial: Number, count: int) -> tuple[Tier, ...]:
+    """Risk-limit steps as WHOLE tiers: the rate of the step reached holds for the whole position."""
+    tiers = []
+    for number in range(count):
+        cap = exact(base) + number * exact(step)
+        needed, margin = step_rates(cap, base, step, maintenance, initial)
+        if needed >= RATE_ONE or margin > RATE_ONE:
+            break  # nobody may hold so much
+        tiers.append(Tier(money(cap, "limit"), needed, 0, RATE_ONE // margin))
+    return tuple(tiers)
 
 
 def parse_market(symbol: str, fields: dict[str, Any]) -> MarketSpec:

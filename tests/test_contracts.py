@@ -134,7 +134,8 @@ def test_the_closing_fee_is_part_of_maintenance():
 
 
 def test_tiers_that_do_not_fit_their_method_are_refused():
+    assert [tier.deduction for tier in spec(tier_method=TierMethod.WHOLE).tiers] == [0, 0]
     with pytest.raises(ValueError, match="does not continue"):
-        venue(spec(tier_method=TierMethod.WHOLE))
+        venue(dataclasses.replace(spec(), tier_method=TierMethod.WHOLE))
     with pytest.raises(ValueError, match="LINEAR tiers are of inverse contracts"):
         venue(contract("X", "0.01", 1, 100, tier_method=TierMethod.LINEAR, tiers=LEAP))
