@@ -9,9 +9,16 @@ from numpy.typing import NDArray
 NOTIONAL_LIMIT: Final[int]
 CONTRACT: Final[tuple[str, ...]]
 STATE_PARTS: Final[tuple[str, ...]]
+COLLATERAL_FIELDS: Final[tuple[str, ...]]
 
 def market_parameters(market: Any) -> dict[str, Any]:
     """The integers that the core reads from a market's specification, by name; tiers as tuples."""
+
+def venue_parameters(rulebook: Any) -> dict[str, Any]:
+    """The venue's rules by name, as integers, and the terms of its collateral where it states them."""
+
+def collateral_parameters(terms: Any) -> dict[str, Any]:
+    """The terms on which an asset counts as collateral, by name, as integers; haircut tiers as tuples."""
 
 @final
 class EventBuffer:
