@@ -15,8 +15,8 @@ from libc.string cimport memcmp, memcpy, memset
 from .ladder cimport NONE, PAGE_CELLS, Ladder, Page
 from .state cimport (
     BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, FUND_SAMPLES_MAX, POSITIONS_MAX, PRICE_BITS, SOURCES_MAX, TOUCHED,
-    WALLET_STALE, WALLET_TOUCHED, Account, Collateral, FundSamples, Haircut, Heap, IdMap, Level, Market, Order, Position,
-    Source, State, Tier, Timer, Trigger, Wallet, Watch, WorldLevel, state_free,
+    WALLET_MULTI, WALLET_STALE, WALLET_TOUCHED, Account, Collateral, FundSamples, Haircut, Heap, IdMap, Level, Market,
+    Order, Position, Source, State, Tier, Timer, Trigger, Wallet, Watch, WorldLevel, state_free,
 )
 from .units cimport large_pages
 
@@ -262,6 +262,9 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
             made.backstop) \
             or not NONE <= saved.depth_market < saved.markets_count:
         raise ValueError("the house accounts in the snapshot are not those of an engine with its parameters")
+    if (saved.exchange, saved.haircuts_count, saved.heaps_count) != (
+            made.exchange, made.haircuts_count, made.heaps_count) or (made.collateral == NULL and saved.watches_count):
+        raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
               saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
     if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
@@ -320,8 +323,6 @@ cdef int take_collateral(Cursor cursor, State *fresh, State *made) except -1:
     cdef Collateral *ours
     cdef Collateral *theirs
     cdef int64_t i, watched = 0
-    if (fresh.haircuts_count, fresh.heaps_count, fresh.exchange) != (made.haircuts_count, made.heaps_count, made.exchange):
-        raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
     fresh.collateral = <Collateral *>cursor.take(fresh.assets_count * sizeof(Collateral))
     fresh.haircuts = <Haircut *>cursor.take(fresh.haircuts_count * sizeof(Haircut))
     for i in range(fresh.assets_count):
@@ -503,6 +504,7 @@ cdef bint orders_lead(State *s) noexcept nogil:
 
 
 cdef bint positions_lead(State *s) noexcept nogil:
+    cdef int joined
     cdef int64_t i, wallets = <int64_t>s.accounts_count * s.assets_count
     cdef Position *p
     for i in range(s.positions_count):
@@ -515,6 +517,10 @@ cdef bint positions_lead(State *s) noexcept nogil:
             return False
     for i in range(wallets):
         if not leads(s.wallets[i].positions_head, s.positions_count) or s.wallets[i].account != i / s.assets_count:
+            return False
+        joined = s.wallets[i].flags & WALLET_MULTI      # all wallets of a customer, or none
+        if joined != s.wallets[i - i % s.assets_count].flags & WALLET_MULTI \
+                or (joined and (s.collateral == NULL or s.wallets[i].account >= s.accounts_max)):
             return False
     for i in range(s.dirty_count):
         if not 0 <= s.dirty[i] < wallets:
