@@ -235,6 +235,11 @@ BLOCKS = {
         "winners": "building block: pro rata over open profits", "open-interest": "building block: by size (Drift)",
         "payouts": "building block: out of what winners are paid (Vega)", "day-winners": "Deribit",
     },
+    "collateral_oracle": {
+        "venue-spot": "what happened on 2025-10-10", "redemption": "announced for after it", "index": "the usual",
+        "blend": "announced for after it",
+    },
+    "collateral_spot_price": {"last": "the usual", "mid": "building block: the middle of the spot book"},
     "adl_light": {"none": "no light is kept", "contracts": "BitMEX"},
     "contract_kind": {"inverse": "COIN-M, BitMEX, Deribit"},
     "value_rounding": {"per-lot": "BitMEX"},
