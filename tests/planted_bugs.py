@@ -61,9 +61,9 @@ BUGS = [
         "fees are rounded for the account",
     ),
     Bug(
-        "funding-down", "funding.pyx",
-        "paid = mul_div_ceil(",
-        "paid = mul_div_floor(",
+        "funding-down", "funding_rules.pxd",
+        "return mul_div_ceil(value, rate, one, overflow)",
+        "return mul_div_floor(value, rate, one, overflow)",
         "funding is rounded for the account",
     ),
     Bug(
@@ -111,8 +111,8 @@ BUGS = [
     ),
     Bug(
         "inverse-direction", "triggers.pyx",
-        "    if (p.lots > 0) != inverse(m):",
-        "    if p.lots > 0:",
+        "    elif (p.lots > 0) != inverse(m):",
+        "    elif p.lots > 0:",
         "an inverse long is watched as if a rise hurt it",
     ),
     # ---- the waterfall ----
