@@ -246,12 +246,8 @@ cdef int load_state(State *s, bytes data) except -1:
     return 0
 
 
-cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
-    """All pieces in the order of `dump_state`. `fresh` is at every moment a state that can be freed."""
-    cdef State saved
-    cdef int64_t accounts
-    cursor.copy(&saved, sizeof(State))
-    forget_pools(&saved)
+cdef int expect_counts(State *saved, State *made) except -1:
+    """The sizes of pools and tables are possible, and those of an engine with the same parameters."""
     if (saved.markets_count, saved.assets_count, saved.accounts_max, saved.accounts_count, saved.tiers_count,
             saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
                                                made.accounts_count, made.tiers_count, made.fund_count, made.venue):
@@ -278,6 +274,16 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     for index in (saved.order_index.mask, saved.position_index.mask):
         if not 0 < index < 1 << 40 or index & (index + 1):
             raise ValueError("a hash index in the snapshot has an impossible size")
+    return 0
+
+
+cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
+    """All pieces in the order of `dump_state`. `fresh` is at every moment a state that can be freed."""
+    cdef State saved
+    cdef int64_t accounts
+    cursor.copy(&saved, sizeof(State))
+    forget_pools(&saved)
+    expect_counts(&saved, made)
     fresh[0] = saved
     accounts = saved.accounts_count
     fresh.markets = take_markets(cursor, made)

@@ -44,7 +44,7 @@ LAYERS = (
     ("liquidation",),
     ("risk",),
     ("dispatch",),
-    ("formulas_fund", "formulas_prices"),
+    ("formulas_collateral", "formulas_fund", "formulas_prices"),
     ("engine",),
     ("formulas_reduce",),
     ("kernel", "questions"),
