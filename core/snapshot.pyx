@@ -277,6 +277,14 @@ cdef int expect_counts(State *saved, State *made) except -1:
     return 0
 
 
+cdef void *take_if(Cursor cursor, int64_t size) except? NULL:
+    """The next piece, in memory of its own where it has any."""
+    if size:
+        return cursor.take(size)
+    cursor.copy(NULL, 0)
+    return NULL
+
+
 cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     """All pieces in the order of `dump_state`. `fresh` is at every moment a state that can be freed."""
     cdef State saved
@@ -303,18 +311,9 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)
     fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
     fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
-    if saved.lights_count:
-        fresh.lights = <uint8_t *>cursor.take(saved.lights_count)
-    else:
-        cursor.copy(NULL, 0)
-    if saved.fund_samples_count:
-        fresh.fund_samples = <FundSamples *>cursor.take(saved.fund_samples_count * sizeof(FundSamples))
-    else:
-        cursor.copy(NULL, 0)
-    if saved.day_count:
-        fresh.day_realised = <int64_t *>cursor.take(saved.day_count * 8)
-    else:
-        cursor.copy(NULL, 0)
+    fresh.lights = <uint8_t *>take_if(cursor, saved.lights_count)
+    fresh.fund_samples = <FundSamples *>take_if(cursor, saved.fund_samples_count * sizeof(FundSamples))
+    fresh.day_realised = <int64_t *>take_if(cursor, saved.day_count * 8)
     cdef int32_t i
     for i in range(saved.markets_count):
         expect_contract(&fresh.markets[i], &made.markets[i])

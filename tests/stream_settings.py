@@ -169,6 +169,7 @@ class Setting:
     l3: tuple[int, ...] = ()  # markets whose tape brings single orders
     weights: dict = field(default_factory=dict)
     funds: tuple[int, ...] = (0, 5, 50, 500, 5_000)  # what an insurance fund may start with
+    purses: tuple[int, ...] = (30, 100, 400, 400, 3_000)  # what a customer starts with, in each asset
     hedge: float = 0.0  # share of the accounts that start in hedge mode
     scale: int = 1  # prices, and the steps between them, are so many times those of a small venue
     money: int = 1  # amounts of money likewise
@@ -286,7 +287,7 @@ SETTINGS = [
     ),
     Setting(
         "hedge", VENUE | {"net_hedges": 1}, [MARKET, COARSE, MARKET | {"hedge_allowed": 0}], hedge=0.6,
-        weights=NO_TAPE | {"conditional": 1.5, "jump": 3, "edge": 2, "seed": 4, "mode": 2, "margin": 2},
+        weights=NO_TAPE | {"conditional": 1.5, "jump": 8, "edge": 4, "seed": 12, "mode": 2, "margin": 2},
     ),
     Setting(  # a rulebook that changes its ADL often; tests/test_adl.py has a crash for each policy
         "adl", VENUE | {
@@ -353,14 +354,14 @@ SETTINGS = [
         }, [MARKET, COARSE], weights={"jump": 2, "mark": 2, "tick": 3, "rule": 0, "seed": 4},
     ),
     Setting(
-        "multi", MULTI, [MARKET, SMALL | {"asset": 1, "fund_group": 1}, MARKET], assets=3,
+        "multi", MULTI, [MARKET, SMALL | {"asset": 1, "fund_group": 1}, MARKET], assets=3, purses=(0, 0, 30, 100),
         weights=NO_TAPE | {"jump": 3, "collateral": 2, "seed": 8, "limit": 0.7, "withdraw": 2, "deposit": 0.4},
     ),
     Setting(
         "multi-spot", MULTI | {
             "collateral_oracle": CollateralOracle.VENUE_SPOT, "reduce_method": ReduceMethod.WHOLE,
             "reduce_limit": ReduceLimit.NONE, "liquidation_period_ns": SECOND, "cross_order": CrossOrder.LARGEST_LOSS,
-        }, [COARSE | {"asset": 2}, SMALL | {"asset": 1}, MARKET], assets=3,
+        }, [COARSE | {"asset": 2}, SMALL | {"asset": 1}, MARKET], assets=3, purses=(0, 0, 30, 100),
         weights={"jump": 3, "collateral": 2, "seed": 8, "withdraw": 2, "deposit": 0.4},
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),

@@ -95,8 +95,8 @@ class Stream(VenueWords):
                 if amount:
                     yield Command(Kind.DEPOSIT, account=fund, asset=asset, value=amount)
             for account in range(self.venue.accounts_max):
-                amount = self.rng.choice((30, 100, 400, 400, 3_000)) * self.money + self.rng.randrange(1000)
-                yield Command(Kind.DEPOSIT, account=account, asset=asset, value=amount)
+                amount = self.rng.choice(setting.purses) * self.money + self.rng.randrange(1000)
+                yield Command(Kind.DEPOSIT, account=account, asset=asset, value=amount or 1)
         for account in range(self.venue.accounts_max):
             if self.rng.random() < setting.hedge:
                 yield Command(Kind.SET_POSITION_MODE, account=account, aux=1)

@@ -18,7 +18,7 @@ from perpsim.core import COMMAND, EVENT, EventKind, Reject
 from planted_bugs import BUGS
 from stream_settings import BY_NAME, SETTINGS
 
-COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "40000"))
+COMMANDS = int(os.environ.get("PERPSIM_DIFFERENTIAL", "60000"))
 FIRST_SEED = int(os.environ.get("PERPSIM_SEED", "1"))
 pytestmark = pytest.mark.unshadowed("these tests are the comparison; check_doors adds batches and a snapshot")
 SEEDS = max(4, COMMANDS // 1_500 // len(SETTINGS))
@@ -50,7 +50,7 @@ def test_core_and_twin_agree(setting, seed, reached):
         counts.update(more)
 
 
-@pytest.mark.skipif(COMMANDS < 40_000 or FIRST_SEED != 1, reason="rare ones are reached by the streams of seed 1")
+@pytest.mark.skipif(COMMANDS < 60_000 or FIRST_SEED != 1, reason="rare ones are reached by the streams of seed 1")
 def test_the_streams_reach_everything(reached):
     kinds, reasons, rules = reached
     if not kinds:

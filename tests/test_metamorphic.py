@@ -29,6 +29,7 @@ PRICES = {  # fields that hold a price of the market, 1e-8 of the quote
 given_marks = [  # and values that are proportional to the price
     setting for setting in SETTINGS
     if not any(market["mark_method"] or market.get("contract_kind") for market in setting.markets)
+    and "collateral" not in setting.venue
 ]  # fmt: skip
 each_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 pytestmark = pytest.mark.unshadowed("each stream is run in two ways already; shadow.py runs those of other tests")
