@@ -30,8 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import perpsim.core
 from perpsim.core import COMMAND, Flag, Kind, Stop
-from perpsim.core.engine import market_parameters
-from perpsim.core.rules import rules_of
+from perpsim.core.engine import market_parameters, venue_parameters
 from perpsim.exchange.recovery import JournaledEngine, replay
 
 BareEngine, BareKernel = perpsim.core.Engine, perpsim.core.Kernel
@@ -53,7 +52,7 @@ class Note:
     """What an engine was told, and the digest that it must have after that."""
 
     def __init__(self, engine: Engine, rulebook, markets, accounts_max, seed=0, *, venue=0, assets=1, audit=0) -> None:
-        self.rules = rulebook if isinstance(rulebook, dict) else rules_of(rulebook, venue=True)
+        self.rules = rulebook if isinstance(rulebook, dict) else venue_parameters(rulebook)
         self.markets = [m if isinstance(m, dict) else market_parameters(m) for m in markets]
         self.accounts, self.seed, self.venue, self.assets = accounts_max, seed, venue, assets
         self.engine: Engine | None = engine  # None: it has stopped, so there is nothing to compare
