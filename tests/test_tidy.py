@@ -24,6 +24,7 @@ PRINTING = {
     "tests/many_streams.py",
     "tests/mutants.py",
     "tests/nine_venues.py",
+    "examples/collateral_oracle.py",
 }
 CLOCK_AND_CHANCE = {"datetime", "os", "random", "secrets", "socket", "threading", "time"}
 CLOCK_LISTED = {
