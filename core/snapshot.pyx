@@ -288,18 +288,16 @@ cdef void *take_if(Cursor cursor, int64_t size) except? NULL:
 cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     """All pieces in the order of `dump_state`. `fresh` is at every moment a state that can be freed."""
     cdef State saved
-    cdef int64_t accounts
     cursor.copy(&saved, sizeof(State))
     forget_pools(&saved)
     expect_counts(&saved, made)
     fresh[0] = saved
-    accounts = saved.accounts_count
     fresh.markets = take_markets(cursor, made)
     fresh.tiers = <Tier *>cursor.take(saved.tiers_count * sizeof(Tier))
     fresh.basis = <int64_t *>cursor.take(<int64_t>saved.markets_count * BASIS_SAMPLES_MAX * 8)
     fresh.sources = <Source *>cursor.take(<int64_t>saved.markets_count * SOURCES_MAX * sizeof(Source))
-    fresh.accounts = <Account *>cursor.take(accounts * sizeof(Account))
-    fresh.wallets = <Wallet *>cursor.take(accounts * saved.assets_count * sizeof(Wallet))
+    fresh.accounts = <Account *>cursor.take(<int64_t>saved.accounts_count * sizeof(Account))
+    fresh.wallets = <Wallet *>cursor.take(<int64_t>saved.accounts_count * saved.assets_count * sizeof(Wallet))
     fresh.positions = <Position *>cursor.take(saved.positions_count * sizeof(Position))
     fresh.orders = <Order *>cursor.take(saved.orders_count * sizeof(Order), sizeof(Order))     # never without a slot 0
     fresh.triggers = <Trigger *>cursor.take(saved.triggers_count * sizeof(Trigger))
