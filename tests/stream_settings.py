@@ -129,7 +129,7 @@ COLLATERAL = [  # asset 0, a coin with a book of its own (market 2), a coin that
     },
     {
         "ask_buffer": 10_000_000, "exchange_bid": 1_000_000, "exchange_ask": 2_000_000, "underlying": 0,
-        "price": VALUE_ONE, "redemption_ratio": 1_010_000_000, "floor": VALUE_ONE // 2,
+        "redemption_ratio": 1_010_000_000, "floor": VALUE_ONE // 2,
     },
 ]  # fmt: skip
 COLLATERAL[0]["exchange_below"] = 20 * VALUE_ONE

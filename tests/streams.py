@@ -111,9 +111,11 @@ class Stream(VenueWords):
 
     def open_multi(self) -> Iterator[Command]:
         """Collateral prices; most accounts in multi-asset mode, some with money in one asset only."""
+        for m in self.venue.markets:
+            yield Command(Kind.SET_MARGIN_MODE, account=0, market=m.number, aux=0)
+        yield Command(Kind.SET_MARGIN_MODE, account=0, aux=2)  # too early
         for asset in self.venue.collateral[1:]:
-            if self.rng.random() < 0.98:
-                yield self.collateral_command(asset)
+            yield self.collateral_command(asset)
         for account in range(self.venue.accounts_max):
             if self.rng.random() < 0.8:
                 for m in self.venue.markets:
