@@ -29,6 +29,7 @@ UNREACHED = {
     "orders and orders of its own group are not counted",
     Reject.BY_TAPE: "not in use",
 }
+RARE = {Reject.POSITION_CAP, Reject.NO_COLLATERAL_PRICE, Reject.WITHDRAWALS_GATED}  # seen by longer runs only
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,8 @@ def test_the_streams_reach_everything(reached):
         pytest.skip("no stream has run")
     missing = {kind.name for kind in EventKind if not kinds[kind]}
     assert not missing, f"no stream of this run caused {missing}"
-    missing = {reason.name for reason in Reject if not reasons[reason] and reason not in UNREACHED}
+    beyond = UNREACHED if COMMANDS >= 1_000_000 else {*UNREACHED, *RARE}
+    missing = {reason.name for reason in Reject if not reasons[reason] and reason not in beyond}
     assert not missing, f"no stream of this run was refused or cancelled for {missing}"
     missing = {rule for rule in (*markets.MARKET_RULES, *markets.VENUE_RULES) if not rules[rule]}
     assert not missing, f"no stream of this run changed the rules {missing}"

@@ -29,7 +29,7 @@ LAYERS = (
     ("ladder", "records", "rule_numbers"),
     ("order_records",),
     ("state", "idmap"),
-    ("collateral", "contract", "funding_rules", "index_rules", "mark_rules", "rules", "slot_hash"),
+    ("collateral", "contract", "funding_rules", "index_rules", "links", "mark_rules", "rules", "slot_hash"),
     ("bands", "events", "ledger", "margin", "snapshot", "timers", "watches"),
     ("adl_scores", "multi"),
     ("adl", "book", "fund_trigger", "hedge", "risk_unit", "stops", "triggers"),
