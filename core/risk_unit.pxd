@@ -74,8 +74,14 @@ cdef inline money_t order_key(State *s, Position *p) noexcept nogil:
         key = worth(key, s.collateral[m.asset].price, &s.overflow)
     return key
 
+cdef inline bint goes_before(const Position *p, const Position *other) noexcept nogil:
+    return p.leg < other.leg if p.market == other.market else p.market < other.market
+
 cdef inline int32_t next_position(State *s, int32_t wallet, int32_t position) noexcept nogil:
-    """The unit's position that goes first by the rulebook among those not `seen` in this step; NONE: nobody."""
+    """The unit's position that goes first by the rulebook among those not `seen` in this step; NONE: nobody.
+
+    Equal ones go by market, two legs of a market long first.
+    """
     cdef int32_t slot = pool_first(s, wallet)
     cdef int32_t best = NONE
     cdef money_t key, best_key = 0
@@ -86,7 +92,7 @@ cdef inline int32_t next_position(State *s, int32_t wallet, int32_t position) no
         p = &s.positions[slot]
         if p.lots and p.mode == MODE_CROSS and not p.seen:
             key = order_key(s, p)
-            if best == NONE or key > best_key or (key == best_key and p.market < s.positions[best].market):
+            if best == NONE or key > best_key or (key == best_key and goes_before(p, &s.positions[best])):
                 best = slot
                 best_key = key
         slot = pool_next(s, slot)

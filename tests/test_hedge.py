@@ -2,7 +2,7 @@
 
 import pytest
 from model.wire import Leg
-from perpsim.core import EventKind, Flag, Kind, PositionSide, Reject
+from perpsim.core import EventKind, Flag, Kind, PositionSide, Reject, Side
 from perpsim.exchange.desk import Desk as BotDesk
 from test_regressions import ONE, PLAIN, Desk
 
@@ -164,3 +164,16 @@ def test_a_bot_knows_its_legs():
 
 class SpecLike:
     tick_value, lot_numerator, lot_denominator = PLAIN["tick_value"], PLAIN["lot_numerator"], PLAIN["lot_denominator"]
+
+
+class TestEqualLegs:
+    @pytest.mark.parametrize("first", [500, -500])
+    def test_the_long_one_is_taken_over_first(self, first):
+        """Whichever was opened first: two legs with the same key went in the order of a list that nothing decides."""
+        desk = Hedger(rich=0, market={"size_max": 1_000})
+        desk.do(Kind.DEPOSIT, account=0, value=5 * ONE)
+        desk.do(Kind.DEPOSIT, account=desk.engine.house["funds"][0], value=100_000 * ONE)
+        desk.seed(0, first)
+        desk.seed(0, -first)
+        desk.mark(1_000)
+        assert desk.of(EventKind.TAKEOVER)["side"].tolist() == [Side.SELL, Side.BUY]

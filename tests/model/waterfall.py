@@ -19,13 +19,13 @@ from .wire import (
 
 
 def first_position(v: Venue, unit: Unit) -> Position | None:
-    """Who goes first by the rulebook; equal keys by market."""
+    """Who goes first by the rulebook; equal keys by market, then the long leg."""
 
-    def key(p: Position) -> tuple[int, int]:
+    def key(p: Position) -> tuple[int, int, int]:
         weight = -pnl_of(p) if v.cross_order == CrossOrder.LARGEST_LOSS else maintenance_of(p)
         if unit.pool:
             weight = unit.pool.assets[p.market.asset].worth(weight)
-        return -weight, p.market.number
+        return -weight, p.market.number, p.position_side
 
     return min((p for p in unit.positions() if p.lots and not p.seen), key=key, default=None)
 
