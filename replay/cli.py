@@ -158,7 +158,7 @@ def import_files(
 ) -> None:
     """Turn raw tick files into a tape store."""
     from perpsim.replay import tape
-    from perpsim.replay.readers import READERS
+    from perpsim.replay.readers import OLD_READERS as READERS
 
     if reader not in READERS:
         raise InputError(f"no reader {reader!r}; known: {', '.join(READERS)}")

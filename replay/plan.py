@@ -27,7 +27,7 @@ from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
-from perpsim.replay.readers import READERS
+from perpsim.replay.readers import OLD_READERS as READERS
 from perpsim.replay.scenario import Bot, ScenarioFile, TapeSource
 from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, iter_batches, open_tape
 

@@ -47,6 +47,7 @@ class Recording:
         rows = sorted(self.rows, key=lambda row: row[0])  # stable
         columns = dict(zip(("time_ns", "code", "price", "value"), zip(*rows, strict=True), strict=True))
         columns["receive_ns"] = columns["time_ns"]
+        columns["id"] = [0] * len(rows)
         arrays = {name: np.array(columns[name], dtype) for name, dtype in COLUMNS.items()}
         return Tape(self.instrument, **arrays, quality={})
 

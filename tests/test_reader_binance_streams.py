@@ -13,7 +13,8 @@ import orjson
 import pytest
 from perpsim.replay import catalogue
 from perpsim.replay.errors import InputError
-from perpsim.replay.readers import READERS, lines
+from perpsim.replay.readers import OLD_READERS as READERS
+from perpsim.replay.readers import lines
 from perpsim.replay.readers.binance_streams import read
 from perpsim.replay.tape import MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape
 
@@ -120,6 +121,7 @@ def test_trades_are_the_recorded_trades(tape, messages):
             (Row.TRADE if message["X"] == "MARKET" else Row.OFF_BOOK) | (SELL if message["m"] else 0),
             int(Decimal(message["p"]) * 10),
             int(Decimal(message["q"]) * 1000),
+            message["t"],
         )
         for stamp, body in messages
         if (message := body.get("data", {})).get("e") == "trade"
@@ -133,9 +135,9 @@ def test_marks_are_groups_of_three(tape, messages):
         message = body.get("data", {})
         if message.get("e") == "markPriceUpdate":
             at = message["E"] * 10**6, stamp * 1000
-            recorded.append((*at, Row.MARK | MORE, 0, int(Decimal(message["p"]) * 10**8)))
-            recorded.append((*at, Row.INDEX | MORE, 0, int(Decimal(message["i"]) * 10**8)))
-            recorded.append((*at, Row.FUNDING, message["T"] * 10**6, int(Decimal(message["r"]) * 10**9)))
+            recorded.append((*at, Row.MARK | MORE, 0, int(Decimal(message["p"]) * 10**8), 0))
+            recorded.append((*at, Row.INDEX | MORE, 0, int(Decimal(message["i"]) * 10**8), 0))
+            recorded.append((*at, Row.FUNDING, message["T"] * 10**6, int(Decimal(message["r"]) * 10**9), 0))
     assert rows(tape, Row.MARK, Row.INDEX, Row.FUNDING) == recorded
 
 
@@ -153,7 +155,7 @@ def test_funding_turns_at_the_settlement(tape):
 
 def test_off_book_print_is_kept_apart(tape):
     (found,) = rows(tape, Row.OFF_BOOK)
-    assert found[2:] == (Row.OFF_BOOK | SELL, 287_225, 1)
+    assert found[2:5] == (Row.OFF_BOOK | SELL, 287_225, 1)
 
 
 def test_order_of_the_rows(tape):
@@ -179,7 +181,7 @@ def test_facts_and_quality(tape):
         "snapshot": 1,
         "ignored": 0,
     }
-    assert quality["rows"] == {
+    assert {name: count for name, count in quality["rows"].items() if count} == {
         "level": 322_682 + 2_000,
         "trade": 12_934,
         "mark": 514,

@@ -42,6 +42,7 @@ def small_tape(count: int = 10, start_ns: int = MIDNIGHT_NS - 5, **changes) -> T
         "code": np.full(count, Row.TRADE, np.uint8),
         "price": np.arange(1, count + 1, dtype=np.int64),
         "value": np.ones(count, np.int64),
+        "id": np.arange(count, dtype=np.int64),
     }
     return Tape(**{"instrument": BTC, "quality": {"gaps": 0}, **columns, **changes})
 
@@ -70,6 +71,14 @@ def test_codes_are_fixed():
         ("INDEX", 4),
         ("FUNDING", 5),
         ("OFF_BOOK", 6),
+        ("LIQUIDATION", 7),
+        ("OPEN_INTEREST", 8),
+        ("ORDER_ADD", 9),
+        ("ORDER_REDUCE", 10),
+        ("ORDER_DELETE", 11),
+        ("ORDER_EXECUTE", 12),
+        ("STATE", 13),
+        ("QUOTE", 14),
     ]
     assert (ROW_MASK, SELL, MORE, SNAPSHOT) == (15, 16, 32, 64)
 
@@ -182,9 +191,9 @@ def test_check_accepts_the_recording(tape):
 
 WRONG = [
     ({"code": np.zeros(10, np.uint8)}, "row 0 .* unknown code"),
-    ({"code": np.full(10, 7, np.uint8)}, "row 0 .* unknown code"),
+    ({"code": np.full(10, 15, np.uint8)}, "row 0 .* unknown code"),
     ({"code": np.full(10, Row.TRADE | 128, np.uint8)}, "row 0 .* unknown code"),
-    ({"code": np.full(10, Row.TRADE | SNAPSHOT, np.uint8)}, "row 0 .* snapshot bit but is no level"),
+    ({"code": np.full(10, Row.TRADE | SNAPSHOT, np.uint8)}, "row 0 .* snapshot bit but is of no book"),
     ({"code": np.full(10, Row.TRADE | MORE, np.uint8)}, "row 1 .* continues a message of another time"),
     ({"code": np.append(np.full(9, 2, np.uint8), np.uint8(2 | MORE))}, "row 9 .* ends the tape inside a message"),
     ({"time_ns": MIDNIGHT_NS - np.arange(10)}, "row 1 .* earlier than the row before it"),
@@ -238,16 +247,17 @@ def test_changed_files_are_refused(tmp_path):
     (path, _) = write(small_tape(), tmp_path)
     table = pq.read_table(path, partitioning=None)
     changes = [
-        ({"format": 2}, table, "is a tape of format 2, this release reads 1; update perpsim"),
+        ({"format": 3}, table, "is a tape of format 3, this release reads 2; update perpsim"),
+        ({"format": 1}, table, "is a tape of format 1, this release reads 2; import the recording again"),
         ({}, table.drop_columns(["price"]), "lacks the column price of type int64"),
         ({}, table.set_column(2, "code", table["code"].cast(pa.int32())), "lacks the column code of type uint8"),
         ({}, table.slice(0, 2), "has 2 rows where 5 were written"),
     ]
     for facts, changed, said in changes:
-        rewrite(path, changed, **({"format": 1} | facts))
+        rewrite(path, changed, **({"format": 2} | facts))
         with pytest.raises(InputError, match=said):
             open_tape(tmp_path)
-    rewrite(path, table.set_column(3, "price", pa.array([1, 2, 3, 4, 6])), format=1)
+    rewrite(path, table.set_column(3, "price", pa.array([1, 2, 3, 4, 6])), format=2)
     with pytest.raises(InputError, match="the rows differ from their checksum"):
         open_tape(tmp_path).load()
 
@@ -320,7 +330,7 @@ def test_failure_leaves_nothing_behind(tmp_path, monkeypatch, step):
 def test_progress_of_writing(tape, tmp_path):
     done = []
     write(tape, tmp_path, progress=lambda done_bytes, total_bytes: done.append((done_bytes, total_bytes)))
-    assert done == sorted(done) and done[-1] == (33 * len(tape), 33 * len(tape))
+    assert done == sorted(done) and done[-1] == (41 * len(tape), 41 * len(tape))
 
 
 DAMAGES = (b'"format"', b'"f@"'), (b'"sources"', b'"s"'), (b'"venue"', b'"v%"'), (b'"', b"\x80")

@@ -12,7 +12,7 @@ from perpsim.replay.errors import InputError
 from perpsim.replay.readers.lines import Capture
 
 REGRESSION_NS_MAX = 1_000_000_000
-PER_ROW = ("code", "price", "value")
+PER_ROW = ("code", "price", "value", "id")
 
 Columns = dict[str, np.ndarray]
 
@@ -44,7 +44,8 @@ def build(depth: Columns, snapshots: Columns, futures: bool, capture: Capture, a
     """The book's rows out of all depth updates and snapshots in file order.
 
     Per message: time_ns, receive_ns, sequence, rows, final (last id), and for updates previous (the id they follow).
-    Per row: code, price, value. Raises InputError at a gap unless allow_gaps, and when no snapshot joins the updates.
+    Per row: code, price, value, id. Raises InputError at a gap unless allow_gaps, and when no snapshot joins the
+    updates.
     """
     _refuse_backwards(depth, capture)
     chain = follow(depth["previous"], depth["final"], snapshots["final"].tolist(), futures)

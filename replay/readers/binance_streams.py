@@ -162,6 +162,7 @@ class Recording:
         )
         if self.with_book:
             columns |= self._levels([bytes(side) for each in messages for side in (each.b, each.a)], sequence)
+            columns["id"] = np.repeat(columns["final"], columns["rows"])
         return columns
 
     def _snapshot(self, messages: list[Snapshot], sequence: np.ndarray) -> Columns:
@@ -177,6 +178,7 @@ class Recording:
         levels = self._levels([bytes(side) for each in messages for side in (each.bids, each.asks)], sequence)
         validate.above_zero(levels["rows"], "number of levels of the snapshot", self._where(sequence))
         levels["code"] |= SNAPSHOT
+        levels["id"] = np.repeat(columns["final"], levels["rows"])
         return columns | levels
 
     def _levels(self, lists: list[bytes], sequence: np.ndarray) -> Columns:
@@ -239,6 +241,7 @@ class Recording:
             "code": code[given],
             "price": price[given],
             "value": value[given],
+            "id": np.zeros(int(given.sum()), np.int64),
         }
 
     def _quotes(self, messages: list[Quote], sequence: np.ndarray) -> Columns:
@@ -321,7 +324,7 @@ NAMED = (*TIMED, Kind.QUOTE)  # messages that say their symbol
 
 def _groups(columns: Columns, rank: int, before: int = 0) -> Groups:
     """As messages to merge, in file order; before=1 puts each ahead of the line of its number."""
-    fields = {name: columns[name] for name in ("time_ns", "receive_ns", "rows", "code", "price", "value")}
+    fields = {name: columns[name] for name in ("time_ns", "receive_ns", "rows", "code", "price", "value", "id")}
     return Groups(rank=rank, sequence=2 * columns["sequence"] - before, **fields)
 
 

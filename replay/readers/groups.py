@@ -15,7 +15,7 @@ class Groups:
     """m messages of one kind and their n rows, n = rows.sum().
 
     Per message (int64[m]): time_ns, receive_ns, sequence (place in the file), rows (how many; may be 0).
-    Per row: code uint8[n] without the MORE bit, price and value int64[n].
+    Per row: code uint8[n] without the MORE bit, price, value and id int64[n].
     """
 
     rank: int  # place of the kind at equal times, lowest first
@@ -26,10 +26,11 @@ class Groups:
     code: np.ndarray
     price: np.ndarray
     value: np.ndarray
+    id: np.ndarray
 
 
 def merge(kinds: list[Groups]) -> dict[str, np.ndarray]:
-    """The five columns of a tape (see tape.COLUMNS) from all kinds of messages, sorted, with MORE bits set."""
+    """The columns of a tape (see tape.COLUMNS) from all kinds of messages, sorted, with MORE bits set."""
     time_ns = np.concatenate([kind.time_ns for kind in kinds])
     rank = np.concatenate([np.full(len(kind.rows), kind.rank) for kind in kinds])
     sequence = np.concatenate([kind.sequence for kind in kinds])
@@ -56,3 +57,4 @@ def _place(kind: Groups, starts: np.ndarray, tape: dict[str, np.ndarray]) -> Non
     tape["code"][places] = kind.code
     tape["price"][places] = kind.price
     tape["value"][places] = kind.value
+    tape["id"][places] = kind.id
