@@ -6,6 +6,7 @@ the reader; the two numbers are `PRICE_FILTER.tickSize` and `LOT_SIZE.stepSize` 
 
 import re
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from perpsim.replay.errors import InputError
 
@@ -53,23 +54,67 @@ def step(text: str, name: str = "step") -> tuple[int, int]:
     return int(whole + fraction[:decimals]), decimals
 
 
-def _table(*rows: tuple) -> dict[tuple[str, str], Instrument]:
-    return {(row[0], row[1]): Instrument(*row) for row in rows}
+class Era(NamedTuple):
+    """What held of a market until a day ("YYYY-MM-DD", not included); None: what holds since."""
+
+    until: str | None
+    instrument: Instrument
+
+
+def _table(*rows: tuple) -> dict[tuple[str, str], list[Era]]:
+    """The eras of each market, the oldest first; a row is an instrument's fields, or an Era of them."""
+    found: dict[tuple[str, str], list[Era]] = {}
+    for row in rows:
+        until, fields = row if isinstance(row[1], tuple) else (None, row)
+        found.setdefault(fields[:2], []).append(Era(until, Instrument(*fields)))
+    for eras in found.values():
+        eras.sort(key=lambda era: era.until or "9999")
+    return found
 
 
 # Each row was checked against a recording of that market: every price and size is a multiple. The lot of spot BTCUSDT
-# is 0.00001 for new orders, but orders from before the venue coarsened it still rest with six decimals.
+# is 0.00001 for new orders, but orders from before the venue coarsened it still rest with six decimals. Where a venue
+# changed a tick, the day is one between two recordings that have the old tick and the new.
 INSTRUMENTS = _table(
+    ("2022-01-01", ("binance-usdm", "BTCUSDT", "linear", "0.01", "0.001")),
     ("binance-usdm", "BTCUSDT", "linear", "0.1", "0.001"),
     ("binance-usdm", "ETHUSDT", "linear", "0.01", "0.001"),
+    ("binance-coinm", "AVAXUSD_PERP", "inverse", "0.01", "1", "10"),
+    ("binance-coinm", "BCHUSD_PERP", "inverse", "0.01", "1", "10"),
     ("binance-coinm", "BTCUSD_PERP", "inverse", "0.1", "1", "100"),
+    ("binance-coinm", "DOTUSD_PERP", "inverse", "0.001", "1", "10"),
+    ("binance-coinm", "ETCUSD_PERP", "inverse", "0.001", "1", "10"),
+    ("binance-coinm", "FILUSD_PERP", "inverse", "0.001", "1", "10"),
+    ("binance-coinm", "TRXUSD_PERP", "inverse", "0.00001", "1", "10"),
+    ("binance-coinm", "WLDUSD_PERP", "inverse", "0.0001", "1", "10"),
+    ("binance-spot", "BTCUSDC", "spot", "0.01", "0.00001"),
     ("binance-spot", "BTCUSDT", "spot", "0.01", "0.000001"),
+    ("binance-spot", "TRXUSDT", "spot", "0.0001", "0.1"),
+    ("bitmex", "XBTUSD", "inverse", "0.5", "1", "1"),
+    ("coinbase", "AVAX-USD", "spot", "0.01", "0.00000001"),
+    ("coinbase", "BCH-USD", "spot", "0.01", "0.00000001"),
+    ("coinbase", "DOT-USD", "spot", "0.001", "0.00000001"),
+    ("coinbase", "ETC-USD", "spot", "0.01", "0.00000001"),
+    ("coinbase", "FIL-USD", "spot", "0.001", "0.001"),
+    ("coinbase", "WLD-USD", "spot", "0.001", "0.01"),
+    ("deribit", "BTC-PERPETUAL", "inverse", "0.5", "10", "1"),
+    ("gemini", "AVAXUSD", "spot", "0.001", "0.000001"),
+    ("gemini", "BCHUSD", "spot", "0.01", "0.000001"),
+    ("gemini", "DOTUSD", "spot", "0.0001", "0.000001"),
+    ("gemini", "FILUSD", "spot", "0.0001", "0.000001"),
+    ("huobi-dm-swap", "BTC-USD", "inverse", "0.1", "1", "100"),
 )
 
 
-def instrument(venue: str, symbol: str) -> Instrument:
-    """The facts of a market; raises InputError, saying what to give, when the table has none."""
-    found = INSTRUMENTS.get((venue, symbol))
+def instrument(venue: str, symbol: str, day: str | None = None) -> Instrument:
+    """The facts of a market, of a day "YYYY-MM-DD" where it is known, else of now.
+
+    Raises InputError, saying what to give, when the table has none.
+    """
+    eras = INSTRUMENTS.get((venue, symbol), [])
+    found = next((era.instrument for era in eras if day is None or era.until is None or day < era.until), None)
+    if day is None and eras:
+        found = eras[-1].instrument
     if found is None:
         raise InputError(
             f"the tick and lot of {symbol} on {venue} are not known here; give them as an instrument "

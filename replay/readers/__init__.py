@@ -2,9 +2,14 @@
 
 from perpsim.replay.readers import binance_streams
 from perpsim.replay.readers.contract import Reader
+from perpsim.replay.readers.tardis import TARDIS
+from perpsim.replay.readers.vision import VISION
 
 READERS: dict[str, Reader] = {
     each.name: each
-    for each in ()  # one line a reader
+    for each in (
+        *TARDIS,
+        *VISION,
+    )
 }
 OLD_READERS = {"binance-streams": binance_streams.read}  # not yet as the contract says

@@ -1,0 +1,223 @@
+"""CSV files as typed columns, block by block, every row with its line number.
+
+The names come from the file's own header where it has one, so that columns added later do no harm; a file without one
+has the names that its format had before there was one. Decimals are read as decimals: no float is involved.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from perpsim.replay.decimals import Fixed
+from perpsim.replay.errors import InputError
+from perpsim.replay.readers.contract import Findings, SourceFile
+from perpsim.replay.readers.text import line_blocks
+
+TEXT, WHOLE, REAL = pa.string(), pa.int64(), pa.float64()
+PLACES = 8  # of decimals: what venues print at most, unless a market's own step has more
+UNREADABLE_MAX = 1_000  # more of one file, and it is of another format
+ROW_NUMBER = re.compile(r"Row #([0-9]+): ?(.*)", re.DOTALL)
+BOM = b"\xef\xbb\xbf"
+
+
+class Table(NamedTuple):
+    """Some consecutive rows: pyarrow arrays by column name, and the line number of each row, int64."""
+
+    columns: dict[str, pa.Array]
+    line: np.ndarray
+
+
+class Layout(NamedTuple):
+    """The names of a file's columns in order, and whether its first line holds them."""
+
+    names: tuple[str, ...]
+    header: bool
+
+
+def decimal(places: int = PLACES) -> pa.DataType:
+    """Decimals with at most so many places: a text with more is off every grid."""
+    return pa.decimal128(38, places)
+
+
+def first_line(file: SourceFile) -> list[str]:
+    """The cells of a file's first line, "" stripped; one empty cell where there is no text."""
+    line = file.head().partition(b"\n")[0].removeprefix(BOM).strip()
+    return [cell.strip() for cell in line.decode("utf-8", "replace").split(",")]
+
+
+def layout(file: SourceFile, names: Sequence[str]) -> Layout:
+    """The layout of a file whose format has these names when the file does not say its own.
+
+    A first line is a header when it holds the name of a column, in any place and any case.
+    """
+    cells = [cell.lower() for cell in first_line(file)]
+    if {name.lower() for name in names} & set(cells):
+        return Layout(tuple(cells), True)
+    return Layout(tuple(names[: len(cells)]), False)
+
+
+def tables(
+    file: SourceFile,
+    shape: Layout,
+    types: Mapping[str, pa.DataType],
+    findings: Findings,
+) -> Iterator[Table]:
+    """The columns named in types of all rows of a file. A line that is no row is a finding `unreadable`; numbers with
+    more places than their type has are `off-grid`.
+
+    Raises InputError when the file lacks one of the columns, or more than UNREADABLE_MAX lines are no rows.
+    """
+    missing = [name for name in types if name not in shape.names]
+    if missing:
+        raise InputError(f"has no column {missing[0]} (it has {', '.join(shape.names)})", file.place, 1)
+    parse = _Parser(file, shape, types, findings)
+    for block in line_blocks(file):
+        first, data = block
+        if first == 1 and shape.header:
+            first, data = 2, data[data.find(b"\n") + 1 :]
+        yield from parse.rows(first, data)
+
+
+class _Parser:
+    """Blocks of lines to tables; counts the lines that are none."""
+
+    def __init__(self, file: SourceFile, shape: Layout, types: Mapping[str, pa.DataType], findings: Findings):
+        self._file, self._shape, self._types, self._findings = file, shape, types, findings
+        self._bad = 0
+        self._read = pyarrow.csv.ReadOptions(column_names=list(shape.names), use_threads=False, block_size=1 << 28)
+        self._parse = pyarrow.csv.ParseOptions(quote_char=False, ignore_empty_lines=False)
+        self._convert = pyarrow.csv.ConvertOptions(
+            column_types=dict(types),
+            include_columns=list(types),
+            null_values=[""],
+            strings_can_be_null=False,
+            check_utf8=False,
+        )
+
+    def rows(self, first: int, data: bytes) -> Iterator[Table]:
+        while data:
+            try:
+                table = pyarrow.csv.read_csv(pa.BufferReader(data), self._read, self._parse, self._convert)
+            except pa.ArrowInvalid as error:
+                row, what = self._place(error, data)
+                start, end = _line_at(data, row)
+                yield from self.rows(first, data[:start])
+                self._refuse(first + row, data[start:end], what)
+                first, data = first + row + 1, data[end:]
+                continue
+            columns = {name: table.column(name).combine_chunks() for name in self._types}
+            yield Table(columns, np.arange(first, first + len(table), dtype=np.int64))
+            return
+
+    def _place(self, error: pa.ArrowInvalid, data: bytes) -> tuple[int, str]:
+        """Which row of the block, from 0, is no row, and why."""
+        found = ROW_NUMBER.search(str(error))
+        if found is None:  # pragma: no cover - every error of this reader has a row
+            raise InputError(f"cannot be read as CSV ({error})", self._file.place) from error
+        return int(found.group(1)) - 1, found.group(2)
+
+    def _refuse(self, line: int, text: bytes, what: str) -> None:
+        self._bad += 1
+        if self._bad > UNREADABLE_MAX:
+            raise InputError(
+                f"has more than {UNREADABLE_MAX} lines that cannot be read; it is of another format, or damaged "
+                "throughout: copy it again from its source",
+                self._file.place,
+                line,
+            )
+        rule = "off-grid" if "data loss" in what else "unreadable"
+        short = text[:80].decode("utf-8", "replace").rstrip("\r\n")
+        why = "a number has more decimals than the market's steps" if rule == "off-grid" else what.split("\n")[0][:120]
+        self._findings.refuse(
+            rule,
+            np.ones(1, bool),
+            self._file,
+            np.array([line]),
+            lambda i: f"the line {short!r} cannot be read ({why}): it is damaged, take it out or record again",
+        )
+
+
+def _line_at(data: bytes, row: int) -> tuple[int, int]:
+    """Where line number `row` (from 0) of a text starts and ends."""
+    start = 0
+    for _ in range(row):
+        start = data.find(b"\n", start) + 1
+    return start, data.find(b"\n", start) + 1
+
+
+def fixed(column: pa.Array) -> tuple[Fixed, np.ndarray]:
+    """Decimals as mantissas, and which of them are missing or do not fit 64 bits (their mantissa is 0)."""
+    halves = np.frombuffer(column.buffers()[1], np.int64, 2 * len(column), column.offset * 16).reshape(-1, 2)
+    low, high = halves[:, 0], halves[:, 1]
+    bad = high != low >> 63
+    if column.null_count:
+        bad |= missing(column)
+    return Fixed(np.where(bad, 0, low), column.type.scale), bad
+
+
+def whole(column: pa.Array) -> np.ndarray:
+    """int64; 0 where the cell is empty."""
+    values = np.frombuffer(column.buffers()[1], np.int64, len(column), column.offset * 8)
+    return np.where(missing(column), 0, values) if column.null_count else values
+
+
+def real(column: pa.Array) -> np.ndarray:
+    """float64; NaN where the cell is empty."""
+    values = np.frombuffer(column.buffers()[1], np.float64, len(column), column.offset * 8)
+    return np.where(missing(column), np.nan, values) if column.null_count else values
+
+
+def missing(column: pa.Array) -> np.ndarray:
+    """bool: where the cell is empty."""
+    valid = column.buffers()[0]
+    if valid is None:
+        return np.zeros(len(column), bool)
+    bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")
+    return bits[column.offset : column.offset + len(column)] == 0
+
+
+def equals(column: pa.Array, text: str) -> np.ndarray:
+    """bool: where the cell holds exactly this text. Arrow's own comparison would import pandas where that is there."""
+    wanted = np.frombuffer(text.encode(), np.uint8)
+    offsets, letters = _letters(column)
+    same = np.diff(offsets) == len(wanted)
+    if same.all():
+        return (letters[offsets[0] : offsets[-1]].reshape(len(column), len(wanted)) == wanted).all(axis=1)
+    at = offsets[:-1][same]
+    same[same] = (letters[at[:, None] + np.arange(len(wanted))] == wanted).all(axis=1)
+    return same
+
+
+def numbers_in(column: pa.Array) -> np.ndarray:
+    """int64 of texts: whole numbers as they are; of other ids, such as UUIDs, a number from their first 15 hexadecimal
+    digits, which tells two of them apart; 0 of an empty text."""
+    try:
+        return column.cast(WHOLE).to_numpy() if len(column) else np.zeros(0, np.int64)
+    except pa.ArrowInvalid:
+        return np.fromiter(map(_id_number, column.to_pylist()), np.int64, len(column))
+
+
+def _id_number(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return int(text)
+    digits = text.replace("-", "")[:15]
+    try:
+        return int(digits or "0", 16)
+    except ValueError:
+        return zlib.crc32(text.encode())
+
+
+def at(column: pa.Array, index: int) -> str:
+    """One cell as text, for messages."""
+    return str(column[index].as_py())
+
+
+def _letters(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Where each text starts (n + 1 offsets), and the bytes of all."""
+    _, offsets, data = column.buffers()
+    starts = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4)
+    return starts, np.frombuffer(data or b"", np.uint8)

@@ -1,0 +1,234 @@
+"""What every reader of tick files owes, tried on a small file of each format; and real recordings where they are."""
+
+import gzip
+import io
+import re
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from perpsim.replay.catalogue import instrument
+from perpsim.replay.errors import InputError
+from perpsim.replay.readers import READERS, text
+from perpsim.replay.readers.contract import Rows, SourceFile, sources
+from perpsim.replay.readers.findings import Findings
+from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SNAPSHOT, Row
+from reader_samples import SAMPLES, Damage, Sample
+
+ELSEWHERE: set[str] = set()  # readers with tests of their own
+COLUMN_NAMES = (*COLUMNS, "line")
+each_sample = pytest.mark.parametrize("given", SAMPLES, ids=[each.id for each in SAMPLES])
+
+
+def stored(folder: Path, given: Sample, data: bytes | None = None, suffix: str = "") -> SourceFile:
+    path = folder / f"{given.file}{suffix}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(given.data if data is None else data)
+    (source,) = sources(path)
+    return source
+
+
+def read(given: Sample, source: SourceFile, findings: Findings | None = None) -> list[Rows]:
+    findings = Findings() if findings is None else findings
+    return list(READERS[given.reader].rows([source], given.instrument, findings))
+
+
+def columns(blocks: list[Rows]) -> dict[str, list[int]]:
+    return {name: [int(value) for block in blocks for value in getattr(block, name)] for name in COLUMN_NAMES}
+
+
+@each_sample
+def test_one_reader_recognises_a_file_and_says_whose_it_is(given, tmp_path):
+    source = stored(tmp_path, given)
+    assert [name for name, reader in READERS.items() if reader.recognises(source)] == [given.reader]
+    assert READERS[given.reader].market(source) == given.market
+    assert READERS[given.reader].title
+
+
+def test_every_reader_has_a_sample():
+    assert set(READERS) - {each.reader for each in SAMPLES} == ELSEWHERE
+
+
+@each_sample
+def test_rows_are_what_the_file_says(given, tmp_path):
+    found = columns(read(given, stored(tmp_path, given)))
+    assert list(zip(found["code"], found["price"], found["value"], found["id"], strict=True)) == given.rows
+    if given.rows:
+        assert (found["time_ns"][0], found["receive_ns"][0]) == (given.time_ns, given.receive_ns)
+
+
+@each_sample
+def test_blocks_have_the_shape_of_the_contract(given, tmp_path):
+    for block in read(given, stored(tmp_path, given)):
+        assert_shape(block)
+
+
+def assert_shape(block: Rows) -> None:
+    """Columns of their types and one length; whole messages of one time, in the order of the file; known codes."""
+    count = len(block.line)
+    assert count
+    for name, dtype in COLUMNS.items():
+        column = getattr(block, name)
+        assert column.dtype == dtype and column.shape == (count,), name
+    kind, more = block.code & ROW_MASK, (block.code & MORE) != 0
+    assert set(kind.tolist()) <= set(Row) and not more[-1]
+    assert (np.diff(block.line) >= 0).all() and block.line[0] >= 1
+    inside = more[:-1]
+    assert (np.diff(block.time_ns)[inside] == 0).all() and (np.diff(block.receive_ns)[inside] == 0).all()
+    assert ((block.code & SNAPSHOT) == 0)[kind != Row.LEVEL].all()
+    printed = np.isin(kind, (Row.TRADE, Row.OFF_BOOK, Row.LIQUIDATION))
+    assert (block.price[printed] > 0).all() and (block.value[printed] > 0).all()
+    assert (block.value[kind == Row.LEVEL] >= 0).all()
+
+
+@each_sample
+def test_rows_do_not_depend_on_the_size_of_blocks(given, tmp_path, monkeypatch):
+    source = stored(tmp_path, given)
+    whole, counts = read(given, source, first := Findings()), first.quality()
+    for size in (1, 50, 300):
+        monkeypatch.setattr(text, "BLOCK_BYTES", size)
+        blocks = read(given, source, findings := Findings())
+        for block in blocks:
+            assert_shape(block)
+        assert columns(blocks) == columns(whole)
+        assert findings.quality() == counts
+
+
+def zipped(name: str, data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def with_arrow(kind: str, data: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, kind) as stream:
+        stream.write(data)
+    return sink.getvalue().to_pybytes()
+
+
+@each_sample
+def test_packing_makes_no_difference(given, tmp_path):
+    plain = columns(read(given, stored(tmp_path, given)))
+    name = given.file.rpartition("/")[2]
+    packings = {
+        ".gz": gzip.compress(given.data),
+        ".zip": zipped(name, given.data),
+        ".zst": with_arrow("zstd", given.data),
+        ".lz4": with_arrow("lz4", given.data),
+    }
+    for suffix, data in packings.items():
+        source = stored(tmp_path, given, data, suffix)
+        assert READERS[given.reader].recognises(source), suffix
+        assert READERS[given.reader].market(source) == given.market
+        assert columns(read(given, source)) == plain, suffix
+
+
+DAMAGES = [(given, damage) for given in SAMPLES for damage in given.damage]
+
+
+@pytest.mark.parametrize(
+    ("given", "damage"), DAMAGES, ids=[f"{given.id}-{damage.line}-{damage.rule}" for given, damage in DAMAGES]
+)
+def test_a_damaged_line_is_named(given, damage, tmp_path):
+    """On import it is refused; when its rule is repaired it is left out and counted; a check records it and goes on"""
+    source = stored(tmp_path, given, damaged(given.data, damage))
+    with pytest.raises(InputError, match=re.escape(f"{source.place}, line {damage.line}: ")) as refused:
+        read(given, source)
+    assert refused.value.line == damage.line and str(refused.value).count("\n") == 0
+    whole = columns(read(given, stored(tmp_path, given)))
+    source = stored(tmp_path, given, damaged(given.data, damage))
+    for findings in (Findings(repairs=[damage.rule]), Findings(record=True)):
+        left = columns(read(given, source, findings))
+        assert findings.dropped == Counter({damage.rule: 1})
+        assert [(found.rule, found.line) for found in findings.found] == [(damage.rule, damage.line)] * findings.record
+        assert len(left["line"]) == len(whole["line"]) - damage.rows
+        assert {*zip(left["line"], left["price"], strict=True)} <= {*zip(whole["line"], whole["price"], strict=True)}
+
+
+def damaged(data: bytes, damage: Damage) -> bytes:
+    lines = data.split(b"\n")
+    assert damage.old in lines[damage.line - 1]
+    lines[damage.line - 1] = lines[damage.line - 1].replace(damage.old, damage.new, 1)
+    return b"\n".join(lines)
+
+
+# Recordings, where they are
+
+
+def import_all(paths: list[Path]) -> dict[str, tuple[int, Findings]]:
+    """(rows, findings) of each file, by its name, with the market's facts from the catalogue; findings are recorded."""
+    found = {}
+    for source in sources(paths):
+        (reader,) = [each for each in READERS.values() if each.recognises(source)]
+        market = reader.market(source)
+        findings, count = Findings(record=True), 0
+        for block in reader.rows([source], instrument(*market), findings):
+            assert_shape(block)
+            count += len(block.line)
+        found[source.name] = count, findings
+    return found
+
+
+def test_tardis_samples(recorded):
+    """Every row is on the grid that the catalogue says, and nothing is found."""
+    files = sorted(recorded("tardis-samples").glob("*.csv*"))
+    found = import_all([path for path in files if "options" not in path.name])
+    assert all(not findings.found for _, findings in found.values())
+    assert {name.partition("_2020")[0].removesuffix(".csv"): count for name, (count, _) in found.items()} == {
+        "binance-futures_book_snapshot_25_BTCUSDT": 500,
+        "binance-futures_book_snapshot_5_BTCUSDT": 100,
+        "binance-futures_quotes": 2 * 9_999,
+        "binance-futures_trades": 9_999,
+        "bitmex_trades_XBTUSD": 10,
+        "deribit_incremental_book_L2_BTC-PERPETUAL": 15,
+        "huobi-dm-swap_quotes_BTC-USD": 20,
+    }
+
+
+def test_the_crash_of_october_2025(recorded):
+    """Seven markets of COIN-M: the holes in their trade ids are fills off the book, and when they were."""
+    found = import_all(sorted(recorded("oct10-trades", "coinm").glob("*.csv.gz")))
+    assert all(not findings.found for _, findings in found.values())
+    fills = {
+        name.split("_")[3]: (count, findings.counts["off_book_fills"]) for name, (count, findings) in found.items()
+    }
+    assert fills == {
+        "AVAXUSD": (137_632, 1_295),
+        "BCHUSD": (206_692, 92),
+        "DOTUSD": (206_062, 2_937),
+        "ETCUSD": (216_608, 901),
+        "FILUSD": (147_888, 2_530),
+        "TRXUSD": (60_772, 10),
+        "WLDUSD": (259_547, 979),
+    }
+    for _, findings in found.values():
+        minutes = {name.split()[1]: n for name, n in findings.counts.items() if name.startswith("off_book_fills ")}
+        assert sum(minutes.values()) == findings.counts["off_book_fills"]
+        worst = max(minutes, key=minutes.get)
+        assert "2025-10-10T21:13" <= worst <= "2025-10-10T22:10"
+
+
+def test_spot_trades_of_october_2025(recorded):
+    found = import_all(sorted(recorded("oct10-trades", "spot").glob("*.csv.gz")))
+    assert all(not findings.found for _, findings in found.values())
+    assert sum(count for count, _ in found.values()) == 600_457
+
+
+def test_binance_vision_of_october_2025(recorded):
+    """The depth file stood still for three hours, and one of its lines is damaged."""
+    found = import_all(sorted(recorded("oct10-trades", "vision").glob("*[zg][iz]*")))
+    depth = found.pop("BTCUSDT-bookDepth-2025-10-10.csv.gz")[1]
+    assert all(not findings.found for _, findings in found.values())
+    assert {name: count for name, (count, _) in found.items()} == {
+        "BTCUSDC-aggTrades-2025-10-04.csv": 140_489,
+        "BTCUSDC-aggTrades-2025-10-08.csv": 256_978,
+        "BTCUSD_PERP-1m-2025-10-09.csv": 4 * 1_440,
+        "BTCUSD_PERP-1m-2025-10-10.csv": 4 * 1_440,
+    }
+    assert [(finding.rule, finding.line) for finding in depth.found] == [("unreadable", 25_883)]
+    assert depth.percentiles("depth_band_unchanged_ns")["max"] == 11_336 * 10**9
