@@ -22,9 +22,14 @@ cdef struct Taker:
     int32_t account
     int32_t stp_group
     uint8_t stp_mode
-    uint8_t is_world                    # the walking part of a recorded trade: it leaves no position behind
+    uint8_t is_world                    # recorded: WORLD_ARRIVES, WORLD_WALKS; it leaves no position with the world
     uint8_t expired                     # out: self-trade prevention ended the taker
     int32_t checked                     # reduce-only maker that the caller has just verified
+    ticks_t start                       # WORLD_WALKS: recorded orders at better prices than this are known to be gone
+
+cdef enum:
+    WORLD_ARRIVES = 1           # a recorded order: it passes recorded ones by
+    WORLD_WALKS = 2             # the part of a recorded trade that found nothing: it eats recorded orders as well
 
 cdef enum:
     MATCH_DONE = 0

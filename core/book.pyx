@@ -4,7 +4,7 @@ from .contract cimport inverse, lot_hold, mark_worth
 from .ladder cimport ladder_mark, ladder_unmark
 from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
 from .state cimport Fill, push_fill
-from .units cimport div_ceil, min64
+from .units cimport by_side, div_ceil, min64
 
 
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:
@@ -65,6 +65,23 @@ cdef int take_order(State *s, Market *m, int32_t slot, lots_t lots) except -1 no
     return 0
 
 
+cdef int eat_recorded(State *s, Market *m, int32_t slot, lots_t *lots) noexcept nogil:
+    """History walking deeper: a recorded order loses lots to it, as to a simulated taker, but nobody gets a position."""
+    cdef Order *o = &s.orders[slot]
+    cdef Level *level = &s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)]
+    cdef lots_t take = min64(o.size_lots, lots[0])
+    lots[0] -= take
+    if take == o.size_lots:
+        book_remove(s, m, slot)
+        order_detach(s, slot)
+        return 0
+    o.size_lots -= take
+    o.filled_lots += take
+    level.lots -= take
+    level.next_free = TOUCHED
+    return 0
+
+
 cdef int drop_maker(State *s, Market *m, int32_t slot) except -1 nogil:
     """Remove a maker that self-trade prevention forbids; reported in its place among the fills."""
     cdef Order *o = &s.orders[slot]
@@ -109,6 +126,8 @@ cdef int match_orders(State *s, Market *m, int maker_side, ticks_t price, lots_t
                 return MATCH_DONE
         maker_account = s.positions[o.position].account
         if t.is_world and maker_account == s.world:
+            if t.is_world == WORLD_WALKS and by_side(maker_side, price - t.start) <= 0:
+                eat_recorded(s, m, slot, lots)
             slot = following            # the world never matches the world
             continue
         if t.stp_mode != STP_NONE and s.accounts[maker_account].stp_group == t.stp_group:

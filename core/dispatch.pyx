@@ -122,8 +122,8 @@ cdef int set_market_state(State *s, const Command *c) except -1 nogil:
     cdef Market *m = &s.markets[c.market]
     cdef int before = m.state
     cdef Event *e
-    if c.aux < MARKET_PRE_OPEN or c.aux > MARKET_CLOSED:
-        return reject(s, c, REJECT_BAD_ENUM)
+    if c.aux < MARKET_PRE_OPEN or c.aux > (MARKET_REDUCE_ONLY if c.flags & FLAG_TAPE else MARKET_CLOSED):
+        return reject(s, c, REJECT_BAD_ENUM)            # no tape ends a market: that takes a price of settlement
     if before >= MARKET_SETTLING and c.aux < before:
         return reject(s, c, REJECT_MARKET_STATE)
     if c.aux == MARKET_CLOSED and before < MARKET_SETTLING:
@@ -320,7 +320,7 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
     if kind == KIND_TAPE_LEVEL or kind == KIND_TAPE_TRADE:
         return tape_command(s, c)
     if kind == KIND_TAPE_ORDER:
-        digest_row(s, (kind << 24) | (c.aux << 16) | c.market, c.price_ticks ^ (c.order_id << 20), c.size_lots)
+        digest_order(s, c)
         return tape_order(s, c)
     if kind_in(kind, 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING | 1 << KIND_SET_SOURCE):
         return price_command(s, c)
@@ -353,6 +353,13 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
     if kind == KIND_ADL_DECISION:
         return reject(s, c, REJECT_NO_DECISION_PENDING)
     return 0                            # TICK: time has passed
+
+
+cdef inline int digest_order(State *s, const Command *c) noexcept nogil:
+    digest_row(s, (KIND_TAPE_ORDER << 24) | ((c.aux & 15) << 20) | (c.side << 16) | c.market, c.price_ticks, c.size_lots)
+    digest_row(s, KIND_TAPE_ORDER << 24, c.order_id, 0)
+    s.rows -= 1                         # one row of two parts
+    return 0
 
 
 cdef int tape_command(State *s, const Command *c) except -1 nogil:
@@ -444,7 +451,41 @@ cdef int apply_commands(State *s, const Command *commands, int64_t count) except
     return 0
 
 
-cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value) except -1 nogil:
+cdef int order_row(State *s, int market, int kind, int side, int64_t price, int64_t value, int64_t id) except -1 nogil:
+    """A row of a single recorded order, or of the market's state: nobody acts inside a group, then as its command."""
+    cdef Command c
+    if s.depth_market != NONE or s.changed_count or s.prices_changed:
+        close_group(s)
+    clear_command(s, &c, market)
+    if kind == ROW_STATE:
+        c.kind = KIND_SET_MARKET_STATE
+        c.aux = value
+        set_market_state(s, &c)
+    else:
+        c.kind = KIND_TAPE_ORDER
+        c.aux = kind - ROW_ORDER_ADD + TAPE_ORDER_ADD
+        c.side = <uint8_t>side
+        c.price_ticks = price
+        c.size_lots = value
+        c.order_id = id
+        digest_order(s, &c)
+        tape_order(s, &c)
+    if s.waiting_orders:
+        fire_all(s)
+    return 0
+
+
+cdef inline void clear_command(State *s, Command *c, int market) noexcept nogil:
+    """A command of the tape, at the state's time, with nothing in it yet."""
+    c.time_ns = s.time_ns
+    c.market = <uint16_t>market
+    c.flags = FLAG_TAPE
+    c.order_id = c.price_ticks = c.size_lots = c.trigger_ticks = c.aux = c.value = c.expire_ns = 0
+    c.account = -1
+    c.venue = c.asset = c.side = c.position_side = c.tif = c.trigger_source = c.stp_mode = 0
+
+
+cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value, int64_t id) except -1 nogil:
     """One row of a tape at the state's time (the caller has advanced it). Same meaning as the command of its kind."""
     cdef Market *m = &s.markets[market]
     cdef int kind = code & ROW_KIND_BITS
@@ -463,14 +504,12 @@ cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value)
         if s.waiting_orders:
             fire_all(s)
         return 0
-    if kind == ROW_OFF_BOOK:
-        return 0                        # never touches the book
-    c.time_ns = s.time_ns
-    c.market = <uint16_t>market
-    c.flags = FLAG_TAPE | (FLAG_MORE if code & ROW_MORE_BIT else 0)
-    c.order_id = c.price_ticks = c.size_lots = c.trigger_ticks = c.aux = 0
-    c.account = -1
-    c.venue = c.asset = c.side = c.position_side = c.tif = c.trigger_source = c.stp_mode = 0
+    if ROW_ORDER_ADD <= kind <= ROW_STATE:
+        return order_row(s, market, kind, side, price, value, id)
+    if not ROW_MARK <= kind <= ROW_FUNDING:
+        return 0                        # for bots and results: off-book prints, liquidations, open interest, quotes
+    clear_command(s, &c, market)
+    c.flags |= FLAG_MORE if code & ROW_MORE_BIT else 0
     c.value = value
     c.expire_ns = price if kind == ROW_FUNDING else 0
     c.kind = KIND_SET_MARK if kind == ROW_MARK else (KIND_SET_INDEX if kind == ROW_INDEX else KIND_SET_FUNDING)

@@ -58,6 +58,7 @@ cdef struct Stream:
     const uint8_t *code
     const int64_t *price
     const int64_t *value
+    const int64_t *id                   # NULL: the chunk has none
     int64_t count
     int64_t at
     int32_t venue
@@ -79,11 +80,11 @@ cdef struct Quote:                      # last reported best quotes of a watched
 
 
 cdef inline int row_priority(uint8_t code) noexcept nogil:
-    """Trades, then levels, then the rest; off-book prints are reported with the trades."""
+    """Trades, then levels and single orders, then the rest; off-book prints are reported with the trades."""
     cdef int kind = code & ROW_KIND_BITS
     if kind == ROW_TRADE or kind == ROW_OFF_BOOK:
         return 0
-    return 1 if kind == ROW_LEVEL else 2
+    return 1 if kind == ROW_LEVEL or ROW_ORDER_ADD <= kind <= ROW_STATE else 2
 
 
 cdef inline bint sooner(Scheduled *a, Scheduled *b) noexcept nogil:
@@ -144,13 +145,16 @@ cdef class Kernel:
         if grown == NULL:
             raise MemoryError("no memory for a stream")
         self.streams = grown
-        grown[self.streams_count] = Stream(NULL, NULL, NULL, NULL, 0, 0, venue, market, 0, 0)
+        grown[self.streams_count] = Stream(NULL, NULL, NULL, NULL, NULL, 0, 0, venue, market, 0, 0)
         self.streams_count += 1
         self.chunks.append(None)
         return self.streams_count - 1
 
     def feed(self, int stream, columns):
-        """The next chunk of a stream: arrays time_ns, code, price, value of equal length, sorted by time."""
+        """The next chunk of a stream: arrays time_ns, code, price, value of equal length, sorted by time.
+
+        A chunk with rows of single orders has the array id too.
+        """
         if not 0 <= stream < self.streams_count:
             raise IndexError(f"stream {stream} is unknown")
         cdef Stream *s = &self.streams[stream]
@@ -158,13 +162,16 @@ cdef class Kernel:
         cdef const uint8_t[::1] codes = columns["code"]
         cdef const int64_t[::1] prices = columns["price"]
         cdef const int64_t[::1] values = columns["value"]
-        if not times.shape[0] == codes.shape[0] == prices.shape[0] == values.shape[0]:
+        cdef const int64_t[::1] ids = columns["id"] if "id" in columns else None
+        if not times.shape[0] == codes.shape[0] == prices.shape[0] == values.shape[0] or (
+                ids is not None and ids.shape[0] != times.shape[0]):
             raise ValueError("the columns of a chunk differ in length")
         if s.at < s.count:
             raise ValueError(f"stream {stream} still has rows")
         s.count = times.shape[0]
         s.at = 0
-        self.chunks[stream] = (times, codes, prices, values)
+        self.chunks[stream] = (times, codes, prices, values, ids)
+        s.id = &ids[0] if ids is not None and s.count else NULL
         if s.count:
             s.time_ns, s.code, s.price, s.value = &times[0], &codes[0], &prices[0], &values[0]
             if s.time_ns[0] < self.time_ns and not self.in_message:
@@ -415,7 +422,8 @@ cdef class Kernel:
                         if watching and state.events_count > before:
                             fired = True            # timers: they are noticed before the row is
                             break
-                apply_row(state, s.market, code, s.price[s.at], s.value[s.at])
+                apply_row(
+                    state, s.market, code, s.price[s.at], s.value[s.at], s.id[s.at] if s.id != NULL else 0)
                 more = (code & ROW_MORE_BIT) != 0
                 s.at += 1
                 if one_by_one or (watching and not more):
@@ -438,11 +446,12 @@ cdef class Kernel:
     cdef int notice_row(self, Stream *s, int64_t at) except -1:
         """A recorded trade in a watched market."""
         cdef int mask = self.masks[s.venue].get(s.market, 0)
-        if mask & WATCH_TRADE and s.code[at] & ROW_KIND_BITS == ROW_TRADE:
+        kind = s.code[at] & ROW_KIND_BITS
+        if mask & WATCH_TRADE and (kind == ROW_TRADE or kind == ROW_ORDER_EXECUTE):
             shift = (<Engine>self.engines[s.venue]).state.markets[s.market].shift
+            sold = (s.code[at] & ROW_SIDE_BIT != 0) == (kind == ROW_TRADE)  # an executed order is the other side's
             self.woken.append((
-                Watch.TRADE, s.venue, s.market, int(s.code[at] & ROW_SIDE_BIT != 0), s.price[at] + shift, s.value[at],
-                s.time_ns[at]))
+                Watch.TRADE, s.venue, s.market, int(sold), s.price[at] + shift, s.value[at], s.time_ns[at]))
         return 0
 
     cdef int notice(self, int venue, int market, int64_t before) except -1:

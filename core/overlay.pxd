@@ -11,4 +11,5 @@ cdef int tape_depth_end(State *s, Market *m) except -1 nogil
 cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) except -1 nogil
 cdef int set_shock(State *s, Market *m, rate_t factor) except -1 nogil
 cdef int trade_crossed(State *s, Market *m) except -1 nogil
+cdef int missed(State *s, Market *m, int side, ticks_t price, lots_t lots) except -1 nogil
 cdef int fill_better(State *s, Market *m, int side, ticks_t price, lots_t *lots) except -1 nogil

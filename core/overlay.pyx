@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t
 
 from .bands cimport band_limit
 from .book cimport (
-    NO_PRICE, NONE, Taker, book_match, crosses, ladder_get, matches_now, take_order, world_at, better, world_lots,
+    NO_PRICE, NONE, WORLD_WALKS, Taker, book_match, crosses, ladder_get, matches_now, take_order, world_at, better, world_lots,
     world_refresh, worse,
 )
 from .events cimport event_new
@@ -305,7 +305,8 @@ cdef int walk_deeper(State *s, Market *m, int side, ticks_t price, lots_t lots) 
     taker.account = s.world
     taker.stp_group = s.accounts[s.world].stp_group
     taker.stp_mode = STP_NONE
-    taker.is_world = 1
+    taker.is_world = WORLD_WALKS
+    taker.start = price
     taker.expired = 0
     taker.checked = NONE
     b.best_world = worse(&b.world, 1 - side, price - m.shift)
@@ -329,6 +330,13 @@ cdef int unfilled(State *s, Market *m, int side, ticks_t price, lots_t lots) exc
         e.size_lots = lots
         e.account = s.world
     return 0
+
+
+cdef int missed(State *s, Market *m, int side, ticks_t price, lots_t lots) except -1 nogil:
+    """Rule 3: a part of a recorded trade at a venue price found nothing."""
+    if m.tape_walk == WALK_DEEPER and matches_now(m):
+        return walk_deeper(s, m, side, price, lots)
+    return unfilled(s, m, side, price, lots)
 
 
 cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) except -1 nogil:
@@ -357,10 +365,7 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
     if lots:
         print_queue(s, m, maker_side, price, venue_price, lots)
     if repaid:
-        if m.tape_walk == WALK_DEEPER and matches_now(m):
-            walk_deeper(s, m, side, venue_price, repaid)
-        else:
-            unfilled(s, m, side, venue_price, repaid)
+        missed(s, m, side, venue_price, repaid)
     if 1 <= venue_price <= m.price_max:
         note_print(s, m, venue_price)
     return 0

@@ -3,22 +3,25 @@
 `aux` says what happens: ADD rests `size_lots` at the price; REDUCE takes `size_lots` off; DELETE ends the order;
 EXECUTE is a recorded trade of `size_lots` against it. The world never matches the world; account orders that a
 recorded order crosses, or that stand before an executed one, trade with it.
+
+Of the level queue's numbers an order keeps R - P as `size_lots + filled_lots` and C as `filled_lots`. An order keeps
+its place when it shrinks. One that grows or moves has lost it: a tape deletes it and adds it anew.
 """
 
 from libc.stdint cimport int32_t
 
 from .book cimport (
-    NONE, Taker, book_add, book_match, book_remove, crosses, first_order, ladder_get, matches_now, order_detach, order_link,
-    take_order,
+    NONE, WORLD_ARRIVES, Taker, book_add, book_match, book_remove, crosses, first_order, ladder_get, matches_now,
+    order_detach, order_link, take_order,
 )
 from .idmap cimport find_order, idmap_put, key_hash
 from .orders cimport reject
-from .overlay cimport fill_better
+from .overlay cimport fill_better, missed
 from .records cimport *
 from .settle cimport settle_fills
 from .stops cimport note_print
-from .state cimport STATE_RESTING, TOUCHED, Market, Order, order_new, order_set
-from .units cimport lots_t, min64, ticks_t
+from .state cimport STATE_RESTING, TOUCHED, Level, Market, Order, order_new, order_set
+from .units cimport lots_t, min64, mul_div_floor, ticks_t
 
 
 cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
@@ -30,7 +33,7 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
     taker.account = s.world
     taker.stp_group = s.accounts[s.world].stp_group
     taker.stp_mode = STP_NONE
-    taker.is_world = 1
+    taker.is_world = WORLD_ARRIVES
     taker.expired = 0
     taker.checked = NONE
     if matches_now(m):
@@ -49,41 +52,85 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
     return 0
 
 
-cdef int reduce(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil:
-    """Take recorded lots off an order; the order ends when none are left."""
+cdef int recorded_to(State *s, Market *m, int32_t slot, lots_t recorded, lots_t expected) except -1 nogil:
+    """History says that `recorded` lots of an order are left, where `expected` were; the order ends when none are.
+
+    `filled_lots` is what simulated parties ate of it (C of the level queue): scaled as for a level, because the lots
+    that left may be the ones that were eaten. It is always less than `expected`, so something is left to stand.
+    """
     cdef Order *o = &s.orders[slot]
-    if lots >= o.size_lots:
+    cdef Level *level
+    cdef lots_t consumed = o.filled_lots, left
+    if recorded <= 0:
         book_remove(s, m, slot)
         order_detach(s, slot)
-    else:
-        s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].lots -= lots
-        s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)].next_free = TOUCHED
-        o.size_lots -= lots
+        return 0
+    if recorded < expected:
+        consumed = mul_div_floor(consumed, recorded, expected, &s.overflow)
+    left = recorded - consumed
+    level = &s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)]
+    level.lots += left - o.size_lots
+    level.next_free = TOUCHED
+    o.size_lots = left
+    o.filled_lots = consumed
     return 0
 
 
-cdef int execute(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil:
-    """A recorded trade against a recorded order: account orders with priority over it are hit first."""
-    cdef int side = 1 - s.orders[slot].side
-    cdef ticks_t price = s.orders[slot].price_ticks
-    cdef int64_t order_id = s.orders[slot].id
+cdef int reduce(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil:
+    """History takes lots off an order without a trade."""
+    cdef lots_t recorded = s.orders[slot].size_lots + s.orders[slot].filled_lots
+    return recorded_to(s, m, slot, recorded - lots, recorded)
+
+
+cdef int execute(State *s, Market *m, int32_t slot, lots_t lots, ticks_t printed) except -1 nogil:
+    """A recorded trade against a recorded order: account orders with priority over it are hit first.
+
+    What was eaten of the order before finds nothing, up to `lots`; history's own order shrinks by all of `lots`.
+    """
+    cdef Order *o = &s.orders[slot]
+    cdef int side = 1 - o.side
+    cdef ticks_t price = o.price_ticks
+    cdef int64_t order_id = o.id
     cdef int32_t ahead
-    cdef lots_t take
+    cdef lots_t left = lots, repaid, take
     if matches_now(m):
-        fill_better(s, m, side, price, &lots)
-    while lots > 0 and matches_now(m):
+        fill_better(s, m, side, price, &left)
+    repaid = min64(s.orders[slot].filled_lots, left)
+    left -= repaid
+    while left > 0 and matches_now(m):
         ahead = s.levels[ladder_get(&m.sides[1 - side].accounts, price)].head
         while ahead != slot and s.positions[s.orders[ahead].position].account == s.world:
             ahead = s.orders[ahead].next
         if ahead == slot:
             break
-        take = min64(s.orders[ahead].size_lots, lots)
-        lots -= take
+        take = min64(s.orders[ahead].size_lots, left)
+        left -= take
         take_order(s, m, ahead, take)
         settle_fills(s, m, side, m.world_position, order_id)
+    o = &s.orders[slot]
+    take = o.size_lots + o.filled_lots          # as recorded until now; `left` and what was repaid are printed
+    o.filled_lots -= repaid
+    o.size_lots += repaid
+    s.levels[ladder_get(&m.sides[o.side].accounts, price)].lots += repaid
+    recorded_to(s, m, slot, take - lots, take - left - repaid)
+    return found_nothing(s, m, side, price, repaid, printed)
+
+
+cdef int execute_eaten(State *s, Market *m, const Command *c) except -1 nogil:
+    """A recorded trade against an order that is not there any more: simulated takers ate it, and all before it."""
+    cdef lots_t left = c.size_lots
+    cdef int side = 1 - c.side
+    cdef ticks_t price = c.price_ticks + m.shift
+    if matches_now(m):
+        fill_better(s, m, side, price, &left)
+    return found_nothing(s, m, side, price, left, price)
+
+
+cdef int found_nothing(State *s, Market *m, int side, ticks_t price, lots_t lots, ticks_t printed) except -1 nogil:
     if lots:
-        reduce(s, m, slot, lots)
-    note_print(s, m, price)
+        missed(s, m, side, price, lots)
+    if 1 <= printed <= m.price_max:
+        note_print(s, m, printed)
     return 0
 
 
@@ -104,7 +151,13 @@ cdef int recorded_crossed(State *s, Market *m) except -1 nogil:
             lots = min64(s.orders[recorded].size_lots, s.orders[maker].size_lots)
             take_order(s, m, maker, lots)
             settle_fills(s, m, side, m.world_position, order_id)
-            reduce(s, m, recorded, lots)
+            s.orders[recorded].size_lots -= lots
+            s.orders[recorded].filled_lots += lots
+            s.levels[ladder_get(&m.sides[side].accounts, s.orders[recorded].price_ticks)].lots -= lots
+            s.levels[ladder_get(&m.sides[side].accounts, s.orders[recorded].price_ticks)].next_free = TOUCHED
+            if s.orders[recorded].size_lots == 0:
+                book_remove(s, m, recorded)
+                order_detach(s, recorded)
     return 0
 
 
@@ -122,14 +175,24 @@ cdef int tape_order(State *s, const Command *c) except -1 nogil:
         if c.price_ticks < m.rules.price_min or c.price_ticks > m.price_max:
             return reject(s, c, REJECT_BAD_PRICE)
         return add(s, m, c)
+    if slot == NONE and c.aux == TAPE_ORDER_EXECUTE and c.price_ticks > 0:
+        if c.side > SIDE_SELL:
+            return reject(s, c, REJECT_BAD_ENUM)
+        if c.size_lots <= 0 or c.size_lots > m.position_max:
+            return reject(s, c, REJECT_BAD_SIZE)
+        if c.price_ticks > m.price_max:
+            return reject(s, c, REJECT_BAD_PRICE)
+        return execute_eaten(s, m, c)
     if slot == NONE or s.positions[s.orders[slot].position].market != c.market:
         return reject(s, c, REJECT_UNKNOWN_ORDER)
     if c.aux == TAPE_ORDER_DELETE:
-        return reduce(s, m, slot, s.orders[slot].size_lots)
+        return recorded_to(s, m, slot, 0, 0)
     if c.size_lots <= 0:
         return reject(s, c, REJECT_BAD_SIZE)
     if c.aux == TAPE_ORDER_REDUCE:
         return reduce(s, m, slot, c.size_lots)
     if c.aux == TAPE_ORDER_EXECUTE:
-        return execute(s, m, slot, c.size_lots)
+        if c.price_ticks < 0 or c.price_ticks > m.price_max:
+            return reject(s, c, REJECT_BAD_PRICE)
+        return execute(s, m, slot, c.size_lots, c.price_ticks + m.shift if c.price_ticks else s.orders[slot].price_ticks)
     return reject(s, c, REJECT_BAD_ENUM)

@@ -255,6 +255,14 @@ cdef enum:
     ROW_INDEX = 4
     ROW_FUNDING = 5
     ROW_OFF_BOOK = 6
+    ROW_LIQUIDATION = 7
+    ROW_OPEN_INTEREST = 8
+    ROW_ORDER_ADD = 9                   # in the order of TAPE_ORDER_*
+    ROW_ORDER_REDUCE = 10
+    ROW_ORDER_DELETE = 11
+    ROW_ORDER_EXECUTE = 12
+    ROW_STATE = 13
+    ROW_QUOTE = 14
     ROW_KIND_BITS = 15
     ROW_SIDE_BIT = 16
     ROW_MORE_BIT = 32

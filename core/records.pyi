@@ -148,6 +148,14 @@ class TapeRow(IntEnum):
     INDEX = 4
     FUNDING = 5
     OFF_BOOK = 6
+    LIQUIDATION = 7
+    OPEN_INTEREST = 8
+    ORDER_ADD = 9
+    ORDER_REDUCE = 10
+    ORDER_DELETE = 11
+    ORDER_EXECUTE = 12
+    STATE = 13
+    QUOTE = 14
     KIND_BITS = 15
     SIDE_BIT = 16
     MORE_BIT = 32

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 import perpsim.core
-from perpsim.core import COMMAND, Flag, Kind, Stop
+from perpsim.core import COMMAND, Flag, Kind, Stop, TapeRow
 from perpsim.core.engine import market_parameters, venue_parameters
 from perpsim.exchange.recovery import JournaledEngine, replay
 
@@ -43,8 +43,8 @@ LEVEL, TRADE, MARK, INDEX, FUNDING, OFF_BOOK = range(1, 7)  # rows of a tape, AR
 ROW_SELL, ROW_MORE, ROW_SNAPSHOT = 16, 32, 64
 ROW_KINDS = {
     LEVEL: Kind.TAPE_LEVEL, TRADE: Kind.TAPE_TRADE, MARK: Kind.SET_MARK, INDEX: Kind.SET_INDEX,
-    FUNDING: Kind.SET_FUNDING,
-}  # fmt: skip
+    FUNDING: Kind.SET_FUNDING, TapeRow.STATE: Kind.SET_MARKET_STATE,
+} | dict.fromkeys(range(TapeRow.ORDER_ADD, TapeRow.STATE), Kind.TAPE_ORDER)  # fmt: skip
 NOTES: list[Note] = []  # of the engines made since the last `take`
 
 
@@ -226,6 +226,7 @@ class Timeline:
         _, market, rows = self.streams[stream]
         self.partial |= len(columns["time_ns"]) > COMMANDS_MAX
         kept = [columns[name][:COMMANDS_MAX].tolist() for name in ("time_ns", "code", "price", "value")]
+        kept.append(columns["id"][:COMMANDS_MAX].tolist() if "id" in columns else [0] * len(kept[0]))
         rows.extend(meaning(market, *row) for row in zip(*kept, strict=True))
 
     def schedule(self, commands: np.ndarray) -> None:
@@ -283,17 +284,23 @@ class Timeline:
         return row.time_ns, row.priority, number
 
 
-def meaning(market: int, time_ns: int, code: int, price: int, value: int) -> Row:
+def meaning(market: int, time_ns: int, code: int, price: int, value: int, order_id: int) -> Row:
     """A row of a tape as the command that means the same."""
     kind = code & 15
-    priority = 0 if kind in (TRADE, OFF_BOOK) else 1 if kind == LEVEL else 2
-    if kind == OFF_BOOK:
+    orders = TapeRow.ORDER_ADD <= kind <= TapeRow.STATE
+    priority = 0 if kind in (TRADE, OFF_BOOK) else 1 if kind == LEVEL or orders else 2
+    if kind not in ROW_KINDS:
         return Row(time_ns, priority, bool(code & ROW_MORE), None)
     c = np.zeros(1, COMMAND)
-    c["kind"], c["time_ns"], c["market"] = ROW_KINDS[kind], time_ns, market
+    c["kind"], c["time_ns"], c["market"], c["account"] = ROW_KINDS[kind], time_ns, market, -1
     c["flags"] = (Flag.MORE if code & ROW_MORE else 0) | (Flag.SNAPSHOT if code & ROW_SNAPSHOT else 0)
     if kind in (LEVEL, TRADE):
         c["side"], c["price_ticks"], c["size_lots"] = bool(code & ROW_SELL), price, value
+    elif orders:
+        c["flags"] = Flag.TAPE
+        c["aux"] = value if kind == TapeRow.STATE else kind - TapeRow.ORDER_ADD
+        if kind != TapeRow.STATE:
+            c["side"], c["price_ticks"], c["size_lots"], c["order_id"] = bool(code & ROW_SELL), price, value, order_id
     else:
         c["flags"] |= np.uint16(Flag.TAPE)
         c["value"] = value

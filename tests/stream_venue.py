@@ -294,6 +294,10 @@ class VenueWords:
         order = self.rng.choice(recorded)
         c.order_id = order.order_id + (self.rng.random() < 0.03)
         c.aux = self.rng.choice((TapeOrder.REDUCE, TapeOrder.DELETE, TapeOrder.EXECUTE, TapeOrder.EXECUTE, 4))
+        if c.aux == TapeOrder.EXECUTE and self.rng.random() < 0.7:  # where it traded; an eaten order needs it
+            c.side, c.price_ticks = order.side, max(1, order.price - m.shift + self.rng.choice((0, 0, 0, -1, 1)))
+            if c.order_id == order.order_id and self.rng.random() < 0.2:
+                c.order_id = self.rng.randrange(1, self.ids + 1)
         if self.rng.random() < 0.02:
             c.size_lots = 0
         return [c]

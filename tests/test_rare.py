@@ -20,6 +20,7 @@ from perpsim.core import (
     Rule,
     Side,
     TapeOrder,
+    TapeWalk,
     TriggerSource,
 )
 from perpsim.core.audit import InvariantError
@@ -83,14 +84,14 @@ class TestRefusals:
 
 class TestRecordedOrders:
     def test_accounts_at_better_prices_come_before_an_executed_order(self):
-        """Behind another recorded order, which stays where it is."""
+        """Behind another recorded order, which stays where it is. What history executed is gone from its own order."""
         desk = Desk()
         recorded(desk, 1, Side.SELL, 10, 1_000)
         desk.sell(0, 3, 1_000)
         recorded(desk, 2, Side.SELL, 10, 1_001)
         desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, order_id=2, size_lots=5)
         assert desk.lots(0) == -3
-        assert desk.engine.book(0, Side.SELL).tolist() == [[1_000, 10], [1_001, 8]]
+        assert desk.engine.book(0, Side.SELL).tolist() == [[1_000, 10], [1_001, 5]]
 
     def test_accounts_with_priority_at_its_price_do_too(self):
         desk = Desk()
@@ -98,7 +99,78 @@ class TestRecordedOrders:
         recorded(desk, 2, Side.SELL, 10, 1_001)
         desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, order_id=2, size_lots=5)
         assert desk.lots(0) == -3
-        assert desk.engine.book(0, Side.SELL).tolist() == [[1_001, 8]]
+        assert desk.engine.book(0, Side.SELL).tolist() == [[1_001, 5]]
+
+    def test_an_order_that_history_executes_in_full_is_gone(self):
+        """What accounts had supplied of it stayed in the book for good: no row would name the order again."""
+        desk = Desk()
+        desk.sell(0, 3, 1_001)
+        recorded(desk, 2, Side.SELL, 10, 1_001)
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, order_id=2, size_lots=10)
+        assert desk.lots(0) == -3
+        assert desk.engine.book(0, Side.SELL).tolist() == []
+
+    def test_history_takes_first_what_a_simulated_taker_has_taken(self):
+        """Of 10 lots 6 are eaten: the first 6 that history executes find nothing, and the other 4 still stand."""
+        desk = Desk(market={"tape_walk": TapeWalk.DROP})
+        recorded(desk, 1, Side.SELL, 10, 1_001)
+        desk.buy(0, 6, 1_001)
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, order_id=1, size_lots=7, side=Side.SELL, price_ticks=1_001)
+        assert desk.of(EventKind.TAPE_UNFILLED)["size_lots"].tolist() == [6]
+        assert desk.engine.book(0, Side.SELL).tolist() == [[1_001, 3]]
+
+    def test_lots_that_leave_may_be_those_that_were_eaten(self):
+        desk = Desk(market={"tape_walk": TapeWalk.DROP})
+        recorded(desk, 1, Side.SELL, 10, 1_001)
+        desk.buy(0, 6, 1_001)
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.REDUCE, order_id=1, size_lots=5)
+        assert desk.engine.book(0, Side.SELL).tolist() == [[1_001, 2]]
+
+    def test_an_execution_of_an_eaten_order_finds_nothing(self):
+        desk = Desk(market={"tape_walk": TapeWalk.DROP})
+        recorded(desk, 1, Side.SELL, 10, 1_001)
+        desk.buy(0, 10, 1_001)
+        desk.sell(1, 2, 1_000)
+        gone = {"order_id": 1, "size_lots": 10, "side": Side.SELL}
+        assert desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, **gone) == Reject.UNKNOWN_ORDER
+        assert desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, **gone, price_ticks=1_001) == Reject.NONE
+        assert (desk.lots(1), desk.of(EventKind.TAPE_UNFILLED)["size_lots"].tolist()) == (-2, [8])
+
+    def test_what_found_nothing_walks_through_recorded_orders(self):
+        """In mode W. Orders at better prices than the print were gone by then."""
+        desk = Desk(market={"tape_walk": TapeWalk.DEEPER})
+        for order_id, price in ((1, 1_000), (2, 1_001), (3, 1_001), (4, 1_003)):
+            recorded(desk, order_id, Side.SELL, 10, price)
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.REDUCE, order_id=1, size_lots=9)
+        desk.buy(0, 11, 1_001)
+        recorded(desk, 1, Side.SELL, 4, 1_000)
+        desk.sell(1, 5, 1_002)
+        row = {"order_id": 2, "size_lots": 10, "side": Side.SELL, "price_ticks": 1_001}
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, **row)
+        assert desk.engine.book(0, Side.SELL).tolist() == [[1_000, 4], [1_002, 5], [1_003, 10]]
+        recorded(desk, 2, Side.SELL, 10, 1_001)
+        desk.buy(0, 14, 1_001)
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, **row)
+        assert desk.lots(1) == -5
+        assert desk.engine.book(0, Side.SELL).tolist() == [[1_003, 5]]
+
+    @pytest.mark.parametrize(("field", "bad", "code"), [
+        ("side", 2, Reject.BAD_ENUM), ("size_lots", 0, Reject.BAD_SIZE), ("size_lots", 1 << 40, Reject.BAD_SIZE),
+        ("price_ticks", 1 << 30, Reject.BAD_PRICE),
+    ])  # fmt: skip
+    def test_rows_of_eaten_orders_are_checked(self, field, bad, code):
+        row = {"order_id": 9, "size_lots": 1, "side": Side.SELL, "price_ticks": 1_000} | {field: bad}
+        assert Desk().do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, **row) == code
+
+    def test_where_an_execution_printed_is_the_last_price(self):
+        """In an auction an order trades at a better price than its own."""
+        desk = Desk()
+        desk.state(MarketState.AUCTION)
+        recorded(desk, 1, Side.SELL, 10, 990)
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, order_id=1, size_lots=4, price_ticks=1_000)
+        assert desk.engine.market(0)["last_ticks"] == 1_000
+        assert desk.do(
+            Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, order_id=1, size_lots=4, price_ticks=-1) == Reject.BAD_PRICE
 
     @pytest.mark.parametrize("behind", [False, True])
     def test_a_reduce_only_order_is_looked_at_before_it_fills(self, behind):

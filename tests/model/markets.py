@@ -16,7 +16,20 @@ from .recorded import recorded_crossed
 from .reduction import rounds_fit
 from .state import Market, Order, Venue
 from .tape import trade_crossed
-from .wire import BUY, DAY_NS, RATE_ONE, SELL, Command, EventKind, FundUnwind, IndexMethod, MarketState, Reject, Rule
+from .wire import (
+    BUY,
+    DAY_NS,
+    RATE_ONE,
+    SELL,
+    Command,
+    EventKind,
+    Flag,
+    FundUnwind,
+    IndexMethod,
+    MarketState,
+    Reject,
+    Rule,
+)
 
 ENDED = (MarketState.SETTLING, MarketState.CLOSED)
 MARKET_RULES = {
@@ -95,7 +108,8 @@ RANGES = {
 def set_market_state(v: Venue, c: Command) -> int:
     m = v.markets[c.market]
     before, matched = m.state, m.matches()
-    if not MarketState.PRE_OPEN <= c.aux <= MarketState.CLOSED:
+    last = MarketState.REDUCE_ONLY if c.flags & Flag.TAPE else MarketState.CLOSED  # no tape ends a market
+    if not MarketState.PRE_OPEN <= c.aux <= last:
         return reject(v, c, Reject.BAD_ENUM)
     if before in ENDED and c.aux < before:
         return reject(v, c, Reject.MARKET_STATE)

@@ -19,8 +19,8 @@ class Taker:
     lots: int
     stp_mode: int = StpMode.NONE
     pays: bool = True
-    is_world: bool = False  # a recorded taker: it never meets recorded orders, and leaves no trade with recorded lots
-    start: int | None = None  # recorded lots at better prices than this are known to be gone
+    is_world: bool = False  # a recorded taker: it leaves no trade with recorded lots or orders
+    start: int | None = None  # a walking one: what is recorded at better prices than this is known to be gone
     expired: bool = False
 
 
@@ -105,18 +105,33 @@ def match(v: Venue, taker: Taker) -> None:
             if taker.stp_mode != StpMode.EXPIRE_TAKER:
                 drop_maker(v, segment)
             taker.expired = taker.stp_mode != StpMode.EXPIRE_MAKER
+        elif taker.is_world and segment.account == v.world:
+            take = min(segment.lots, taker.lots)
+            eat_recorded(v, segment, take)
+            taker.lots -= take
         else:
             fill_order(v, taker, segment, min(segment.lots, taker.lots))
 
 
+def eat_recorded(v: Venue, order: Order, lots: int) -> None:
+    """A recorded order loses lots that history does not know of, and nobody gets a position."""
+    order.lots -= lots
+    order.filled += lots
+    if order.lots == 0:
+        forget(v, order)
+    tidy(order.position.market, order.side, order.price)
+
+
 def next_segment(v: Venue, m: Market, taker: Taker) -> tuple[int, Order | WorldLots] | None:
+    """A recorded order that arrives passes recorded ones by; one that walks deeper eats them, from its start on."""
     for price, segment in segments_within(m, taker.side, taker.limit):
         if not taker.is_world:
             return price, segment
-        if isinstance(segment, Order):
-            if segment.account != v.world:
+        reached = taker.start is None or (price >= taker.start if taker.side == BUY else price <= taker.start)
+        if isinstance(segment, WorldLots):
+            if reached:
                 return price, segment
-        elif taker.start is None or (price >= taker.start if taker.side == BUY else price <= taker.start):
+        elif segment.account != v.world or (taker.start is not None and reached):
             return price, segment
     return None
 

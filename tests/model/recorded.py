@@ -1,10 +1,10 @@
 """L3 tapes: recorded orders stand in the book as orders of the world. The world never matches the world."""
 
 from .book import append, best_order, crosses, remove_order, tidy
-from .matching import Taker, forget, match, note_print
+from .matching import Taker, eat_recorded, forget, match, note_print
 from .orders import enlist, reject
 from .state import Market, Order, Venue
-from .tape import fill_better, first_account_order, meet
+from .tape import fill_better, first_account_order, meet, missed
 from .wire import BUY, GTC, SELL, Command, Reject, TapeOrder
 
 
@@ -21,31 +21,55 @@ def add(v: Venue, m: Market, c: Command) -> None:
         append(m, order.side, price, order)
 
 
-def reduce(v: Venue, m: Market, order: Order, lots: int) -> None:
-    if lots >= order.lots:
+def recorded_to(v: Venue, m: Market, order: Order, recorded: int, expected: int) -> None:
+    """History says that `recorded` lots of an order are left, where `expected` were. `filled`: eaten of it."""
+    if recorded <= 0:
         remove_order(m, order)
         forget(v, order)
-    else:
-        order.lots -= lots
+        return
+    if recorded < expected:
+        order.filled = order.filled * recorded // expected
+    order.lots = recorded - order.filled
 
 
-def execute(v: Venue, m: Market, order: Order, lots: int) -> None:
+def reduce(v: Venue, m: Market, order: Order, lots: int) -> None:
+    recorded = order.lots + order.filled
+    recorded_to(v, m, order, recorded - lots, recorded)
+
+
+def execute(v: Venue, m: Market, order: Order, lots: int, printed: int) -> None:
     """A recorded trade against a recorded order: account orders with priority over it are hit first."""
-    side, price = 1 - order.side, order.price
+    side, price, left = 1 - order.side, order.price, lots
     if m.matches():
-        lots = fill_better(v, m, side, price, lots)
-        while lots:
-            ahead = first_account_order(v, m, order.side, price)
-            queue = m.sides[order.side].queues[price]
-            if ahead is None or queue.index(ahead) > queue.index(order):
-                break
-            supplied = min(ahead.lots, lots)
-            meet(v, m, side, ahead, supplied, order.order_id)
-            lots -= supplied
-    if lots:
-        reduce(v, m, order, lots)
+        left = fill_better(v, m, side, price, left)
+    repaid = min(order.filled, left)  # history takes what simulated takers took before: it finds nothing
+    left -= repaid
+    while left and m.matches():
+        ahead = first_account_order(v, m, order.side, price)
+        queue = m.sides[order.side].queues[price]
+        if ahead is None or queue.index(ahead) > queue.index(order):
+            break
+        supplied = min(ahead.lots, left)
+        meet(v, m, side, ahead, supplied, order.order_id)
+        left -= supplied
+    recorded = order.lots + order.filled
+    order.filled -= repaid
+    recorded_to(v, m, order, recorded - lots, recorded - left - repaid)
     tidy(m, order.side, price)
-    note_print(m, price)
+    found_nothing(v, m, side, price, repaid, printed)
+
+
+def execute_eaten(v: Venue, m: Market, c: Command) -> None:
+    """A recorded trade against an order that is not there any more: it was eaten, and all that stood before it."""
+    side, price = 1 - c.side, c.price_ticks + m.shift
+    left = fill_better(v, m, side, price, c.size_lots) if m.matches() else c.size_lots
+    found_nothing(v, m, side, price, left, price)
+
+
+def found_nothing(v: Venue, m: Market, side: int, price: int, lots: int, printed: int) -> None:
+    missed(v, m, side, price, lots)
+    if 1 <= printed <= m.price_max:
+        note_print(m, printed)
 
 
 def recorded_crossed(v: Venue, m: Market) -> None:
@@ -57,7 +81,7 @@ def recorded_crossed(v: Venue, m: Market) -> None:
                 break
             lots = min(order.lots, maker.lots)
             meet(v, m, side, maker, lots, order.order_id)
-            reduce(v, m, order, lots)
+            eat_recorded(v, order, lots)
 
 
 def tape_order(v: Venue, c: Command) -> int:
@@ -75,17 +99,28 @@ def tape_order(v: Venue, c: Command) -> int:
             return reject(v, c, Reject.BAD_PRICE)
         add(v, m, c)
         return Reject.NONE
+    if order is None and c.aux == TapeOrder.EXECUTE and c.price_ticks > 0:
+        if c.side > SELL:
+            return reject(v, c, Reject.BAD_ENUM)
+        if not 0 < c.size_lots <= m.position_max:
+            return reject(v, c, Reject.BAD_SIZE)
+        if c.price_ticks > m.price_max:
+            return reject(v, c, Reject.BAD_PRICE)
+        execute_eaten(v, m, c)
+        return Reject.NONE
     if order is None or order.position.market is not m:
         return reject(v, c, Reject.UNKNOWN_ORDER)
     if c.aux == TapeOrder.DELETE:
-        reduce(v, m, order, order.lots)
+        recorded_to(v, m, order, 0, 0)
         return Reject.NONE
     if c.size_lots <= 0:
         return reject(v, c, Reject.BAD_SIZE)
     if c.aux == TapeOrder.REDUCE:
         reduce(v, m, order, c.size_lots)
     elif c.aux == TapeOrder.EXECUTE:
-        execute(v, m, order, c.size_lots)
+        if not 0 <= c.price_ticks <= m.price_max:
+            return reject(v, c, Reject.BAD_PRICE)
+        execute(v, m, order, c.size_lots, c.price_ticks + m.shift if c.price_ticks else order.price)
     else:
         return reject(v, c, Reject.BAD_ENUM)
     return Reject.NONE

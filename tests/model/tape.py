@@ -106,11 +106,16 @@ def tape_trade(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
         level.printed += repaid
         lots -= repaid
     eat_queue(v, m, side, price, lots)
-    if repaid and m.tape_walk == TapeWalk.DEEPER and m.matches():
-        repaid = walk_deeper(v, m, side, venue_price, repaid)
-    unfilled(v, m, side, venue_price, repaid)
+    missed(v, m, side, venue_price, repaid)
     if 1 <= venue_price <= m.price_max:
         note_print(m, venue_price)
+
+
+def missed(v: Venue, m: Market, side: int, venue_price: int, lots: int) -> None:
+    """A part of a recorded trade found nothing."""
+    if lots and m.tape_walk == TapeWalk.DEEPER and m.matches():
+        lots = walk_deeper(v, m, side, venue_price, lots)
+    unfilled(v, m, side, venue_price, lots)
 
 
 def eat_queue(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
