@@ -20,7 +20,8 @@ class Instrument:
 
     tick           price of one tick, in the quote currency
     lot            size of one lot, in base coins (linear, spot) or contracts (inverse)
-    contract_size  what a size of 1 is: base coins (linear, spot: "1") or quote currency (inverse: "100" or "10")
+    contract_size  what a size of 1 in its files is: base coins (linear, spot: "1", but "0.01" where a venue counts
+                   linear contracts of 0.01 coins) or quote currency (inverse: "100" or "10")
     """
 
     venue: str
@@ -103,6 +104,7 @@ INSTRUMENTS = _table(
     ("gemini", "DOTUSD", "spot", "0.0001", "0.000001"),
     ("gemini", "FILUSD", "spot", "0.0001", "0.000001"),
     ("huobi-dm-swap", "BTC-USD", "inverse", "0.1", "1", "100"),
+    ("hyperliquid", "BTC", "linear", "0.1", "0.00001"),
 )
 
 

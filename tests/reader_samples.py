@@ -37,8 +37,7 @@ class Sample(NamedTuple):
     receive_ns: int
     damage: tuple[Damage, ...] = ()
 
-    @property
-    def id(self) -> str:
+    def __str__(self) -> str:
         return f"{self.reader}-{self.file.rpartition('/')[2]}"
 
 
@@ -175,8 +174,8 @@ sample(
     "exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,open_interest,"
     """last_price,index_price,mark_price
     binance-futures,BTCUSDT,1700000000000000,1700000000010000,,,,,36500.1,,36500.0765
-    binance-futures,BTCUSDT,1700000001000000,1700000001010000,1700006400000000,0.0001,,81234.567,36500.1,36499.5,36500.0765
-    binance-futures,BTCUSDT,1700000002000000,1700000002010000,1700006400000000,0.0001,,81234.567,36500.2,36499.5,36500.0765
+    binance-futures,BTCUSDT,1700000001000000,1700000001010000,1700006400000000,0.0001,,81234.567,,36499.5,36500.0765
+    binance-futures,BTCUSDT,1700000002000000,1700000002010000,1700006400000000,0.0001,,81234.567,,36499.5,36500.0765
     binance-futures,BTCUSDT,1700000003000000,1700000003010000,1700035200000000,0.0001,,,36500.2,36499.5,36501""",
     MARKET,
     USDM,

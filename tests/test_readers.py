@@ -10,17 +10,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from perpsim.replay.catalogue import instrument
+from perpsim.replay.catalogue import Instrument, instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers import READERS, text
 from perpsim.replay.readers.contract import Rows, SourceFile, sources
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SNAPSHOT, Row
-from reader_samples import SAMPLES, Damage, Sample
+from reader_samples import SAMPLES, Damage, Sample, T
+from reader_samples_venues import BOTH, BOUGHT
+from reader_samples_venues import npy as events
 
+EVENT = BOTH | BOUGHT | 2  # of hftbacktest: a trade
 ELSEWHERE: set[str] = set()  # readers with tests of their own
 COLUMN_NAMES = (*COLUMNS, "line")
-each_sample = pytest.mark.parametrize("given", SAMPLES, ids=[each.id for each in SAMPLES])
+each_sample = pytest.mark.parametrize("given", SAMPLES, ids=str)
 
 
 def stored(folder: Path, given: Sample, data: bytes | None = None, suffix: str = "") -> SourceFile:
@@ -132,7 +135,7 @@ DAMAGES = [(given, damage) for given in SAMPLES for damage in given.damage]
 
 
 @pytest.mark.parametrize(
-    ("given", "damage"), DAMAGES, ids=[f"{given.id}-{damage.line}-{damage.rule}" for given, damage in DAMAGES]
+    ("given", "damage"), DAMAGES, ids=[f"{given}-{damage.line}-{damage.rule}" for given, damage in DAMAGES]
 )
 def test_a_damaged_line_is_named(given, damage, tmp_path):
     """On import it is refused; when its rule is repaired it is left out and counted; a check records it and goes on"""
@@ -155,6 +158,81 @@ def damaged(data: bytes, damage: Damage) -> bytes:
     assert damage.old in lines[damage.line - 1]
     lines[damage.line - 1] = lines[damage.line - 1].replace(damage.old, damage.new, 1)
     return b"\n".join(lines)
+
+
+# What only some formats have
+
+OF_MANY_MARKETS = {
+    "bitmex-trades": ["ETHUSD", "XBTUSD"],
+    "bitmex-quotes": ["XBTUSD"],
+    "okx-trades": ["BTC-USDT-SWAP", "ETH-USDT-SWAP"],
+    "okx-funding": ["BTC-USDT-SWAP", "ETH-USDT-SWAP"],
+    "bybit-stream": ["BTCUSDT", "BTCUSDT"],
+    "hyperliquid-fills": ["BTC", "ETH"],
+}
+
+
+@pytest.mark.parametrize(
+    "given", [each for each in SAMPLES if each.reader in OF_MANY_MARKETS], ids=lambda each: each.id
+)
+def test_files_of_many_markets_name_them_all(given, tmp_path):
+    found = READERS[given.reader].markets(stored(tmp_path, given))
+    assert [market.symbol for market in found] == OF_MANY_MARKETS[given.reader]
+    assert {market.day for market in found} == {given.market.day}
+    assert given.market in found
+
+
+def test_all_readers_of_many_markets_were_asked():
+    assert {name for name, reader in READERS.items() if hasattr(reader, "markets")} == set(OF_MANY_MARKETS)
+
+
+def test_a_capture_says_the_steps_of_its_markets(tmp_path):
+    (given,) = [each for each in SAMPLES if each.reader == "bybit-stream"]
+    reader, source = READERS["bybit-stream"], stored(tmp_path, given)
+    linear, spot = sorted(reader.markets(source))
+    assert reader.instrument(source, linear) == Instrument("bybit", "BTCUSDT", "linear", "0.10", "0.001")
+    assert reader.instrument(source, spot) is None
+
+
+def test_files_are_read_one_after_the_other(tmp_path):
+    """Each stands alone unless the reader joins them: ids and books start anew."""
+    for given in SAMPLES:
+        reader, source = READERS[given.reader], stored(tmp_path, given)
+        once = columns(read(given, source))
+        twice = columns(list(reader.rows([source, source], given.instrument, Findings())))
+        assert all(column == 2 * once[name] for name, column in twice.items()), str(given)
+
+
+def test_events_of_another_layout_are_refused(tmp_path):
+    (given,) = [each for each in SAMPLES if each.reader == "hftbacktest"]
+    wrong = np.zeros(2, [("ev", "u8"), ("exch_ts", "i8"), ("local_ts", "i8")])
+    np.save(tmp_path / "other.npy", wrong)
+    cases = {
+        "not of the events of version 2": (tmp_path / "other.npy").read_bytes(),
+        "is cut short": given.data[:-1],
+        "holds events of single orders": events([(EVENT | 10, T, T, 1.0, 1.0)]),
+    }
+    for sentence, data in cases.items():
+        with pytest.raises(InputError, match=sentence):
+            read(given, stored(tmp_path, given, data))
+
+
+@pytest.mark.parametrize(
+    ("event", "rule"),
+    [
+        ((EVENT, T, T, 36500.12, 1.0), "off-grid"),
+        ((EVENT, T, T, float("nan"), 1.0), "bad-price"),
+        ((EVENT, T, T, 36500.1, float("inf")), "bad-size"),
+        ((EVENT & ~BOUGHT, T, T, 36500.1, 1.0), "bad-side"),
+    ],
+)
+def test_a_damaged_event_is_named(event, rule, tmp_path):
+    (given,) = [each for each in SAMPLES if each.reader == "hftbacktest"]
+    source = stored(tmp_path, given, events([(EVENT, T, T, 36500.1, 1.0), event]))
+    with pytest.raises(InputError, match="line 2: "):
+        read(given, source)
+    assert columns(read(given, source, findings := Findings(record=True)))["line"] == [1]
+    assert [(found.rule, found.line) for found in findings.found] == [(rule, 2)]
 
 
 # Recordings, where they are
@@ -232,3 +310,50 @@ def test_binance_vision_of_october_2025(recorded):
     }
     assert [(finding.rule, finding.line) for finding in depth.found] == [("unreadable", 25_883)]
     assert depth.percentiles("depth_band_unchanged_ns")["max"] == 11_336 * 10**9
+
+
+def test_bybit_capture(recorded):
+    """Two thirds of a minute of six markets: no update is lost, no book crosses, all is on the file's own grid."""
+    (source,) = sources(recorded("raw-websocket", "BYBIT.jsonl.zst"))
+    reader = READERS["bybit-stream"]
+    found = {}
+    for market in reader.markets(source):
+        findings = Findings(record=True)
+        blocks = list(reader.rows([source], reader.instrument(source, market), findings))
+        assert not findings.found
+        assert crossings(blocks) == 0
+        kinds = Counter(Row(kind).name for block in blocks for kind in (block.code & ROW_MASK).tolist())
+        found[market.venue, market.symbol] = kinds["LEVEL"] > 0, kinds["TRADE"], kinds["MARK"]
+    assert found == {
+        ("bybit", "BTCUSDT"): (True, 56, 42),
+        ("bybit", "DOGEUSDT"): (True, 83, 7),
+        ("bybit", "ETHUSDT"): (True, 23, 10),
+        ("bybit", "SOLUSDT"): (True, 165, 30),
+        ("bybit-spot", "BTCUSDT"): (True, 11, 0),
+        ("bybit-spot", "ETHUSDT"): (True, 9, 0),
+    }
+
+
+def crossings(blocks: list[Rows]) -> int:
+    """After how many messages the best bid stood at or above the best ask."""
+    sides: tuple[dict, dict] = {}, {}
+    count, opened = 0, False
+    for block in blocks:
+        levels = (block.code & ROW_MASK) == Row.LEVEL
+        rows = (column[levels].tolist() for column in (block.code, block.price, block.value))
+        for code, price, value in zip(*rows, strict=True):
+            if code & SNAPSHOT and not opened:
+                sides = {}, {}
+            opened = bool(code & SNAPSHOT and code & MORE)
+            sides[code >> 4 & 1][price] = value
+            if not value:
+                del sides[code >> 4 & 1][price]
+            if not code & MORE and all(sides):
+                count += max(sides[0]) >= min(sides[1])
+    return count
+
+
+def test_hyperliquid_capture(recorded):
+    found = import_all([recorded("binance-streams", "hyperliquid", "btcusd_20250126.gz")])
+    ((count, findings),) = found.values()
+    assert count == 46 * 40 + 64 and not findings.found

@@ -1,7 +1,12 @@
 """Tick-file readers: one file a format, and the table that lists them."""
 
 from perpsim.replay.readers import binance_streams
+from perpsim.replay.readers.bitmex import BITMEX
+from perpsim.replay.readers.bybit import BYBIT
 from perpsim.replay.readers.contract import Reader
+from perpsim.replay.readers.hftbacktest import Events
+from perpsim.replay.readers.hyperliquid import HYPERLIQUID
+from perpsim.replay.readers.okx import OKX
 from perpsim.replay.readers.tardis import TARDIS
 from perpsim.replay.readers.vision import VISION
 
@@ -10,6 +15,11 @@ READERS: dict[str, Reader] = {
     for each in (
         *TARDIS,
         *VISION,
+        Events(),
+        *BYBIT,
+        *OKX,
+        *BITMEX,
+        *HYPERLIQUID,
     )
 }
 OLD_READERS = {"binance-streams": binance_streams.read}  # not yet as the contract says

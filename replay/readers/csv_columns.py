@@ -30,6 +30,13 @@ class Table(NamedTuple):
     columns: dict[str, pa.Array]
     line: np.ndarray
 
+    def where(self, keep: np.ndarray) -> "Table":
+        """The rows of a mask."""
+        if keep.all():
+            return self
+        mask = pa.Array.from_buffers(pa.bool_(), len(keep), [None, pa.py_buffer(np.packbits(keep, bitorder="little"))])
+        return Table({name: column.filter(mask) for name, column in self.columns.items()}, self.line[keep])
+
 
 class Layout(NamedTuple):
     """The names of a file's columns in order, and whether its first line holds them."""
@@ -183,7 +190,7 @@ def missing(column: pa.Array) -> np.ndarray:
 def equals(column: pa.Array, text: str) -> np.ndarray:
     """bool: where the cell holds exactly this text. Arrow's own comparison would import pandas where that is there."""
     wanted = np.frombuffer(text.encode(), np.uint8)
-    offsets, letters = _letters(column)
+    offsets, letters = letters_of(column)
     same = np.diff(offsets) == len(wanted)
     if same.all():
         return (letters[offsets[0] : offsets[-1]].reshape(len(column), len(wanted)) == wanted).all(axis=1)
@@ -198,10 +205,11 @@ def numbers_in(column: pa.Array) -> np.ndarray:
     try:
         return column.cast(WHOLE).to_numpy() if len(column) else np.zeros(0, np.int64)
     except pa.ArrowInvalid:
-        return np.fromiter(map(_id_number, column.to_pylist()), np.int64, len(column))
+        return np.fromiter(map(id_number, column.to_pylist()), np.int64, len(column))
 
 
-def _id_number(text: str) -> int:
+def id_number(text: str) -> int:
+    """An id as a number, as numbers_in says."""
     if text.isascii() and text.isdigit() and len(text) <= 18:
         return int(text)
     digits = text.replace("-", "")[:15]
@@ -211,12 +219,20 @@ def _id_number(text: str) -> int:
         return zlib.crc32(text.encode())
 
 
+def values_of(file: SourceFile, shape: Layout, name: str) -> list[str]:
+    """The different texts of a column of a file, sorted; lines that are no rows are passed over."""
+    found: set[str] = set()
+    for table in tables(file, shape, {name: TEXT}, Findings(record=True)):
+        found.update(table.columns[name].dictionary_encode().dictionary.to_pylist())
+    return sorted(found)
+
+
 def at(column: pa.Array, index: int) -> str:
     """One cell as text, for messages."""
     return str(column[index].as_py())
 
 
-def _letters(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def letters_of(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Where each text starts (n + 1 offsets), and the bytes of all."""
     _, offsets, data = column.buffers()
     starts = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4)

@@ -12,6 +12,7 @@ from perpsim.replay import decimals
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers.contract import Findings, Rows, SourceFile, kept
+from perpsim.replay.readers.csv_columns import id_number
 from perpsim.replay.readers.sheet import REPAIR, Sheet
 from perpsim.replay.tape import COLUMNS, MORE, SELL, SNAPSHOT, Row
 
@@ -53,22 +54,27 @@ def rows(books: Books, keep: np.ndarray, file: SourceFile, instrument: Instrumen
 
 def _slowly(lists: Sequence[bytes], sheet: Sheet) -> decimals.Levels:
     """Levels of any layout; a list that is none counts as empty, and is a finding of its line in the sheet."""
-    counts, prices, sizes = np.zeros(len(lists), np.int64), [], []
     wrong: dict[int, str] = {}
+    pairs: list[list[tuple[str, str]]] = []
     for index, text in enumerate(lists):
         try:
-            pairs = [(str(level[0]), str(level[1])) for level in LEVELS.decode(text)]
-            decimals.from_strings([cell for pair in pairs for cell in pair])
-        except (msgspec.MsgspecError, UnicodeDecodeError, IndexError, decimals.NotDecimal) as error:
+            pairs.append([(str(level[0]), str(level[1])) for level in LEVELS.decode(text)])
+        except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
             wrong[index] = str(error)
-            continue
-        counts[index] = len(pairs)
-        prices += [price for price, _ in pairs]
-        sizes += [size for _, size in pairs]
+            pairs.append([])
+    while True:
+        counts = np.fromiter(map(len, pairs), np.int64, len(pairs))
+        try:
+            price, size = (decimals.from_strings([pair[at] for each in pairs for pair in each]) for at in (0, 1))
+            break
+        except decimals.NotDecimal as error:
+            index = int(np.searchsorted(np.cumsum(counts), error.index, side="right"))
+            wrong[index] = str(error)
+            pairs[index] = []
     bad = np.zeros(len(lists), bool)
     bad[list(wrong)] = True
     sheet.refuse("unreadable", bad, lambda i: f"a list of levels is unreadable ({wrong[i]}): {REPAIR}")
-    return decimals.Levels(counts, decimals.from_strings(prices), decimals.from_strings(sizes))
+    return decimals.Levels(counts, price, size)
 
 
 class Joins:
@@ -125,3 +131,20 @@ def in_file_order(parts: Sequence[Rows]) -> Rows:
     order = np.argsort(np.concatenate([part.line for part in parts]), kind="stable")
     columns = {name: np.concatenate([getattr(part, name) for part in parts])[order] for name in (*COLUMNS, "line")}
     return parts[0]._replace(**columns)
+
+
+def numbers_of(texts: list[str]) -> tuple[decimals.Fixed, np.ndarray]:
+    """The numbers of texts, 0 of an empty one, and which are none."""
+    bad = np.zeros(len(texts), bool)
+    clean = [text or "0" for text in texts]
+    while True:
+        try:
+            return decimals.from_strings(clean), bad
+        except decimals.NotDecimal as error:
+            bad[error.index] = True
+            clean[error.index] = "0"
+
+
+def id_numbers(texts: list[str]) -> np.ndarray:
+    """int64 of ids as text: see csv_columns.numbers_in."""
+    return np.fromiter(map(id_number, texts), np.int64, len(texts))

@@ -1,0 +1,165 @@
+"""Event arrays of hftbacktest: `.npz` files with one array of 64-byte records, of two clocks and float prices.
+
+An event that is out of order in one of the clocks is there twice, once for each clock: the rows of the exchange's clock
+are the recording. Rows of the book with the same two times are one message; a run of cleared and snapshot levels is one
+whole book. The file says nothing of its market: venue, symbol and steps have to be given.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import numpy as np
+from perpsim.replay.catalogue import Instrument
+from perpsim.replay.errors import InputError
+from perpsim.replay.readers.contract import DAMAGED, Findings, Market, Rows, SourceFile
+from perpsim.replay.readers.sheet import Sheet, lot_size, whole_messages
+from perpsim.replay.tape import MORE, SELL, SNAPSHOT, Row
+
+MAGIC = b"\x93NUMPY"
+FIELDS = ("ev", "exch_ts", "local_ts", "px", "qty", "order_id", "ival", "fval")
+RECORD = np.dtype([(name, "<f8" if name in ("px", "qty", "fval") else "<u8") for name in FIELDS])
+BLOCK_RECORDS = 1 << 16
+AT_EXCHANGE, BOUGHT, SOLD = 1 << 31, 1 << 29, 1 << 28
+DEPTH, TRADE, CLEAR, WHOLE, BEST = 1, 2, 3, 4, 5
+ORDERS_FROM = 10  # kinds from here on are of single orders
+KINDS = {DEPTH: Row.LEVEL, CLEAR: Row.LEVEL, WHOLE: Row.LEVEL, TRADE: Row.TRADE, BEST: Row.QUOTE}
+NEAR, FLOAT_ERROR = 1e-4, 1e-15  # of a step, of the number: so far may a float lie off the grid
+SYMBOL = re.compile(r"[A-Za-z0-9]+")
+
+
+class Events:
+    """The event array of one file."""
+
+    name = "hftbacktest"
+    title = "hftbacktest .npz"
+    joined = False
+
+    def recognises(self, file: SourceFile) -> bool:
+        head = file.head()
+        return head.startswith(MAGIC) and b"'exch_ts'" in head[:1024] and b"'local_ts'" in head[:1024]
+
+    def market(self, file: SourceFile) -> Market:
+        """The name of the file is all there is to go by."""
+        found = SYMBOL.match(file.path.name)
+        return Market("", found.group().upper() if found else "")
+
+    def instrument(self, file: SourceFile) -> Instrument | None:
+        return None
+
+    def rows(self, files: Sequence[SourceFile], instrument: Instrument, findings: Findings) -> Iterator[Rows]:
+        for file in files:
+            yield from self._whole(file, instrument, findings)
+
+    def _whole(self, file: SourceFile, instrument: Instrument, findings: Findings) -> Iterator[Rows]:
+        """Whole messages. A whole book of one side only is counted: the other side is then empty on the tape."""
+        for rows in whole_messages(_started(self._blocks(file, instrument, findings))):
+            starts = np.append(True, (rows.code[:-1] & MORE) == 0)
+            message = np.cumsum(starts) - 1
+            sold = np.bincount(message, (rows.code & SELL) != 0)
+            size = np.bincount(message)
+            one_sided = starts & ((rows.code & SNAPSHOT) != 0) & ((sold == 0) | (sold == size))[message]
+            findings.count("one_sided_snapshots", int(one_sided.sum()))
+            yield rows
+
+    def _blocks(self, file: SourceFile, instrument: Instrument, findings: Findings) -> Iterator[Rows]:
+        first = 1
+        for records in _records(file):
+            sheet = Sheet(file, np.arange(first, first + len(records)), instrument, findings)
+            yield _converted(sheet, records)
+            first += len(records)
+
+
+def _records(file: SourceFile) -> Iterator[np.ndarray]:
+    """The records, block by block; refuses arrays of another layout."""
+    with file.open() as stream:
+        try:
+            _check_header(file, stream)
+            while data := _read(stream, BLOCK_RECORDS * RECORD.itemsize):
+                if len(data) % RECORD.itemsize:
+                    raise InputError("is cut short; copy the file again from its source", file.place)
+                yield np.frombuffer(data, RECORD)
+        except DAMAGED as error:
+            raise file.damaged(error) from error
+
+
+def _read(stream: BinaryIO, count: int) -> bytes:
+    """So many bytes, fewer only at the end."""
+    parts = []
+    while count and (part := stream.read(count)):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _check_header(file: SourceFile, stream: BinaryIO) -> None:
+    try:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(stream)
+    except ValueError as error:
+        raise InputError(f"is no NumPy array ({error}); copy the file again from its source", file.place) from error
+    kinds = "".join(dtype[name].kind for name in dtype.names or ())
+    if dtype.names != FIELDS or dtype.itemsize != RECORD.itemsize or len(shape) != 1 or kinds not in LAYOUTS:
+        raise InputError(f"holds an array of {dtype}, not of the events of version 2; convert it with that", file.place)
+
+
+LAYOUTS = ("uiiffuif",)
+
+
+def _converted(sheet: Sheet, records: np.ndarray) -> Rows:
+    """The rows of a block, each a message of its own."""
+    flags, kind = records["ev"], (records["ev"] & 0xFF).astype(np.int64)
+    if (kind >= ORDERS_FROM).any():
+        raise InputError(
+            "holds events of single orders, which this reader does not know; convert it from its own source",
+            sheet.file.place,
+            int(sheet.line[int(np.argmax(kind >= ORDERS_FROM))]),
+        )
+    known = np.isin(kind, list(KINDS))
+    sheet.keep &= known & ((flags & AT_EXCHANGE) != 0)
+    sheet.findings.count("rows_of_other_kinds", int((~known).sum()))
+    sheet.findings.count("rows_of_the_other_clock", int((known & ~sheet.keep).sum()))
+    sold = (flags & SOLD) != 0
+    neither = (sold == ((flags & BOUGHT) != 0)) & (kind != CLEAR)
+    sheet.refuse("bad-side", neither, lambda i: f"the event has the flags {int(flags[i]):#x}, no side: leave it out")
+    price = _steps(sheet, records["px"], float(sheet.instrument.tick), "bad-price", "price", kind != CLEAR)
+    value = _steps(sheet, records["qty"], lot_size(sheet.instrument), "bad-size", "size", kind != CLEAR)
+    value[kind == CLEAR] = 0
+    price[kind == CLEAR] = np.maximum(price[kind == CLEAR], 1)
+    code = np.zeros(len(kind), np.uint8)
+    for number, row in KINDS.items():
+        code[kind == number] = row
+    code |= np.where(sold, SELL, 0).astype(np.uint8) | np.where((kind == CLEAR) | (kind == WHOLE), SNAPSHOT, 0).astype(
+        np.uint8
+    )
+    return sheet.rows(code, records["exch_ts"].view(np.int64), records["local_ts"].view(np.int64), price, value)
+
+
+def _steps(sheet: Sheet, numbers: np.ndarray, step: float, rule: str, name: str, needed: np.ndarray) -> np.ndarray:
+    """int64 steps of floats; refuses what is no number, and what lies off the grid by more than a float's error."""
+    with np.errstate(invalid="ignore"):
+        ratio = numbers / step
+        wrong = ~(np.abs(ratio) < 2.0**52)
+        steps = np.rint(np.where(wrong, 0, ratio))
+        off = np.abs(np.where(wrong, 0, ratio) - steps) > NEAR + np.abs(steps) * FLOAT_ERROR
+    sheet.refuse(rule, wrong & needed, lambda i: f"the {name} is {numbers[i]}: leave the event out or convert it again")
+    sheet.refuse(
+        "off-grid",
+        off & needed,
+        lambda i: f"the {name} is {numbers[i]}, not a multiple of {step}; give the market's own tick and lot",
+    )
+    return steps.astype(np.int64)
+
+
+def _started(blocks: Iterator[Rows]) -> Iterator[tuple[Rows, np.ndarray]]:
+    """With which rows start a message: rows of the book with the same times and snapshot bit go together."""
+    last = None
+    for rows in blocks:
+        if not len(rows.line):
+            continue
+        keys = np.stack([rows.time_ns, rows.receive_ns, (rows.code & ~np.uint8(SELL)).astype(np.int64)], axis=1)
+        before = np.concatenate([keys[:1] - 1 if last is None else last, keys[:-1]])
+        book = (rows.code & 15) == Row.LEVEL
+        yield rows, ~book | (keys != before).any(axis=1)
+        last = keys[-1:]
