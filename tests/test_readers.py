@@ -172,9 +172,7 @@ OF_MANY_MARKETS = {
 }
 
 
-@pytest.mark.parametrize(
-    "given", [each for each in SAMPLES if each.reader in OF_MANY_MARKETS], ids=lambda each: each.id
-)
+@pytest.mark.parametrize("given", [each for each in SAMPLES if each.reader in OF_MANY_MARKETS], ids=str)
 def test_files_of_many_markets_name_them_all(given, tmp_path):
     found = READERS[given.reader].markets(stored(tmp_path, given))
     assert [market.symbol for market in found] == OF_MANY_MARKETS[given.reader]
