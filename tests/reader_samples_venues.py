@@ -242,7 +242,6 @@ sample(
     T,
     damage=(
         Damage(4, b"1e-02", b"0.005", "off-grid"),
-        Damage(4, b",32,", b",31,", "duplicate-id"),
         Damage(4, b"sell", b"long", "bad-side"),
     ),
 )

@@ -28,7 +28,7 @@ from perpsim.replay.readers.csv_columns import (
     values_of,
     whole,
 )
-from perpsim.replay.readers.sheet import RATE_DECIMALS, Sheet, TradeIds, places, since_1970
+from perpsim.replay.readers.sheet import RATE_DECIMALS, Sheet, places, since_1970
 from perpsim.replay.tape import Row
 
 VENUE = "okx"
@@ -87,14 +87,12 @@ class Trades(_Csv):
         types = {"instrument_name": TEXT, "trade_id": TEXT, "side": TEXT, "created_time": WHOLE}
         types |= {"price": decimal(price), "size": decimal(size)}
         for file in files:
-            ids = TradeIds("missing_trade_ids")
             for table in tables(file, _layout(file), types, findings):
                 table = table.where(equals(table.columns["instrument_name"], instrument.symbol))
                 sheet, column = Sheet(file, table.line, instrument, findings), table.columns
                 time_ns = since_1970(whole(column["created_time"]))
                 code = sheet.side(column["side"], ("buy", "BUY"), ("sell", "SELL")) + np.uint8(Row.TRADE)
                 number = numbers_in(column["trade_id"])
-                ids.check(sheet, number, time_ns)
                 price_ticks, lots = sheet.price(column["price"]), sheet.size(column["size"])
                 rows = sheet.rows(code, time_ns, time_ns, price_ticks, lots, number)
                 if len(rows.line):
