@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 from perpsim.core import Engine, Kernel, Side, Stop
 from perpsim.exchange import rulebook
-from perpsim.replay.readers import binance_streams
+from perpsim.replay import importing
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SELL, SNAPSHOT, Row, StoredTape, Tape, iter_batches, open_tape
-from perpsim.replay.tape import write as write_tape
+from perpsim.replay.tape_writer import write as write_tape
 
 from .harness import ROOT, Result, expect, main, timed
 
@@ -38,7 +38,7 @@ SECOND_NS = 1_000_000_000
 
 
 def import_pair(root: str) -> Tape:
-    tape = binance_streams.read(PAIR)
+    tape = importing.read(PAIR)
     write_tape(tape, root, replace=True)
     return tape
 

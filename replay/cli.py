@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ INPUT_ERROR = 2
 BROKEN = 3
 INTERRUPTED = 130
 TERMINATED = 143
+DAY = ["%Y-%m-%d"]  # how days are written
 
 
 class Audit(StrEnum):
@@ -150,21 +152,32 @@ def rules(
 
 @app.command("import")
 def import_files(
-    files: Annotated[list[Path], typer.Argument(help="Raw files of one recording of one market, in their order.")],
+    files: Annotated[list[Path], typer.Argument(help="Files, folders, zip and tar archives; several markets may mix.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Store to write into.")],
-    reader: Annotated[str, typer.Option(help="Format of the files.")] = "binance-streams",
-    replace: Annotated[bool, typer.Option(help="Replace days that are stored already.")] = False,
+    reader: Annotated[str | None, typer.Option(help="Format; without it, the files tell.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Venue, where the files do not say it.")] = None,
+    market: Annotated[str | None, typer.Option(help="Symbol, where the files do not say it.")] = None,
+    tick: Annotated[str | None, typer.Option(help="Price of a tick, as 0.1; so for the next three.")] = None,
+    lot: Annotated[str | None, typer.Option(help="Size of a lot, in base coins or contracts.")] = None,
+    kind: Annotated[str | None, typer.Option(help="linear, inverse or spot.")] = None,
+    contract_size: Annotated[str | None, typer.Option(help="What a size of 1 is, in base or quote.")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day, UTC.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day, UTC.")] = None,
+    repair: Annotated[list[str] | None, typer.Option(help="Drop what breaks this rule; may be given often.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; without it, one a processor.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace days that are stored already.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Turn raw tick files into a tape store."""
-    from perpsim.replay import tape
-    from perpsim.replay.readers import OLD_READERS as READERS
+    """Turn raw tick files into a tape store. After a kill the same command goes on where it was."""
+    from perpsim.replay.import_plan import Given
+    from perpsim.replay.importing import import_files
 
-    if reader not in READERS:
-        raise InputError(f"no reader {reader!r}; known: {', '.join(READERS)}")
+    facts = {"tick": tick, "lot": lot, "kind": kind, "contract_size": contract_size}
+    days = {"first": first and first.date(), "last": last and last.date()}
+    given = Given(reader, venue, market, **facts, **days)
     with _bar(quiet) as bar:
-        read = READERS[reader](files, progress=lambda done, total: bar("reading the recording", done, total))
-        paths = tape.write(read, out, replace=replace, progress=lambda done, total: bar("writing", done, total))
+        options = {"repairs": repair or [], "workers": workers, "replace": replace, "progress": bar}
+        paths = import_files(files, out, given, **options)
     for path in paths:
         typer.echo(path)
 

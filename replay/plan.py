@@ -25,9 +25,11 @@ from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
 from perpsim.exchange.contracts import BUILT
 from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
+from perpsim.replay import importing
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
-from perpsim.replay.readers import OLD_READERS as READERS
+from perpsim.replay.import_plan import Given
+from perpsim.replay.readers import READERS
 from perpsim.replay.scenario import Bot, ScenarioFile, TapeSource
 from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, iter_batches, open_tape
 
@@ -204,17 +206,17 @@ def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress |
         paths = [Path(str(folder / name)) for name in RECORDINGS[source.recording]]
     else:
         paths = [file.resolve(name) for name in source.files]
-    if source.reader not in READERS:
+    if source.reader and source.reader not in READERS:
         raise file.wrong(f"{key}.reader", f"no reader {source.reader!r}; known: {', '.join(READERS)}")
-    facts = None
+    given = Given(reader=source.reader or None)
     if source.instrument:
-        facts = Instrument(**msgspec.structs.asdict(source.instrument))
+        given = Given(source.reader or None, **msgspec.structs.asdict(source.instrument))
 
     def read_so_far(done: int, total: int) -> None:
         if progress:
             progress("reading the recording", done, total)
 
-    return READERS[source.reader](paths, facts, progress=read_so_far)
+    return importing.read(paths, given, progress=read_so_far)
 
 
 def _check_instrument(file: ScenarioFile, key: str, instrument: Instrument, spec: MarketSpec) -> None:

@@ -79,7 +79,7 @@ class TapeSource(Table):
     recording: str = ""  # that ships with the package
     files: list[str] = []  # raw, in their order
     store: str = ""  # folder of an imported tape
-    reader: str = "binance-streams"  # of files
+    reader: str = ""  # of files; without one, the files tell
     instrument: Facts | None = None  # of files
     market: str = ""  # symbol in the rulebook; without it, the recording's own
     queue_model: Literal["behind-first", "proportional"] = "behind-first"

@@ -9,12 +9,13 @@ message and are small enough to start at any minute. A file appears whole or not
 same bytes.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -25,7 +26,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from perpsim.exchange.disk import sync
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 
@@ -67,25 +67,9 @@ DAY_NS = 86_400_000_000_000
 FORMAT = 2
 ROW_GROUP_ROWS = 65_536
 SCHEMA = pa.schema([pa.field(name, pa.from_numpy_dtype(dtype), nullable=False) for name, dtype in COLUMNS.items()])
-WRITER_OPTIONS = {
-    "compression": "zstd",
-    "compression_level": 1,
-    "use_dictionary": False,
-    "column_encoding": {
-        "time_ns": "PLAIN",
-        "receive_ns": "PLAIN",
-        "code": "PLAIN",
-        "price": "BYTE_STREAM_SPLIT",
-        "value": "BYTE_STREAM_SPLIT",
-        "id": "DELTA_BINARY_PACKED",
-    },
-    "write_statistics": ["time_ns"],
-    "write_page_checksum": True,
-}
 METADATA_KEY = b"perpsim.tape"
 AHEAD = 2  # row groups decoded before they are asked for
 
-Progress = Callable[[int, int], None]
 Batch = dict[str, np.ndarray]
 
 
@@ -124,7 +108,7 @@ class Tape:
 
     def sha256(self) -> str:
         """Names the rows and the instrument, whatever files they came from or are kept in."""
-        return _tape_sha256(self.instrument, [(day, _rows_sha256(rows)) for day, rows in _by_day(self)])
+        return _tape_sha256(self.instrument, [(day, RowsDigest().add(rows).hex()) for day, rows in by_day(self)])
 
     def __len__(self) -> int:
         return len(self.time_ns)
@@ -141,12 +125,17 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class StoredTape:
-    """A tape at rest: what its files say of themselves. quality is as in Tape, or {"imports": [...]} of several."""
+    """A tape at rest: what its files say of themselves. quality is as in Tape, or {"imports": [...]} of several.
+
+    readers and repairs are those of all its days, in order of name.
+    """
 
     instrument: Instrument
     parts: tuple[Part, ...]
     quality: dict
     sources: tuple[Source, ...]
+    readers: tuple[str, ...] = ()
+    repairs: tuple[str, ...] = ()
 
     def sha256(self) -> str:
         """As Tape.sha256, without reading the rows."""
@@ -169,42 +158,6 @@ class StoredTape:
         return sum(part.rows for part in self.parts)
 
 
-def write(
-    tape: Tape, root: str | os.PathLike, *, replace: bool = False, progress: Progress | None = None
-) -> list[Path]:
-    """Store a tape below root, a file a day, and return the files' paths.
-
-    Raises InputError where another recording of a day is stored already, unless replace. No file shows under its name
-    before it is whole and on the disk; after a failure none of this call's unfinished files is left.
-    """
-    days = list(_by_day(tape))
-    market = Path(root) / f"venue={tape.venue}" / f"market={tape.market}"
-    paths = [market / f"day={day}" / "part-0.parquet" for day, _ in days]
-    digests = [_rows_sha256(rows) for _, rows in days]
-    if not replace:
-        for path, digest in zip(paths, digests, strict=True):
-            _refuse_other(path, digest)
-    done_bytes, total_bytes = 0, sum(column.nbytes for column in tape.columns().values())
-    unfinished = [path.with_name(".part-0.parquet.unfinished") for path in paths]
-    try:
-        for (day, rows), digest, path in zip(days, digests, unfinished, strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            for size_bytes in _write_part(path, rows, _metadata(tape, day, digest, len(rows["code"]))):
-                done_bytes += size_bytes
-                if progress:
-                    progress(done_bytes, total_bytes)
-        for path, final in zip(unfinished, paths, strict=True):
-            os.replace(path, final)
-            sync(final.parent)
-    finally:
-        for path in unfinished:
-            path.unlink(missing_ok=True)
-            for folder in list(path.parents)[:3]:  # day, market, venue: goes only if this call left it empty
-                with suppress(OSError):
-                    folder.rmdir()
-    return paths
-
-
 def open_tape(path: str | os.PathLike) -> StoredTape:
     """A stored tape: one of its files, or a folder that holds the days of one market.
 
@@ -214,7 +167,7 @@ def open_tape(path: str | os.PathLike) -> StoredTape:
     files = sorted(path.rglob("part-*.parquet")) if path.is_dir() else [path]
     if not files:
         raise InputError("holds no tape; import a recording into it first", path)
-    described = [_describe(file) for file in files]
+    described = [describe(file) for file in files]
     instruments = {Instrument(**facts["instrument"]) for facts in described}
     if len(instruments) > 1:
         names = ", ".join(sorted(f"{each.venue} {each.symbol}" for each in instruments))
@@ -230,6 +183,7 @@ def open_tape(path: str | os.PathLike) -> StoredTape:
         tuple(sorted(parts, key=lambda part: part.day)),
         qualities[0] if len(qualities) == 1 else {"imports": qualities},
         tuple(sources),
+        *(tuple(sorted({name for facts in described for name in facts[key]})) for key in ("readers", "repairs")),
     )
 
 
@@ -293,12 +247,7 @@ def _to_numpy(column: pa.ChunkedArray, dtype: np.dtype) -> np.ndarray:
     return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
 
 
-def _to_arrow(column: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """A view of a column, for the same reason not by pa.array."""
-    return pa.Array.from_buffers(kind, len(column), [None, pa.py_buffer(np.ascontiguousarray(column))])
-
-
-def _by_day(tape: Tape) -> Iterator[tuple[str, Batch]]:
+def by_day(tape: Tape) -> Iterator[tuple[str, Batch]]:
     """(UTC day, its rows) for each day that has rows."""
     columns = tape.columns()
     days, starts = np.unique(tape.time_ns // DAY_NS, return_index=True)
@@ -307,63 +256,40 @@ def _by_day(tape: Tape) -> Iterator[tuple[str, Batch]]:
         yield name, {key: column[first:last] for key, column in columns.items()}
 
 
-def _rows_sha256(rows: Batch) -> str:
-    digest = hashlib.sha256()
-    for name, dtype in COLUMNS.items():
-        digest.update(f"{name} {dtype.str} {len(rows[name])}\n".encode())
-        digest.update(np.ascontiguousarray(rows[name], dtype))
-    return digest.hexdigest()
+class RowsDigest:
+    """Names rows, however they are cut into batches: a SHA-256 of each column, and one of those."""
+
+    def __init__(self):
+        self._columns = {name: hashlib.sha256() for name in COLUMNS}
+        self._rows = 0
+
+    def add(self, batch: Batch) -> RowsDigest:
+        """The next rows."""
+        for name, dtype in COLUMNS.items():
+            self._columns[name].update(np.ascontiguousarray(batch[name], dtype))
+        self._rows += len(batch["code"])
+        return self
+
+    def hex(self) -> str:
+        """The name of the rows so far."""
+        said = [(name, COLUMNS[name].str, digest.hexdigest()) for name, digest in self._columns.items()]
+        return hashlib.sha256(json.dumps([self._rows, said]).encode()).hexdigest()
 
 
 def _tape_sha256(instrument: Instrument, days: list[tuple[str, str]]) -> str:
     return hashlib.sha256(json.dumps([instrument.facts(), days]).encode()).hexdigest()
 
 
-def _metadata(tape: Tape, day: str, rows_sha256: str, rows: int) -> dict[bytes, bytes]:
-    """What a file says of itself; nothing in it depends on where or when it was written."""
-    facts = {
-        "format": FORMAT,
-        "instrument": tape.instrument.facts(),
-        "day": day,
-        "rows": rows,
-        "rows_sha256": rows_sha256,
-        "quality": tape.quality,
-        "sources": [source._asdict() for source in tape.sources],
-    }
-    return {METADATA_KEY: json.dumps(facts).encode()}
-
-
-def _write_part(path: Path, rows: Batch, metadata: dict[bytes, bytes]) -> Iterator[int]:
-    """Write one file, row group by row group, and force it to the disk; yields the column bytes of each group."""
-    schema = SCHEMA.with_metadata(metadata)
-    arrays = [_to_arrow(rows[field.name], field.type) for field in SCHEMA]
-    table = pa.Table.from_arrays(arrays, schema=schema)
-    ends = np.flatnonzero((rows["code"] & MORE) == 0) + 1
-    cuts = np.append(ends[np.searchsorted(ends, np.arange(ROW_GROUP_ROWS, len(table), ROW_GROUP_ROWS))], len(table))
-    with path.open("wb") as file:
-        with pq.ParquetWriter(file, schema, **WRITER_OPTIONS) as writer:
-            for first, last in pairwise([0, *np.unique(cuts).tolist()]):
-                writer.write_table(table.slice(first, last - first), row_group_size=last - first)
-                yield table.slice(first, last - first).nbytes
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _refuse_other(path: Path, rows_sha256: str) -> None:
-    if path.exists() and _describe(path)["rows_sha256"] != rows_sha256:
-        raise InputError("holds another recording of that day; replace it, or import into another folder", path)
-
-
-def _describe(path: Path) -> dict:
+def describe(path: Path) -> dict:
     """The facts in a file's metadata, after checking that this release can read its rows."""
     try:
         with pq.ParquetFile(path) as file:
-            schema, rows = file.schema_arrow, file.metadata.num_rows
+            schema, rows, said = file.schema_arrow, file.metadata.num_rows, file.metadata.metadata or {}
     except FileNotFoundError as error:
         raise InputError("does not exist; check the path, or import a recording first", path) from error
     except (OSError, UnicodeDecodeError, pa.ArrowException) as error:  # names of columns may be any bytes
         raise InputError(f"cannot be read as Parquet ({error}); import the recording again", path) from error
-    text = (schema.metadata or {}).get(METADATA_KEY)
+    text = said.get(METADATA_KEY)
     if text is None:
         raise InputError("is Parquet but no tape; import its source with a reader", path)
     facts = _facts(text, path)
@@ -387,6 +313,7 @@ def _facts(text: bytes, path: Path) -> dict:
         for source in facts["sources"]:
             hash(Source(**source))
         hash((facts["day"], facts["rows"], facts["rows_sha256"], json.dumps(facts["quality"])))
+        hash((*facts["readers"], *facts["repairs"]))
     except InputError:
         raise
     except (ValueError, TypeError, LookupError) as error:

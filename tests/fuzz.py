@@ -320,12 +320,13 @@ class Captures:
 
     def attempt(self, data: bytes, folder: Path) -> bool:
         from perpsim.replay.errors import InputError
-        from perpsim.replay.readers import READERS
+        from perpsim.replay.import_plan import Given
+        from perpsim.replay.importing import read
 
         path = folder / ("x.dat.gz" if data[:2] == b"\x1f\x8b" else "x.dat")
         path.write_bytes(data)
         try:
-            READERS["binance-streams"]([path], progress=lambda done, total: None)
+            read([path], Given("binance-streams"))
         except InputError:
             return False
         finally:

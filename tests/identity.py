@@ -16,8 +16,8 @@ import numpy as np
 import orjson
 from perpsim.core import Engine, Kernel, Side, Stop
 from perpsim.exchange import Rulebook, Tier, contract
+from perpsim.replay import importing
 from perpsim.replay.errors import InputError
-from perpsim.replay.readers import READERS
 from perpsim.replay.tape import MORE, ROW_MASK, Row, Tape
 
 UNIT = 10**8
@@ -134,7 +134,7 @@ def same(engine: Engine, halves: tuple[Half, Half]) -> bool:
 
 def compare(paths: list[Path], updates_max: int | None = None) -> tuple[int, int]:
     """(updates compared, updates after which the books differed), of all updates or of the first so many."""
-    tape = READERS["binance-streams"](paths)
+    tape = importing.read(paths)
     engine = bare_engine(tape)
     kernel = Kernel([engine])
     stream = kernel.add_stream(0, 0)

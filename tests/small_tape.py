@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from perpsim.replay import tape
+from perpsim.replay import tape_writer
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.tape import COLUMNS, MORE, SELL, SNAPSHOT, Row, Tape
 
@@ -53,7 +53,7 @@ class Recording:
 
     def store(self, folder: Path) -> Path:
         """Write it below a folder, for a scenario's `store`."""
-        tape.write(self.tape(), folder)
+        tape_writer.write(self.tape(), folder)
         return folder
 
     def _ns(self, at: float) -> int:

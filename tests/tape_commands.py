@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from perpsim.core import COMMAND, Flag, Kind
-from perpsim.replay.readers import READERS, binance_streams
+from perpsim.replay import importing
 from perpsim.replay.tape import MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,21 +20,26 @@ KINDS = {
 
 @cache
 def shipped_tape() -> Tape:
-    return binance_streams.read(PAIR)
+    return importing.read(PAIR)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_reading() -> Iterator[None]:
     """A test module that imports this reads the shipped recording but once."""
 
-    def read(paths, instrument=None, *, progress):
-        if [Path(path) for path in paths] != PAIR:
-            return binance_streams.read(paths, instrument, progress=progress)
-        progress(1, 1)
-        return shipped_tape()
+    plainly = importing.read
 
+    def read(paths, given=None, *, progress=None):
+        if [Path(path) for path in paths] != PAIR:
+            return plainly(paths, given, progress=progress)
+        tape = shipped_tape()
+        if progress:
+            progress(1, 1)
+        return tape
+
+    shipped_tape()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(READERS, "binance-streams", read)
+        patch.setattr(importing, "read", read)
         yield
 
 

@@ -13,9 +13,9 @@ import orjson
 import pytest
 from perpsim.replay import catalogue
 from perpsim.replay.errors import InputError
-from perpsim.replay.readers import OLD_READERS as READERS
-from perpsim.replay.readers import lines
-from perpsim.replay.readers.binance_streams import read
+from perpsim.replay.import_plan import Given
+from perpsim.replay.importing import read
+from perpsim.replay.readers import text
 from perpsim.replay.tape import MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,40 +171,36 @@ def test_order_of_the_rows(tape):
 def test_facts_and_quality(tape):
     assert (tape.venue, tape.market, tape.instrument.kind) == ("binance-usdm", "BTCUSDT", "linear")
     assert [source.name for source in tape.sources] == [path.name for path in PAIR]
-    quality = tape.quality
-    assert quality["messages"] == 73_765
-    assert quality["messages_by_kind"] == {
-        "depth": 16_110,
-        "trade": 12_935,
-        "mark": 514,
-        "quote": 44_205,
-        "snapshot": 1,
-        "ignored": 0,
+    counts = tape.quality["counts"]
+    assert {name: count for name, count in counts.items() if name.startswith("messages.")} == {
+        "messages.depth": 16_110,
+        "messages.trade": 12_935,
+        "messages.mark": 514,
+        "messages.quote": 44_205,
+        "messages.snapshot": 1,
+        "messages.ignored": 0,
     }
-    assert {name: count for name, count in quality["rows"].items() if count} == {
-        "level": 322_682 + 2_000,
-        "trade": 12_934,
-        "mark": 514,
-        "index": 514,
-        "funding": 514,
-        "off_book": 1,
+    assert {name: count for name, count in counts.items() if name.startswith("rows.")} == {
+        "rows.level": 322_682 + 2_000,
+        "rows.trade": 12_934,
+        "rows.mark": 514,
+        "rows.index": 514,
+        "rows.funding": 514,
+        "rows.off_book": 1,
     }
-    nothing = ("gaps", "depth_after_gap", "duplicate_trade_ids", "missing_trade_ids", "crossed_quotes", "empty_depth")
-    assert not any(quality[name] for name in nothing)
-    assert (quality["off_quote_prints"], quality["negative_latencies"]) == (3, 7_801)
-    assert quality["last_ns"] - quality["first_ns"] == 514_229_000_000
+    nothing = ("gaps", "duplicate_trade_ids", "missing_trade_ids", "crossed_quotes", "empty_books")
+    assert not any(counts[name] for name in nothing) and not tape.quality["dropped"]
+    assert (counts["off_quote_prints"], counts["negative_latencies"]) == (3, 7_801)
+    assert tape.quality["samples"]["latency_ns"]["min"] == (tape.receive_ns - tape.time_ns).min()
+    assert tape.time_ns[-1] - tape.time_ns[0] == 514_229_000_000
 
 
 def test_blocks_do_not_show(tape, monkeypatch):
-    monkeypatch.setattr(lines, "BLOCK_BYTES", 65_536)
+    monkeypatch.setattr(text, "BLOCK_BYTES", 65_536)
     done = []
     again = read(PAIR, progress=lambda done_bytes, total_bytes: done.append((done_bytes, total_bytes)))
     assert (again.sha256(), again.quality) == (tape.sha256(), tape.quality)
     assert done == sorted(done) and done[-1][0] == done[-1][1] == sum(path.stat().st_size for path in PAIR)
-
-
-def test_table_of_readers():
-    assert READERS["binance-streams"] is read
 
 
 # Other ways to write the same capture
@@ -259,7 +255,7 @@ def test_off_book_prints_may_lie_off_the_grid(tmp_path, head):
     changed[number] = sub(changed[number], "p", "28145.13").replace('"MARKET"', '"ADL"')
     found = read(save(tmp_path / "capture", changed))
     assert [row[3] for row in rows(found, Row.OFF_BOOK)] == [281_451, 281_451]
-    assert found.quality["off_grid_off_book"] == 1
+    assert found.quality["counts"]["off_grid_off_book"] == 1
 
 
 def place(found: list[str], stream: str, which: int = 0) -> int:
@@ -301,7 +297,7 @@ def test_redundant_snapshot_changes_nothing(tmp_path, short):
     found = read(save(tmp_path / "capture", short))
     kept = [line for number, line in enumerate(short) if number != place(short, "snapshot", 1)]
     without = read(save(tmp_path / "other", kept))
-    assert (found.quality["snapshots"], found.quality["redundant_snapshots"]) == (1, 1)
+    assert (found.quality["counts"]["snapshots"], found.quality["counts"]["redundant_snapshots"]) == (1, 1)
     assert found.sha256() == without.sha256()
 
 
@@ -310,9 +306,10 @@ def test_gap_is_refused_or_left_out(tmp_path, short, messages):
     path = save(tmp_path / "capture", broken)
     with pytest.raises(InputError, match=f"capture, line {place(broken, 'depth', 250) + 1}: the depth updates break"):
         read(path)
-    found = read(path, allow_gaps=True)
+    found = read(path, repairs=["update-gap"])
     # Updates 251 to 294 follow the gap; the second snapshot holds update 295, which may come again.
-    assert (found.quality["gaps"], found.quality["depth_after_gap"], found.quality["snapshots"]) == (1, 44, 2)
+    counts = found.quality["counts"]
+    assert (counts["gaps"], counts["depth_after_gap"], counts["snapshots"]) == (1, 44, 2)
     same = {249: 249, 250: 295, 355: 400}  # update number on the tape, and in the recording
     assert sum(1 for _ in tape_books(found)) == 356
     for on_tape, recorded in same.items():
@@ -323,8 +320,8 @@ def test_gap_is_refused_or_left_out(tmp_path, short, messages):
 
 def test_gap_without_a_later_snapshot_ends_the_book(tmp_path, head):
     broken = [line for number, line in enumerate(head) if number != place(head, "depth", 2)]
-    found = read(save(tmp_path / "capture", broken), allow_gaps=True)
-    assert (found.quality["gaps"], sum(1 for _ in tape_books(found))) == (1, 2)
+    found = read(save(tmp_path / "capture", broken), repairs=["update-gap"])
+    assert (found.quality["counts"]["gaps"], sum(1 for _ in tape_books(found))) == (1, 2)
 
 
 def test_updates_before_the_snapshot_are_dropped(tmp_path, head):
@@ -333,15 +330,16 @@ def test_updates_before_the_snapshot_are_dropped(tmp_path, head):
     update = json.loads(head[place(head, "depth", 1)].split(" ", 1)[1])["data"]
     changed[16] = head[16].replace("2710246765483", str(update["u"]))
     found = read(save(tmp_path / "capture", changed))
-    assert found.quality["depth_before_snapshot"] == 1
+    assert found.quality["counts"]["depth_before_snapshot"] == 1
     first = int(np.argmax((found.code & SNAPSHOT) != 0))
     level = (found.code & ROW_MASK) == Row.LEVEL
     assert first == int(np.argmax(level)) and found.time_ns[first] <= update["T"] * 10**6
 
 
 def test_without_book(tmp_path, head):
-    found = read(save(tmp_path / "capture", [line for line in head if "lastUpdateId" not in line]), with_book=False)
-    assert found.quality["rows"]["level"] == 0 and found.quality["rows"]["trade"] > 10
+    lines = [line for line in head if "lastUpdateId" not in line]
+    found = read(save(tmp_path / "capture", lines), repairs=["no-snapshot"])
+    assert "rows.level" not in found.quality["counts"] and found.quality["counts"]["rows.trade"] > 10
 
 
 def test_small_step_back_in_time_is_raised_and_counted(tmp_path, head):
@@ -350,9 +348,9 @@ def test_small_step_back_in_time_is_raised_and_counted(tmp_path, head):
     before = json.loads(head[place(head, "depth", 2)].split(" ", 1)[1])["data"]["T"]
     changed[number] = sub(head[number], "T", before - 5)
     found = read(save(tmp_path / "capture", changed))
-    assert found.quality["depth_time_regressions"] == 1
+    assert found.quality["counts"]["book_time_regressions"] == 1
     changed[number] = sub(head[number], "T", before - 2000)
-    with pytest.raises(InputError, match=f"line {number + 1}: the transaction time runs back by 2.000 s"):
+    with pytest.raises(InputError, match=f"line {number + 1}: the time of the book runs back by 2.000 s"):
         read(save(tmp_path / "capture", changed))
 
 
@@ -363,12 +361,12 @@ def test_unknown_market_says_what_to_give(tmp_path, head):
     path = save(tmp_path / "capture", [line.replace("BTCUSDT", "XYZUSDT") for line in head])
     with pytest.raises(InputError, match="tick and lot of XYZUSDT on binance-usdm are not known"):
         read(path)
-    given = catalogue.Instrument("binance-usdm", "XYZUSDT", "linear", "0.05", "0.0005")
+    given = Given(tick="0.05", lot="0.0005")
     found = read(path, given)
-    assert found.instrument == given
+    assert found.instrument == catalogue.Instrument("binance-usdm", "XYZUSDT", "linear", "0.05", "0.0005")
     assert [row[3] for row in rows(found, Row.TRADE)][:1] == [281_451 * 2]
-    with pytest.raises(InputError, match="holds BTCUSDT of binance-usdm, but the instrument given is XYZUSDT"):
-        read(save(tmp_path / "other", head), given)
+    with pytest.raises(InputError, match="the message is of BTCUSDT, but this is a tape of XYZUSDT"):
+        read(save(tmp_path / "other", head), Given(symbol="XYZUSDT", tick="0.05", lot="0.0005"))
 
 
 # Recordings that are not shipped
@@ -388,8 +386,8 @@ def test_other_recordings(names, venue, updates, trades):
     if not all(path.exists() for path in paths):
         pytest.skip(f"{STREAMS} does not hold the recording; PERPSIM_DATA names the folder of recordings")
     found = read(paths)
-    assert (found.venue, found.quality["rows"]["trade"], found.quality["gaps"]) == (venue, trades, 0)
-    assert found.quality["negative_latencies"] > 0  # these recorders' clocks were over a second behind
+    assert (found.venue, found.quality["counts"]["rows.trade"], found.quality["counts"]["gaps"]) == (venue, trades, 0)
+    assert found.quality["counts"]["negative_latencies"] > 0  # these recorders' clocks were over a second behind
     level = (found.code & ROW_MASK) == Row.LEVEL
     assert int((level & (found.code & (MORE | SNAPSHOT) == 0)).sum()) == updates
     *_, last = raw_books(parsed(paths, ("depthUpdate", "lastUpdateId")), venue != "binance-spot")
@@ -407,4 +405,4 @@ def test_spot_without_a_snapshot():
         pytest.skip(f"{STREAMS} does not hold the recording; PERPSIM_DATA names the folder of recordings")
     with pytest.raises(InputError, match="holds no depth snapshot, so the book cannot be built"):
         read(path)
-    assert read(path, with_book=False).quality["rows"]["trade"] == 3_144
+    assert read(path, repairs=["no-snapshot"]).quality["counts"]["rows.trade"] == 3_144

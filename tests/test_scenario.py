@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from perpsim.core import Kind, MarkMethod, QueueModel, TapeWalk
-from perpsim.replay import tape
+from perpsim.replay import tape_writer
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import iso, make_plan, without_funding
 from perpsim.replay.scenario import load, parse, shipped
@@ -172,7 +172,7 @@ class TestWhatIsTaken:
         assert iso(by_date.start_ns) == "2023-04-04T23:59:20.452Z"
 
     def test_files_and_stores(self, tmp_path):
-        tape.write(shipped_tape(), tmp_path)
+        tape_writer.write(shipped_tape(), tmp_path)
         names = [str(path) for path in PAIR]
         from_files = make_plan(scenario(VENUE + f"[tape]\nfiles = {names}\n"))
         from_store = make_plan(scenario(VENUE + f'[tape]\nstore = "{tmp_path}"\n'))

@@ -87,8 +87,8 @@ def test_what_is_no_source(tmp_path):
         (lambda: sources(tmp_path / "folder"), "folder: holds no files"),
         (lambda: sources(tmp_path / "cut.zip"), "cut.zip: the compressed stream is damaged"),
         (lambda: sources(tmp_path / "empty")[0].head(), "empty: is empty"),
-        (lambda: sources(tmp_path / "cut.gz")[0].head(), "cut.gz: the compressed stream is cut short"),
-        (lambda: sources(tmp_path / "cut.zst")[0].head(), "cut.zst: the compressed stream is"),
+        (lambda: sources(tmp_path / "cut.gz")[0].head(), "cut.gz, line 1: the compressed stream is cut short"),
+        (lambda: sources(tmp_path / "cut.zst")[0].head(), "cut.zst, line 1: the compressed stream is"),
     ):
         with pytest.raises(InputError, match=wrong):
             call()

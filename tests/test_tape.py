@@ -10,8 +10,9 @@ import pytest
 from perpsim.replay import tape as tapes
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
-from perpsim.replay.readers.binance_streams import read
-from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape, iter_batches, open_tape, write
+from perpsim.replay.importing import read
+from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape, iter_batches, open_tape
+from perpsim.replay.tape_writer import write
 from perpsim.replay.validate import check
 from small_tape import quiet_market
 
@@ -239,7 +240,7 @@ def test_missing_foreign_and_newer_files(tmp_path):
 
 def rewrite(path: Path, table: pa.Table, **facts) -> None:
     """Write a table over a part, with changed facts about itself."""
-    metadata = json.loads(pq.read_schema(path).metadata[tapes.METADATA_KEY]) | facts
+    metadata = json.loads(pq.read_metadata(path).metadata[tapes.METADATA_KEY]) | facts
     pq.write_table(table.replace_schema_metadata({tapes.METADATA_KEY: json.dumps(metadata)}), path)
 
 
@@ -342,9 +343,8 @@ def test_damaged_facts_are_refused(tmp_path, damage):
     quiet_market(2).store(tmp_path)
     (path,) = tmp_path.rglob("*.parquet")
     table = pq.read_table(path)
-    (key,) = (key for key in table.schema.metadata if b"perpsim" in key or b"tape" in key)
-    text = table.schema.metadata[key].replace(*damage, 1)
-    pq.write_table(table.replace_schema_metadata({key: text}), path)
+    text = pq.read_metadata(path).metadata[tapes.METADATA_KEY].replace(*damage, 1)
+    pq.write_table(table.replace_schema_metadata({tapes.METADATA_KEY: text}), path)
     with pytest.raises(InputError, match="is damaged in what it says of itself"):
         open_tape(path)
 

@@ -1,6 +1,6 @@
 """Tick-file readers: one file a format, and the table that lists them."""
 
-from perpsim.replay.readers import binance_streams
+from perpsim.replay.readers.binance_streams import BINANCE_STREAMS
 from perpsim.replay.readers.bitmex import BITMEX
 from perpsim.replay.readers.bybit import BYBIT
 from perpsim.replay.readers.contract import Reader
@@ -13,6 +13,7 @@ from perpsim.replay.readers.vision import VISION
 READERS: dict[str, Reader] = {
     each.name: each
     for each in (
+        BINANCE_STREAMS,
         *TARDIS,
         *VISION,
         Events(),
@@ -22,4 +23,3 @@ READERS: dict[str, Reader] = {
         *HYPERLIQUID,
     )
 }
-OLD_READERS = {"binance-streams": binance_streams.read}  # not yet as the contract says

@@ -2,152 +2,198 @@
 
 Futures updates name the last id of the one before (`pu`); a spot update starts at the id after it. An unbroken row of
 updates is a run. A run counts from the update that a REST snapshot joins: the first with `u >= lastUpdateId`
-(spot: `u > lastUpdateId`), if no update between the two is missing. All before it in the run is left out.
+(spot: `u > lastUpdateId`), if no update between the two is missing. All before it in the run is left out. The line of a
+snapshot lies behind updates that it precedes, as it had to be asked for: so a run waits for one, within limits.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from perpsim.replay.errors import InputError
-from perpsim.replay.readers.lines import Capture
+from perpsim.replay.readers.contract import Findings, Rows
+from perpsim.replay.tape import COLUMNS
 
-REGRESSION_NS_MAX = 1_000_000_000
-PER_ROW = ("code", "price", "value", "id")
-
-Columns = dict[str, np.ndarray]
+WAITING_ROWS = 2_000_000  # of a run without a snapshot; the oldest are let go
+SNAPSHOTS = 64  # that wait for a run
 
 
-class Seed(NamedTuple):
-    """Snapshot number `snapshot` stands right before depth update number `update`."""
+class Updates(NamedTuple):
+    """m depth updates in the order of a file, int64[m]; `starts`, int64[m + 1], is where each one's rows begin."""
 
-    snapshot: int
-    update: int
+    previous: np.ndarray
+    final: np.ndarray
+    time_ns: np.ndarray
+    line: np.ndarray
+    starts: np.ndarray
+    rows: Rows
 
+    def part(self, first: int, last: int) -> Updates:
+        """Updates first to last, without the last."""
+        columns = [column[first:last] for column in self[:4]]
+        return Updates(*columns, self.starts[first : last + 1], self.rows)
 
-class Chain(NamedTuple):
-    """Which updates are sound, bool[m]; what seeds them, in order; which updates lost touch with a sound book."""
-
-    keep: np.ndarray
-    seeds: list[Seed]
-    gaps: list[int]
-
-
-class Book(NamedTuple):
-    """Columns of the trusted updates and of the snapshots that seed them, and counts for the quality summary."""
-
-    updates: Columns
-    snapshots: Columns
-    quality: dict[str, int]
+    def levels(self) -> Rows:
+        """The rows of these updates."""
+        span = slice(int(self.starts[0]), int(self.starts[-1]))
+        return self.rows._replace(**{name: getattr(self.rows, name)[span] for name in (*COLUMNS, "line")})
 
 
-def build(depth: Columns, snapshots: Columns, futures: bool, capture: Capture, allow_gaps: bool) -> Book:
-    """The book's rows out of all depth updates and snapshots in file order.
+class Snapshot(NamedTuple):
+    """A whole book as of an id. time_ns is 0 where the venue does not say it."""
 
-    Per message: time_ns, receive_ns, sequence, rows, final (last id), and for updates previous (the id they follow).
-    Per row: code, price, value, id. Raises InputError at a gap unless allow_gaps, and when no snapshot joins the
-    updates.
-    """
-    _refuse_backwards(depth, capture)
-    chain = follow(depth["previous"], depth["final"], snapshots["final"].tolist(), futures)
-    if not chain.seeds:
-        raise _joins_nothing(depth, snapshots, capture)
-    if chain.gaps and not allow_gaps:
-        raise _gap(chain.gaps[0], depth, capture)
-    first = chain.seeds[0].update
-    updates = _select(depth, np.flatnonzero(chain.keep))
-    raised = np.maximum.accumulate(updates["time_ns"])
-    late_ns = raised - updates["time_ns"]
-    if late_ns.max() > REGRESSION_NS_MAX:
-        worst = int(np.argmax(late_ns > REGRESSION_NS_MAX))
-        raise InputError(
-            f"the transaction time runs back by {late_ns[worst] / 1e9:.3f} s while the update ids run on; "
-            "the line is damaged: take it out or record again",
-            *capture.where(int(updates["sequence"][worst])),
-        )
-    quality = {
-        "snapshots": len(chain.seeds),
-        "redundant_snapshots": len(snapshots["final"]) - len(chain.seeds),
-        "depth_before_snapshot": first,
-        "gaps": len(chain.gaps),
-        "depth_after_gap": len(chain.keep) - first - int(chain.keep.sum()),
-        "empty_depth": int((updates["rows"] == 0).sum()),
-        "depth_time_regressions": int((late_ns > 0).sum()),
-    }
-    updates["time_ns"] = raised
-    return Book(updates, _seeding(snapshots, depth, updates, chain), quality)
+    final: int
+    time_ns: int
+    line: int
+    rows: Rows
 
 
-def follow(previous: np.ndarray, final: np.ndarray, snapshot_ids: list[int], futures: bool) -> Chain:
-    """Follow the ids of m updates from run to run. Snapshots inside a sound run are redundant and get no seed."""
-    starts = [0, *(np.flatnonzero(previous[1:] != final[:-1]) + 1).tolist()]
-    chain = Chain(np.zeros(len(final), bool), [], [])
-    for start, end in zip(starts, [*starts[1:], len(final)], strict=True):
-        if chain.seeds:
-            chain.gaps.append(start)
+class Chain:
+    """Follows the updates from run to run and yields the rows of the book, snapshots before the updates they seed."""
+
+    def __init__(self, futures: bool, findings: Findings):
+        self._side = "left" if futures else "right"
+        self._findings = findings
+        self.updates = 0  # so far
+        self.seeds = 0
+        self._last: int | None = None  # id of the last update
+        self._sound = False  # the run is joined to a snapshot
+        self._waiting: list[Updates] = []  # of a run that is not
+        self._snapshots: list[Snapshot] = []  # that may join a run yet
+        self.first_snapshot: Snapshot | None = None
+        self.first_id: int | None = None
+        self._book_ns = 0
+
+    def feed(self, snapshots: list[Snapshot], updates: Updates | None) -> Iterator[Rows]:
+        """The next messages of a file; yields what can be trusted by now."""
+        self._snapshots += snapshots
+        if self.first_snapshot is None and snapshots:
+            self.first_snapshot = snapshots[0]
+        if updates is not None:
+            updates = self._forward(updates)
+            if self.first_id is None and len(updates.final):
+                self.first_id = int(updates.previous[0])
+            self.updates += len(updates.final)
+            ends = np.append(self._last if self._last is not None else updates.previous[:1], updates.final[:-1])
+            broken = updates.previous != ends
+            starts = np.flatnonzero(broken | (np.arange(len(broken)) == 0)).tolist()
+            for first, last in pairwise([*starts, len(broken)]):
+                if broken[first]:
+                    self._break(updates, first, int(ends[first]))
+                yield from self._run(updates.part(first, last))
+        elif not self._sound:
+            yield from self._seed()
+        self._forget()
+
+    def close(self) -> None:
+        """No more messages will come."""
+        self._findings.count("snapshots", self.seeds)
+        self._findings.count("redundant_snapshots", len(self._snapshots))
+        self._left_out(sum(len(each.final) for each in self._waiting))
+
+    def _run(self, updates: Updates) -> Iterator[Rows]:
+        """More updates of the run."""
+        self._last = int(updates.final[-1])
+        if self._sound:
+            yield self._said(updates)
+            return
+        self._waiting.append(updates)
+        while len(self._waiting) > 1 and sum(int(each.starts[-1] - each.starts[0]) for each in self._waiting) > (
+            WAITING_ROWS
+        ):
+            self._left_out(len(self._waiting.pop(0).final))
+        yield from self._seed()
+
+    def _seed(self) -> Iterator[Rows]:
+        """Join what waits to the snapshot that keeps most of it, if there is one."""
+        if not self._waiting:
+            return
+        start = int(self._waiting[0].previous[0])
+        final = np.concatenate([each.final for each in self._waiting])
         joins = []
-        for number, last_id in enumerate(snapshot_ids):
-            update = start + int(np.searchsorted(final[start:end], last_id, side="left" if futures else "right"))
-            if previous[start] <= last_id and update < end:
-                joins.append(Seed(number, update))
-        if joins:
-            seed = min(joins, key=lambda found: found.update)
-            chain.seeds.append(seed)
-            chain.keep[seed.update : end] = True
-    return chain
+        for number, snapshot in enumerate(self._snapshots):
+            update = int(np.searchsorted(final, snapshot.final, side=self._side))
+            if start <= snapshot.final and update < len(final):
+                joins.append((update, number))
+        if not joins:
+            return
+        update, number = min(joins)
+        waiting, self._waiting = self._waiting, []
+        self._sound, self.seeds = True, self.seeds + 1
+        self._left_out(update)
+        snapshot = self._snapshots.pop(number)
+        for updates in waiting:
+            count = len(updates.final)
+            if update < count:
+                kept = updates.part(max(0, update), count)
+                if snapshot is not None:
+                    yield self._stamped(snapshot, int(kept.time_ns[0]))
+                    snapshot = None
+                yield self._said(kept)
+            update -= count
 
+    def _said(self, updates: Updates) -> Rows:
+        self._book_ns = max(self._book_ns, int(updates.time_ns.max()))
+        return updates.levels()
 
-def _seeding(snapshots: Columns, depth: Columns, updates: Columns, chain: Chain) -> Columns:
-    """The snapshots in use, stamped and placed right before the updates they seed.
+    def _stamped(self, snapshot: Snapshot, update_ns: int) -> Rows:
+        """The snapshot's rows right before the update that it seeds; a spot snapshot has no time of its own."""
+        time_ns = min(max(snapshot.time_ns or update_ns, self._book_ns), max(update_ns, self._book_ns))
+        return snapshot.rows._replace(time_ns=np.full(len(snapshot.rows.code), time_ns))
 
-    A snapshot's line lies after updates that it precedes (it had to be asked for), and a spot snapshot has no time.
-    """
-    chosen = _select(snapshots, np.array([seed.snapshot for seed in chain.seeds]))
-    seeded = np.array([seed.update for seed in chain.seeds])
-    kept = np.cumsum(chain.keep)[seeded] - 1  # places of the seeded updates among the kept ones
-    before_ns = np.where(kept > 0, updates["time_ns"][kept - 1], 0)
-    own_ns = np.where(chosen["time_ns"] > 0, chosen["time_ns"], updates["time_ns"][kept])
-    chosen["time_ns"] = np.clip(own_ns, before_ns, updates["time_ns"][kept])
-    chosen["sequence"] = depth["sequence"][seeded]
-    return chosen
-
-
-def _select(columns: Columns, messages: np.ndarray) -> Columns:
-    """The columns of some messages, by their numbers in the order wanted, with their rows."""
-    rows = columns["rows"]
-    starts = np.cumsum(rows) - rows
-    counts = rows[messages]
-    inside = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    places = np.repeat(starts[messages], counts) + inside
-    return {name: column[places if name in PER_ROW else messages] for name, column in columns.items()}
-
-
-def _refuse_backwards(depth: Columns, capture: Capture) -> None:
-    """Ids never fall, not even after a lost connection: a fall is another file's turn, or a line that came twice."""
-    last = np.maximum.accumulate(depth["final"])
-    back = depth["final"][1:] <= last[:-1]
-    if back.any():
-        update = int(np.argmax(back)) + 1
-        raise InputError(
-            f"the depth update ids run back from {last[update - 1]} to {depth['final'][update]}; give the files in the "
-            "order of recording, each once",
-            *capture.where(int(depth["sequence"][update])),
+    def _break(self, updates: Updates, at: int, ended: int) -> None:
+        """The run ends before an update that does not follow: a gap, once there was a book."""
+        self._left_out(sum(len(each.final) for each in self._waiting))
+        self._waiting.clear()
+        self._sound = False
+        if not self.seeds:
+            return
+        self._findings.count("gaps")
+        line = int(updates.line[at])
+        fix = "check that no file is missing in between, or " if line < 100 else ""
+        self._findings.refuse(
+            "update-gap",
+            np.ones(1, bool),
+            updates.rows.file,
+            np.array([line]),
+            lambda i: (
+                f"the depth updates break: this one follows id {updates.previous[at]}, the one before ended at id "
+                f"{ended}; {fix}repair by update-gap to leave the book out until the next snapshot"
+            ),
         )
 
+    def _forward(self, updates: Updates) -> Updates:
+        """Ids never fall, not even after a lost connection: a fall is another file's turn, or a line come twice."""
+        before = np.maximum.accumulate(np.append(-1 if self._last is None else self._last, updates.final))[:-1]
+        back = updates.final <= before
+        if not back.any():
+            return updates
+        keep = self._findings.refuse(
+            "id-back",
+            back,
+            updates.rows.file,
+            updates.line,
+            lambda i: (
+                f"the depth update ids run back from {before[i]} to {updates.final[i]}; give the files in the order of "
+                "recording, each once"
+            ),
+        )
+        counts = np.diff(updates.starts)
+        rows = np.repeat(keep, counts)
+        columns = {name: getattr(updates.rows, name)[rows] for name in (*COLUMNS, "line")}
+        starts = np.append(0, np.cumsum(counts[keep]))
+        return Updates(*(column[keep] for column in updates[:4]), starts, updates.rows._replace(**columns))
 
-def _gap(update: int, depth: Columns, capture: Capture) -> InputError:
-    number = int(depth["sequence"][update])
-    fix = "check that no file is missing in between, or " if capture.opens_file(number) else ""
-    return InputError(
-        f"the depth updates break: this one follows id {depth['previous'][update]}, the one before ended at id "
-        f"{depth['final'][update - 1]}; {fix}allow gaps to leave the book out until the next snapshot",
-        *capture.where(number),
-    )
+    def _left_out(self, count: int) -> None:
+        self._findings.count("depth_after_gap" if self.seeds > self._sound else "depth_before_snapshot", count)
 
-
-def _joins_nothing(depth: Columns, snapshots: Columns, capture: Capture) -> InputError:
-    return InputError(
-        f"the depth snapshot of id {snapshots['final'][0]} joins no depth update (they run from id "
-        f"{depth['previous'][0]} to {depth['final'][-1]}); the updates in between are missing: record again, or read "
-        "without the book",
-        *capture.where(int(snapshots["sequence"][0])),
-    )
+    def _forget(self) -> None:
+        """Snapshots that the run has passed can join nothing any more."""
+        if self._last is None:
+            return
+        passed = self._last if self._sound else int(self._waiting[0].previous[0]) if self._waiting else -1
+        kept = [each for each in self._snapshots if each.final >= passed][-SNAPSHOTS:]
+        self._findings.count("redundant_snapshots", len(self._snapshots) - len(kept))
+        self._snapshots = kept

@@ -9,8 +9,8 @@ from typing import Annotated, Generic, TypeVar
 
 import msgspec
 import numpy as np
-from perpsim.replay.errors import InputError
-from perpsim.replay.readers.lines import Capture, Lines
+from perpsim.replay.readers.contract import Findings
+from perpsim.replay.readers.lines import Lines
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Time = Annotated[int, msgspec.Meta(ge=0, lt=9 * 10**15)]
@@ -116,67 +116,66 @@ DECODERS = {
     Kind.SNAPSHOT: msgspec.json.Decoder(Snapshot),
     Kind.IGNORED: OUTLINE,
 }
+BARE = (Kind.SNAPSHOT, Kind.IGNORED)  # without the wrapping
 
 
 class Messages:
     """Sorts lines by what they hold and decodes them; remembers the stream names met."""
 
-    def __init__(self, capture: Capture):
-        self._capture = capture
+    def __init__(self, findings: Findings):
+        self._findings = findings
         self._known: dict[bytes, Kind] = {}
 
     def kinds(self, block: Lines) -> np.ndarray:
-        """uint8 Kind of each line; refuses lines of no known kind."""
+        """uint8 Kind of each line; 0 of lines that are refused."""
         head = block.body + len(PREFIX)
         names = [
-            line[head : line.find(b'"', head)] if line.startswith(PREFIX, block.body) else b"" for line in block.lines
+            text[head : text.find(b'"', head)] if text.startswith(PREFIX, block.body) else b"" for text in block.texts
         ]
         known = self._known
         kinds = np.fromiter(map(known.get, names, repeat(0)), np.uint8, len(names))
         for index in np.flatnonzero(kinds == 0).tolist():
             name = names[index]
             kinds[index] = known.get(name) or self._kind(block, index)
-            if name:  # b"": other spacing, or no stream message; each such line is looked at
+            if name and kinds[index]:  # b"": other spacing, or no stream message; each such line is looked at
                 known[name] = Kind(kinds[index])
         return kinds
 
-    def decode(self, block: Lines, kind: Kind, indices: np.ndarray) -> list:
-        """The messages on those lines, all of one kind."""
-        decode, body, lines = DECODERS[kind].decode, block.body, block.lines
+    def decode(self, block: Lines, kind: Kind, indices: np.ndarray) -> tuple[list, np.ndarray]:
+        """(the messages on those lines, all of one kind; which lines they are on, without those refused)."""
+        decode, body, texts = DECODERS[kind].decode, block.body, block.texts
         try:
-            if kind in (Kind.SNAPSHOT, Kind.IGNORED):
-                return [decode(lines[index][body:]) for index in indices.tolist()]
-            return [decode(lines[index][body:]).data for index in indices.tolist()]
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._first_bad(block, kind, indices) from error
+            found = [decode(texts[index][body:]) for index in indices.tolist()]
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            found, indices = self._one_by_one(block, kind, indices)
+        return (found if kind in BARE else [each.data for each in found]), indices
 
-    def _kind(self, block: Lines, index: int) -> Kind:
-        path, line = self._capture.where(block.first + index)
+    def _kind(self, block: Lines, index: int) -> int:
         try:
-            outline = OUTLINE.decode(block.lines[index][block.body :])
+            outline = OUTLINE.decode(block.texts[index][block.body :])
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise _corrupt(error, path, line) from error
+            self._refuse(block, index, f"no capture message ({error}); take it out or record again")
+            return 0
         if outline.lastUpdateId is not None and not outline.stream:
             return Kind.SNAPSHOT
         channel = outline.stream.split("@")[1:2]
         if channel and channel[0] in STREAMS:
             return STREAMS[channel[0]]
         what = f"a message of the stream {outline.stream!r}" if outline.stream else "no stream message and no snapshot"
-        raise InputError(
-            f"the line is {what}; this reader knows {', '.join(STREAMS)} and REST depth snapshots: take such lines out",
-            path,
-            line,
-        )
+        known = ", ".join(STREAMS)
+        self._refuse(block, index, f"{what}; this reader knows {known} and REST depth snapshots: take such lines out")
+        return 0
 
-    def _first_bad(self, block: Lines, kind: Kind, indices: np.ndarray) -> InputError:
-        """Decode line by line to find the one that cannot be."""
+    def _one_by_one(self, block: Lines, kind: Kind, indices: np.ndarray) -> tuple[list, np.ndarray]:
+        found, good = [], []
         for index in indices.tolist():
             try:
-                DECODERS[kind].decode(block.lines[index][block.body :])
+                found.append(DECODERS[kind].decode(block.texts[index][block.body :]))
+                good.append(index)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                return _corrupt(error, *self._capture.where(block.first + index), kind.name.lower())
-        raise AssertionError("a line decoded the second time")
+                self._refuse(block, index, f"no {kind.name.lower()} message ({error}); take it out or record again")
+        return found, np.array(good, np.int64)
 
-
-def _corrupt(error: Exception, path, line: int, what: str = "capture") -> InputError:
-    return InputError(f"the line is no {what} message ({error}); take it out or record again", path, line)
+    def _refuse(self, block: Lines, index: int, what: str) -> None:
+        line = block.line[index : index + 1]
+        self._findings.refuse("unreadable", np.ones(1, bool), block.file, line, lambda i: f"the line is {what}")

@@ -2,330 +2,256 @@
 
 On the tape: depth, trade, markPrice; a REST depth snapshot on a line of its own seeds the book; bookTicker serves the
 quality summary only. Depth and trades are stamped with the transaction time `T` (spot depth with `E`, having no other),
-marks with `E`. Within the depth the update ids rule: a time that runs back by under a second is raised to the one
-before, and counted.
+marks with `E`. The files of a recording run on from one to the next.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Sequence
-from os import PathLike
+from collections.abc import Callable, Iterator, Sequence
 
-import msgspec
 import numpy as np
-from perpsim.replay import decimals, validate
-from perpsim.replay.catalogue import Instrument
-from perpsim.replay.catalogue import instrument as known_instrument
+from perpsim.replay import decimals
+from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
-from perpsim.replay.readers.binance_chain import Book, build
-from perpsim.replay.readers.binance_messages import Depth, Kind, Mark, Messages, Quote, Snapshot, Trade
-from perpsim.replay.readers.groups import Groups, merge
-from perpsim.replay.readers.lines import Capture, Lines, Progress
-from perpsim.replay.tape import ROW_MASK, SELL, SNAPSHOT, Row, Tape
+from perpsim.replay.readers import levels
+from perpsim.replay.readers.binance_chain import Chain, Snapshot, Updates
+from perpsim.replay.readers.binance_messages import Depth, Kind, Mark, Messages, Quote, Trade
+from perpsim.replay.readers.binance_messages import Snapshot as Answer
+from perpsim.replay.readers.contract import Findings, Market, Rows, SourceFile
+from perpsim.replay.readers.ids import Ids
+from perpsim.replay.readers.levels import Books
+from perpsim.replay.readers.lines import Lines, stamped_lines
+from perpsim.replay.readers.quotes import QuoteWatch
+from perpsim.replay.readers.sheet import REPAIR, Sheet
+from perpsim.replay.tape import ROW_MASK, SELL, Row
 
+FIRST_LINE = re.compile(rb"[0-9]{13}(?:[0-9]{3}){0,2} \{")
+STREAM = re.compile(rb'"stream": ?"[^"@]+@(?:depth|trade|markPrice|bookTicker|aggTrade|forceOrder)')
 COIN_MARGINED = re.compile(r".+USD_(PERP|[0-9]{6})")
 TIME_US_MIN = 9 * 10**12  # event times from here on are microseconds, below milliseconds
-LEVEL_LIST = msgspec.json.Decoder(list[tuple[str, str]])
-RANK_TRADE, RANK_LEVEL, RANK_MARK = 0, 1, 2  # at equal times
-
-Columns = dict[str, np.ndarray]
+NAMED = (Kind.DEPTH, Kind.TRADE, Kind.MARK, Kind.QUOTE)  # messages that say their symbol
+MARK_UNIT, RATE_UNIT = "0.00000001", "0.000000001"
 
 
-def read(
-    paths: Sequence[str | PathLike] | str | PathLike,
-    instrument: Instrument | None = None,
-    *,
-    allow_gaps: bool = False,
-    with_book: bool = True,
-    progress: Progress | None = None,
-) -> Tape:
-    """The tape of one continuous recording of one market, from its files in their order, gzip or plain text.
+class BinanceStreams:
+    """See `contract.Reader`."""
 
-    instrument  the market's facts; without it the catalogue is asked
-    allow_gaps  leave the book out from a gap in the update ids to the next snapshot and count it, rather than refuse
-    with_book   False reads trades and marks only; needed where a capture has no snapshot
-    progress    called as progress(done_bytes, total_bytes)
+    name = "binance-streams"
+    title = "raw Binance streams, a receive time and a combined-stream message a line"
+    joined = True
 
-    Raises InputError, with file and line, for anything that cannot be put on a tape as it stands.
-    """
-    capture = Capture(paths, progress)
-    recording = Recording(capture, instrument, with_book)
-    for block in capture.blocks():
-        recording.add(block)
-    tape = recording.tape(allow_gaps)
-    validate.check(tape)
-    return tape
+    def recognises(self, file: SourceFile) -> bool:
+        head = file.head()
+        return bool(FIRST_LINE.match(head)) and (STREAM.search(head) is not None or b'"lastUpdateId"' in head[:200])
+
+    def market(self, file: SourceFile) -> Market:
+        findings = Findings(record=True)
+        messages = Messages(findings)
+        for block in stamped_lines(file, findings):
+            kinds = messages.kinds(block)
+            for kind in NAMED:
+                found, _ = messages.decode(block, kind, np.flatnonzero(kinds == kind)[:1])
+                if found:
+                    return Market(_venue(found[0]), found[0].s)
+        if findings.found:
+            raise InputError(findings.found[0].sentence, file.place, findings.found[0].line)
+        raise InputError("holds no stream message, so nobody can say of which market it is", file.place)
+
+    def instrument(self, file: SourceFile) -> Instrument | None:
+        return None
+
+    def rows(self, files: Sequence[SourceFile], instrument: Instrument, findings: Findings) -> Iterator[Rows]:
+        recording = _Recording(instrument, findings)
+        for file in files:
+            for block in stamped_lines(file, findings):
+                yield from (rows for rows in recording.block(block) if len(rows.code))
+        recording.close(files[0])
 
 
-class Recording:
-    """The columns of all messages so far, kind by kind in file order; `tape` merges them."""
+class _Recording:
+    """What is known of a recording from its blocks so far."""
 
-    def __init__(self, capture: Capture, instrument: Instrument | None, with_book: bool):
-        self.capture = capture
-        self.given = instrument
-        self.instrument: Instrument | None = None  # known from the first message on
-        self.with_book = with_book
-        self._messages = Messages(capture)
-        self._parts: dict[Kind, list[Columns]] = defaultdict(list)
-        self._counts = dict.fromkeys(Kind, 0)
-        self._off_grid_off_book = 0
-
-    def add(self, block: Lines) -> None:
-        """Read a block of lines; refuses the first thing in it that cannot be on a tape."""
-        kinds = self._messages.kinds(block)
-        decoded = {}
+    def __init__(self, instrument: Instrument, findings: Findings):
+        self.instrument, self.findings = instrument, findings
+        self.spot = instrument.venue == "binance-spot"
+        self.chain = Chain(not self.spot, findings)
+        self._messages = Messages(findings)
+        self._ids = Ids()
+        self._quotes = QuoteWatch(findings)
         for kind in Kind:
-            indices = np.flatnonzero(kinds == kind)
-            self._counts[kind] += len(indices)
-            if len(indices):
-                decoded[kind] = indices, self._messages.decode(block, kind, indices)
-        for kind, (indices, messages) in decoded.items():
-            if kind in NAMED:
-                self._check_symbol(messages, block.first + indices)
-        for kind, (indices, messages) in decoded.items():
-            if kind in READ and (self.with_book or kind != Kind.SNAPSHOT):
-                sequence = block.first + indices
-                columns = READ[kind](self, messages, sequence)
-                columns |= {"sequence": sequence, "receive_ns": block.receive_ns[indices]}
-                if kind in TIMED:
-                    validate.check_clock(columns["time_ns"], columns["receive_ns"], self._where(sequence))
-                self._parts[kind].append(columns)
+            findings.count(f"messages.{kind.name.lower()}", 0)
+        for name in ("gaps", "duplicate_trade_ids", "off_grid_off_book", "off_quote_prints", "crossed_quotes"):
+            findings.count(name, 0)
 
-    def _where(self, sequence: np.ndarray, rows: np.ndarray | None = None) -> validate.Where:
-        """Place of message i, or of row i where rows counts the rows of each message."""
-        if rows is None:
-            return lambda i: self.capture.where(int(sequence[i]))
-        return lambda i: self.capture.where(int(sequence[np.searchsorted(np.cumsum(rows), i, side="right")]))
+    def block(self, block: Lines) -> Iterator[Rows]:
+        """The rows of a block of lines, kind by kind."""
+        kinds = self._messages.kinds(block)
+        found = {}
+        for kind in Kind:
+            messages, indices = self._messages.decode(block, kind, np.flatnonzero(kinds == kind))
+            self.findings.count(f"messages.{kind.name.lower()}", len(messages))
+            found[kind] = self._of_market(block, kind, messages, indices) if kind in NAMED else (messages, indices)
+        for kind, read in ((Kind.TRADE, self._trades), (Kind.MARK, self._marks), (Kind.QUOTE, self._read_quotes)):
+            messages, indices = found[kind]
+            if messages:
+                yield from read(messages, self._sheet(block, indices), block.receive_ns[indices])
+        snapshots = self._snapshots(block, *found[Kind.SNAPSHOT])
+        yield from self.chain.feed(snapshots, self._depth(block, *found[Kind.DEPTH]))
 
-    # Which market it is
+    def close(self, file: SourceFile) -> None:
+        """Counts of the whole; refuses a book that never was one."""
+        self._quotes.close()
+        self.chain.close()
+        self.findings.count("missing_trade_ids", self._ids.missing)
+        if self.chain.seeds:
+            return
+        snapshot = self.chain.first_snapshot
+        if snapshot is not None and self.chain.updates:
+            file, line = snapshot.rows.file, snapshot.line
+            said = (
+                f"the depth snapshot of id {snapshot.final} joins no depth update (they start at id "
+                f"{self.chain.first_id}); the updates in between are missing: record again"
+            )
+        else:
+            line = 0
+            lacking = "snapshot" if self.chain.updates else "update"
+            said = f"holds no depth {lacking}, so the book cannot be built; add it"
+        self.findings.refuse(
+            "no-snapshot",
+            np.ones(1, bool),
+            file,
+            np.array([line]),
+            lambda i: f"{said}, or repair by no-snapshot to leave the book out",
+        )
 
-    def _check_symbol(self, messages: list, sequence: np.ndarray) -> None:
-        if self.instrument is None:
-            self.instrument = self._identify(messages[0])
-        symbols = {message.s for message in messages}
-        if symbols != {self.instrument.symbol}:
-            other = np.array([message.s != self.instrument.symbol for message in messages])
-            validate.refuse_any(
-                other,
-                self._where(sequence),
+    def _sheet(self, block: Lines, indices: np.ndarray) -> Sheet:
+        return Sheet(block.file, block.line[indices], self.instrument, self.findings)
+
+    def _of_market(self, block: Lines, kind: Kind, messages: list, indices: np.ndarray) -> tuple[list, np.ndarray]:
+        """The messages of this market; spot and USD-M markets share symbols, so fields that only futures have tell."""
+        if not messages:
+            return messages, indices
+        sheet = self._sheet(block, indices)
+        symbols = [message.s for message in messages]
+        if set(symbols) != {self.instrument.symbol}:
+            sheet.refuse(
+                "wrong-symbol",
+                np.array([symbol != self.instrument.symbol for symbol in symbols]),
                 lambda i: (
-                    f"the message is of {messages[i].s}, but this is a tape of {self.instrument.symbol}; "
+                    f"the message is of {symbols[i]}, but this is a tape of {self.instrument.symbol}; "
                     "read the files of one market at a time"
                 ),
             )
-
-    def _check_venue(self, futures: np.ndarray, sequence: np.ndarray) -> None:
-        """Spot and USD-M markets share symbols; futures says which messages have a field that only futures have."""
-        of_futures = self.instrument.venue != "binance-spot"
-        validate.refuse_any(
-            futures != of_futures,
-            self._where(sequence),
-            lambda i: (
-                f"the message is of {'spot' if of_futures else 'futures'}, but this is a tape of "
-                f"{self.instrument.venue}; read the files of one market at a time"
-            ),
-        )
-
-    def _identify(self, message: Depth | Trade | Mark | Quote) -> Instrument:
-        """The facts of the market that a message belongs to: given ones must be of that venue and symbol."""
-        if COIN_MARGINED.fullmatch(message.s):
-            venue = "binance-coinm"
-        elif isinstance(message, Mark) or getattr(message, "X", "") or (not isinstance(message, Trade) and message.T):
-            venue = "binance-usdm"
-        else:
-            venue = "binance-spot"
-        if self.given is None:
-            return known_instrument(venue, message.s)
-        if (self.given.venue, self.given.symbol) != (venue, message.s):
-            raise InputError(
-                f"holds {message.s} of {venue}, but the instrument given is {self.given.symbol} of "
-                f"{self.given.venue}; give the facts of the market in the files",
-                self.capture.paths[0],
+        if kind in OF_FUTURES:
+            other = np.array([OF_FUTURES[kind](message) for message in messages]) == self.spot
+            sheet.refuse(
+                "wrong-symbol",
+                other,
+                lambda i: (
+                    f"the message is of {'futures' if self.spot else 'spot'}, but this is a tape of "
+                    f"{self.instrument.venue}; read the files of one market at a time"
+                ),
             )
-        return self.given
+        if sheet.keep.all():
+            return messages, indices
+        return [messages[index] for index in np.flatnonzero(sheet.keep).tolist()], indices[sheet.keep]
 
-    # One kind each: decoded messages to columns
-
-    def _depth(self, messages: list[Depth], sequence: np.ndarray) -> Columns:
-        spot = self.instrument.venue == "binance-spot"
-        self._check_venue(np.array([message.pu >= 0 for message in messages]), sequence)
-        previous = np.array([message.U - 1 if spot else message.pu for message in messages])
-        columns = {
-            "time_ns": _time_ns([message.E if spot else message.T for message in messages]),
-            "previous": previous,
-            "final": np.array([message.u for message in messages]),
-        }
-        validate.refuse_any(
-            columns["final"] < [message.U for message in messages],
-            self._where(sequence),
-            lambda i: f"the update's first id U is above its last id u: {validate.REPAIR}",
+    def _depth(self, block: Lines, messages: list[Depth], indices: np.ndarray) -> Updates | None:
+        if not messages:
+            return None
+        sheet = self._sheet(block, indices)
+        final = np.array([message.u for message in messages])
+        sheet.refuse(
+            "unreadable",
+            final < [message.U for message in messages],
+            lambda i: f"the update's first id U is above its last id u: {REPAIR}",
         )
-        if self.with_book:
-            columns |= self._levels([bytes(side) for each in messages for side in (each.b, each.a)], sequence)
-            columns["id"] = np.repeat(columns["final"], columns["rows"])
-        return columns
+        previous = np.array([message.U - 1 if self.spot else message.pu for message in messages])
+        time_ns = _time_ns([message.E if self.spot else message.T for message in messages])
+        lists = [bytes(side) for each in messages for side in (each.b, each.a)]
+        books = Books(sheet.line, time_ns, block.receive_ns[indices], final, np.zeros(len(final), bool), lists)
+        rows = levels.rows(books, sheet.keep, block.file, self.instrument, self.findings)
+        line = sheet.line[sheet.keep]
+        starts = np.append(np.searchsorted(rows.line, line), len(rows.line))
+        return Updates(previous[sheet.keep], final[sheet.keep], time_ns[sheet.keep], line, starts, rows)
 
-    def _snapshot(self, messages: list[Snapshot], sequence: np.ndarray) -> Columns:
-        columns = {
-            "time_ns": _time_ns([message.T for message in messages]),
-            "final": np.array([message.lastUpdateId for message in messages]),
-        }
-        if self.instrument is None:
-            raise InputError(
-                "is a depth snapshot with no stream message near it to say of which market; put it after the first one",
-                *self.capture.where(int(sequence[0])),
-            )
-        levels = self._levels([bytes(side) for each in messages for side in (each.bids, each.asks)], sequence)
-        validate.above_zero(levels["rows"], "number of levels of the snapshot", self._where(sequence))
-        levels["code"] |= SNAPSHOT
-        levels["id"] = np.repeat(columns["final"], levels["rows"])
-        return columns | levels
+    def _snapshots(self, block: Lines, messages: list[Answer], indices: np.ndarray) -> list[Snapshot]:
+        found = []
+        for message, index in zip(messages, indices.tolist(), strict=True):
+            at = slice(index, index + 1)
+            final, time_ns = np.array([message.lastUpdateId]), _time_ns([message.T])
+            books = Books(
+                block.line[at], time_ns, block.receive_ns[at], final, np.ones(1, bool),
+                [bytes(message.bids), bytes(message.asks)],
+            )  # fmt: skip
+            rows = levels.rows(books, np.ones(1, bool), block.file, self.instrument, self.findings)
+            sheet = self._sheet(block, np.array([index]))
+            empty = np.array([not len(rows.code)])
+            sheet.refuse("unreadable", empty, lambda i: f"the number of levels of the snapshot is 0: {REPAIR}")
+            if sheet.keep.all():
+                found.append(Snapshot(int(final[0]), int(time_ns[0]), int(block.line[index]), rows))
+        return found
 
-    def _levels(self, lists: list[bytes], sequence: np.ndarray) -> Columns:
-        """Rows of price levels; lists holds the bids and the asks of each message, so twice as many as messages."""
-        where = self._where(sequence)
-        found = decimals.from_level_lists(lists) or _levels_slowly(lists, where)
-        rows = found.counts.reshape(-1, 2).sum(axis=1)
-        where = self._where(sequence, rows)
-        price = validate.on_grid(found.price, self.instrument.tick, "price", where)
-        validate.above_zero(price, "price", where)
-        value = validate.on_grid(found.size, self.instrument.lot, "size", where)
-        sides = np.tile(np.array([Row.LEVEL, Row.LEVEL | SELL], np.uint8), len(rows))
-        return {"rows": rows, "code": np.repeat(sides, found.counts), "price": price, "value": value}
-
-    def _trades(self, messages: list[Trade], sequence: np.ndarray) -> Columns:
-        where = self._where(sequence)
-        self._check_venue(np.array([bool(message.X) for message in messages]), sequence)
+    def _trades(self, messages: list[Trade], sheet: Sheet, receive_ns: np.ndarray) -> Iterator[Rows]:
         on_book = np.array([message.X in ("MARKET", "") for message in messages])
-        price = self._trade_prices(_numbers([message.p for message in messages], where), on_book, where)
-        value = validate.on_grid(
-            _numbers([message.q for message in messages], where), self.instrument.lot, "size", where
-        )
-        validate.above_zero(np.where(on_book, price, 1), "price", where)
-        validate.above_zero(np.where(on_book, value, 1), "size", where)
+        prices, lots = (_numbers([getattr(message, name) for message in messages], sheet) for name in "pq")
+        price = self._trade_prices(prices, on_book, sheet)
+        value = sheet.lots(lots)
         code = np.where(on_book, Row.TRADE, Row.OFF_BOOK) | np.where([message.m for message in messages], SELL, 0)
-        return {
-            "time_ns": _time_ns([message.T for message in messages]),
-            "rows": np.ones(len(messages), np.int64),
-            "id": np.array([message.t for message in messages]),
-            "code": code.astype(np.uint8),
-            "price": price,
-            "value": value,
-        }
+        ids = np.array([message.t for message in messages])
+        self.findings.count("duplicate_trade_ids", self._ids.add(ids))
+        rows = sheet.rows(code, _time_ns([message.T for message in messages]), receive_ns, price, value, ids)
+        printed = (rows.code & ROW_MASK) == Row.TRADE
+        self._quotes.prints(rows.time_ns[printed], rows.price[printed])
+        yield rows
 
-    def _trade_prices(self, numbers: decimals.Fixed, on_book: np.ndarray, where: validate.Where) -> np.ndarray:
+    def _trade_prices(self, numbers: decimals.Fixed, on_book: np.ndarray, sheet: Sheet) -> np.ndarray:
         """Ticks; an off-book print may stand between two ticks: it is rounded down, being no price of the book."""
-        ticks, off = decimals.in_steps(numbers, *validate.step(self.instrument.tick))
-        self._off_grid_off_book += int((off & ~on_book).sum())
+        ticks, off = decimals.in_steps(numbers, *step(self.instrument.tick))
+        self.findings.count("off_grid_off_book", (off & ~on_book).sum())
         exact = decimals.Fixed(np.where(on_book, numbers.mantissa, 0), numbers.decimals)
-        return np.where(on_book, validate.on_grid(exact, self.instrument.tick, "price", where), ticks)
+        return np.where(on_book, sheet.ticks(exact), ticks)
 
-    def _marks(self, messages: list[Mark], sequence: np.ndarray) -> Columns:
+    def _marks(self, messages: list[Mark], sheet: Sheet, receive_ns: np.ndarray) -> Iterator[Rows]:
         """Up to three rows a message: mark, index, funding; the last two only where the message has them."""
-        where = self._where(sequence)
         given = np.array([(True, bool(message.i), bool(message.r)) for message in messages])
-        value = np.zeros(given.shape, np.int64)
-        for column, (field, unit) in enumerate((("p", "0.00000001"), ("i", "0.00000001"), ("r", "0.000000001"))):
-            numbers = _numbers([getattr(message, field) or "0" for message in messages], where)
-            value[:, column], off = decimals.in_steps(numbers, *validate.step(unit))
-            validate.refuse_any(off, where, lambda i, f=field, u=unit: f"{f} is no multiple of {u}: {validate.REPAIR}")
-        for column, name in enumerate(("mark price", "index price")):
-            validate.above_zero(np.where(given[:, column], value[:, column], 1), name, where)
-        price = np.zeros(given.shape, np.int64)
+        value, price = np.zeros(given.shape, np.int64), np.zeros(given.shape, np.int64)
+        for column, (field, unit) in enumerate((("p", MARK_UNIT), ("i", MARK_UNIT), ("r", RATE_UNIT))):
+            numbers = _numbers([getattr(message, field) or "0" for message in messages], sheet)
+            value[:, column], off = decimals.in_steps(numbers, *step(unit))
+            sheet.refuse("bad-value", off, lambda i, f=field, u=unit: f"{f} is no multiple of {u}: {REPAIR}")
         price[:, 2] = _time_ns([message.T for message in messages])
-        validate.above_zero(np.where(given[:, 2], price[:, 2], 1), "next funding time", where)
+        for bad, name in (
+            (value[:, 0] <= 0, "mark price"),
+            (given[:, 1] & (value[:, 1] <= 0), "index price"),
+            (given[:, 2] & (price[:, 2] <= 0), "next funding time"),
+        ):
+            sheet.refuse("bad-value", bad, lambda i, n=name: f"the {n} is not above zero: {REPAIR}")
         code = np.broadcast_to(np.array([Row.MARK, Row.INDEX, Row.FUNDING], np.uint8), given.shape)
-        return {
-            "time_ns": _time_ns([message.E for message in messages]),
-            "rows": given.sum(axis=1),
-            "code": code[given],
-            "price": price[given],
-            "value": value[given],
-            "id": np.zeros(int(given.sum()), np.int64),
-        }
+        time_ns = _time_ns([message.E for message in messages])
+        yield sheet.messages(given, code, time_ns, receive_ns, price, value)
 
-    def _quotes(self, messages: list[Quote], sequence: np.ndarray) -> Columns:
-        where, tick = self._where(sequence), self.instrument.tick
-        time_ns = _time_ns([message.T for message in messages])
-        self._check_venue(time_ns > 0, sequence)
-        return {
-            "time_ns": time_ns,
-            "bid": validate.on_grid(_numbers([message.b for message in messages], where), tick, "bid", where),
-            "ask": validate.on_grid(_numbers([message.a for message in messages], where), tick, "ask", where),
-        }
-
-    # All kinds together
-
-    def tape(self, allow_gaps: bool) -> Tape:
-        """The finished tape with its quality summary; refuses a recording whose book cannot be trusted."""
-        trades, marks = self._joined(Kind.TRADE), self._joined(Kind.MARK)
-        groups = [_groups(columns, rank) for columns, rank in ((trades, RANK_TRADE), (marks, RANK_MARK)) if columns]
-        book = self._book(allow_gaps) if self.with_book else None
-        if book:
-            groups += [_groups(book.snapshots, RANK_LEVEL, before=1), _groups(book.updates, RANK_LEVEL)]
-        if not groups:
-            raise InputError("holds no trade and no mark price: nothing to put on a tape", self.capture.paths[0])
-        columns = merge(groups)
-        quality = self._quality(columns, groups, trades) | (book.quality if book else {})
-        return Tape(self.instrument, **columns, quality=quality, sources=self.capture.sources)
-
-    def _book(self, allow_gaps: bool) -> Book:
-        depth, snapshots = self._joined(Kind.DEPTH), self._joined(Kind.SNAPSHOT)
-        if depth is None or snapshots is None:
-            raise InputError(
-                f"holds no depth {'update' if depth is None else 'snapshot'}, so the book cannot be built; add it, "
-                "or read without the book",
-                self.capture.paths[0],
-            )
-        return build(depth, snapshots, self.instrument.venue != "binance-spot", self.capture, allow_gaps)
-
-    def _joined(self, kind: Kind) -> Columns | None:
-        """All blocks of a kind in one, or None where there are none; the parts are let go."""
-        parts = self._parts.pop(kind, None)
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else None
-
-    def _quality(self, columns: Columns, groups: list[Groups], trades: Columns | None) -> dict:
-        """Counts of the whole recording, explained in validate.py; None where there is nothing to compare."""
-        row_counts = np.bincount(columns["code"] & ROW_MASK, minlength=len(Row) + 1)
-        quality = {
-            "messages": sum(self._counts.values()),
-            "messages_by_kind": {kind.name.lower(): count for kind, count in self._counts.items()},
-            "rows": {row.name.lower(): int(row_counts[row]) for row in Row},
-            "first_ns": int(columns["time_ns"][0]),
-            "last_ns": int(columns["time_ns"][-1]),
-            "off_grid_off_book": self._off_grid_off_book,
-            "off_quote_prints": None,
-            "crossed_quotes": None,
-        }
-        quality |= validate.latency(
-            np.concatenate([each.time_ns for each in groups]), np.concatenate([each.receive_ns for each in groups])
-        )
-        quality |= validate.trade_ids(trades["id"] if trades else np.zeros(0, np.int64))
-        quotes = self._joined(Kind.QUOTE)
-        if trades and quotes and self.instrument.venue != "binance-spot":  # spot quotes have no time
-            printed = (trades["code"] & ROW_MASK) == Row.TRADE
-            quality |= validate.against_quotes(
-                (trades["time_ns"][printed], trades["price"][printed]),
-                (quotes["time_ns"], quotes["bid"], quotes["ask"]),
-            )
-        return quality
+    def _read_quotes(self, messages: list[Quote], sheet: Sheet, receive_ns: np.ndarray) -> Iterator[Rows]:
+        """No rows; spot quotes have no time, so nothing can be compared with them."""
+        bid, ask = (sheet.ticks(_numbers([getattr(each, side) for each in messages], sheet), name)
+                    for side, name in (("b", "bid"), ("a", "ask")))  # fmt: skip
+        if not self.spot:
+            time_ns = _time_ns([message.T for message in messages])
+            self._quotes.quotes(time_ns[sheet.keep], bid[sheet.keep], ask[sheet.keep])
+        yield from ()
 
 
-READ = {
-    Kind.DEPTH: Recording._depth,
-    Kind.SNAPSHOT: Recording._snapshot,
-    Kind.TRADE: Recording._trades,
-    Kind.MARK: Recording._marks,
-    Kind.QUOTE: Recording._quotes,
+OF_FUTURES: dict[Kind, Callable] = {  # whether a message has what only futures have
+    Kind.DEPTH: lambda message: message.pu >= 0,
+    Kind.TRADE: lambda message: bool(message.X),
+    Kind.QUOTE: lambda message: message.T > 0,
 }
-TIMED = (Kind.DEPTH, Kind.TRADE, Kind.MARK)
-NAMED = (*TIMED, Kind.QUOTE)  # messages that say their symbol
 
 
-def _groups(columns: Columns, rank: int, before: int = 0) -> Groups:
-    """As messages to merge, in file order; before=1 puts each ahead of the line of its number."""
-    fields = {name: columns[name] for name in ("time_ns", "receive_ns", "rows", "code", "price", "value", "id")}
-    return Groups(rank=rank, sequence=2 * columns["sequence"] - before, **fields)
+def _venue(message: Depth | Trade | Mark | Quote) -> str:
+    if COIN_MARGINED.fullmatch(message.s):
+        return "binance-coinm"
+    futures = isinstance(message, Mark) or getattr(message, "X", "") or (not isinstance(message, Trade) and message.T)
+    return "binance-usdm" if futures else "binance-spot"
 
 
 def _time_ns(times: list[int]) -> np.ndarray:
@@ -334,28 +260,18 @@ def _time_ns(times: list[int]) -> np.ndarray:
     return column * np.where(column >= TIME_US_MIN, 1_000, 1_000_000)
 
 
-def _numbers(texts: list[str], where: validate.Where) -> decimals.Fixed:
-    try:
-        return decimals.from_strings(texts)
-    except decimals.NotDecimal as error:
-        raise InputError(f"{error}: {validate.REPAIR}", *where(error.index)) from error
-
-
-def _levels_slowly(lists: list[bytes], where: validate.Where) -> decimals.Levels:
-    """As decimals.from_level_lists, for any JSON spacing and any mix of decimals; refuses what are no levels."""
-    pairs: list[tuple[str, str]] = []
-    counts = []
-    for index, text in enumerate(lists):
+def _numbers(texts: list[str], sheet: Sheet) -> decimals.Fixed:
+    """Decimal texts; one that is none is refused, and counts as 0 where it is only recorded."""
+    texts = list(texts)
+    bad, said = np.zeros(len(texts), bool), {}
+    while True:
         try:
-            found = LEVEL_LIST.decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InputError(f"a price level is unreadable ({error}): {validate.REPAIR}", *where(index // 2)) from error
-        counts.append(len(found))
-        pairs += found
-    ends = np.cumsum(counts)
+            found = decimals.from_strings(texts)
+            break
+        except decimals.NotDecimal as error:
+            bad[error.index], said[error.index], texts[error.index] = True, str(error), "0"
+    sheet.refuse("unreadable", bad, lambda i: f"{said[i]}: {REPAIR}")
+    return found
 
-    def of_pair(index: int):
-        return where(int(np.searchsorted(ends, index, side="right")) // 2)
 
-    price, size = (_numbers([pair[column] for pair in pairs], of_pair) for column in range(2))
-    return decimals.Levels(np.array(counts, np.int64), price, size)
+BINANCE_STREAMS = BinanceStreams()

@@ -34,6 +34,7 @@ except ImportError:
 
 HEAD_BYTES = 1 << 16
 BUFFER_BYTES = 1 << 20
+PIECE_BYTES = 1 << 12  # of a head: what follows it may be damaged
 MAGIC = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
 DAMAGED = (*GZIP_ERRORS, OSError, zipfile.BadZipFile, tarfile.TarError, pa.ArrowException)
@@ -87,12 +88,16 @@ class SourceFile:
         raise KeyError(f"{self.member} is not in the archive any more")
 
     def head(self) -> bytes:
-        """The first 64 KiB, decompressed. Raises InputError for a file that is empty or damaged there."""
-        with self.open() as file:
+        """The first 64 KiB, decompressed, or what there is before damage. Raises InputError where that is nothing."""
+        data = b""
+        with ExitStack() as opened:
             try:
-                data = file.read(HEAD_BYTES)
-            except DAMAGED as error:
-                raise self.damaged(error) from error
+                stream = self._stream(opened)
+                while len(data) < HEAD_BYTES and (piece := stream.read(min(PIECE_BYTES, HEAD_BYTES - len(data)))):
+                    data += piece
+            except (*DAMAGED, KeyError) as error:
+                if not data:
+                    raise self.damaged(error, 1) from error
         if not data:
             raise InputError("is empty; copy the file again from its source", self.place)
         return data

@@ -79,8 +79,8 @@ class Findings:
     ) -> np.ndarray:
         """What may stay of n rows or messages: the others break a rule.
 
-        bad is bool[n], line int64[n]; sentence(i) says what is wrong with the i-th, and what to do. Raises InputError
-        for the first, unless the rule is repaired or findings are recorded.
+        bad is bool[n], line int64[n] (0: the whole file); sentence(i) says what is wrong with the i-th, and what to do.
+        Raises InputError for the first, unless the rule is repaired or findings are recorded.
         """
         if rule not in RULES:
             raise KeyError(f"no rule {rule!r}; add it to RULES")
@@ -92,7 +92,7 @@ class Findings:
                 self.found.append(Finding(rule, file.place, int(line[index]), sentence(index)))
         elif rule not in self.repairs:
             index = int(np.argmax(bad))
-            raise InputError(sentence(index), file.place, int(line[index]))
+            raise InputError(sentence(index), file.place, int(line[index]) or None)
         self.dropped[rule] += int(bad.sum())
         return ~bad
 

@@ -1,0 +1,169 @@
+"""What an import will read: which reader takes which file, whose rows they are, and what one worker reads at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+from os import PathLike
+from pathlib import Path
+
+from perpsim.replay import catalogue
+from perpsim.replay.catalogue import Instrument
+from perpsim.replay.errors import InputError
+from perpsim.replay.readers import READERS
+from perpsim.replay.readers.contract import Market, Reader, SourceFile, sources
+from perpsim.replay.tape import FORMAT, Source
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user says of a recording, where its files do not: all fields may be None.
+
+    first, last  days (inclusive, UTC); files that name a day outside are not read
+    """
+
+    reader: str | None = None
+    venue: str | None = None
+    symbol: str | None = None
+    tick: str | None = None
+    lot: str | None = None
+    kind: str | None = None
+    contract_size: str | None = None
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What one worker reads in one go: a file, or all files of a recording whose reader joins them."""
+
+    reader: str
+    files: tuple[SourceFile, ...]
+    sources: tuple[Source, ...]
+    instrument: Instrument
+    repairs: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Names everything that decides the rows."""
+        facts = [FORMAT, self.reader, self.instrument.facts(), self.repairs, [each.sha256 for each in self.sources]]
+        members = [each.member for each in self.files]
+        return hashlib.sha256(json.dumps([facts, members]).encode()).hexdigest()[:32]
+
+    @property
+    def bytes(self) -> int:
+        """On the disk."""
+        return sum(each.size_bytes for each in self.sources)
+
+
+def plan(
+    paths: Sequence[str | PathLike] | str | PathLike, given: Given | None = None, repairs: Iterable[str] = ()
+) -> list[Unit]:
+    """The units of an import, in an order that does not depend on that of the paths (but of joined recordings).
+
+    Raises InputError for files that no reader takes, for markets whose facts nobody knows, for files given twice.
+    """
+    given = given or Given()
+    if given.reader is not None and given.reader not in READERS:
+        raise InputError(f"no reader {given.reader!r}; known: {', '.join(READERS)}")
+    found = sources(paths)
+    by_market: dict[tuple[str, str, str], list[tuple[SourceFile, Market]]] = defaultdict(list)
+    for file in found:
+        reader = _reader(file, given.reader)
+        market = reader.market(file)
+        market = market._replace(venue=given.venue or market.venue, symbol=given.symbol or market.symbol)
+        if _wanted(market.day, given):
+            by_market[market.venue, market.symbol, reader.name].append((file, market))
+    if not by_market:
+        raise InputError("none of the files is of the days asked for; widen --from and --to")
+    known = _Disk()
+    instruments: dict[tuple[str, str], Instrument] = {}
+    days: dict[tuple[str, str], str] = {}
+    for (venue, symbol, name), files in by_market.items():
+        named = [market.day for _, market in files if market.day]
+        days[venue, symbol] = min([*named, days.get((venue, symbol), named[0])]) if named else ""
+        facts = _file_facts(READERS[name], [file for file, _ in files])
+        if facts is not None:
+            before = instruments.setdefault((venue, symbol), replace(facts, venue=venue, symbol=symbol))
+            if before != replace(facts, venue=venue, symbol=symbol):
+                raise InputError(f"says another tick or lot of {symbol} than the other files", files[0][0].place)
+    units = []
+    for (venue, symbol, name), files in sorted(by_market.items()):
+        instrument = _instrument((venue, symbol), days[venue, symbol], instruments.get((venue, symbol)), given)
+        if READERS[name].joined:
+            groups = [[file for file, _ in files]]
+        else:
+            groups = [[file] for file, _ in sorted(files, key=lambda each: (each[1].day or "", each[0].name))]
+        for group in groups:
+            told = tuple(known.source(file) for file in group)
+            units.append(Unit(name, tuple(group), told, instrument, tuple(sorted(set(repairs)))))
+    _refuse_twice(units)
+    return units
+
+
+class _Disk:
+    """Files as they lie on the disk; an archive with many members is hashed once."""
+
+    def __init__(self):
+        self._known: dict[Path, tuple[str, int]] = {}
+
+    def source(self, file: SourceFile) -> Source:
+        if file.path not in self._known:
+            with file.path.open("rb") as raw:
+                digest = hashlib.file_digest(raw, "sha256").hexdigest()
+                self._known[file.path] = digest, raw.tell()
+        name = file.path.name if file.member is None else f"{file.path.name}/{file.member}"
+        return Source(name, *self._known[file.path])
+
+
+def _reader(file: SourceFile, name: str | None) -> Reader:
+    file.head()  # refuses what is empty or damaged before it is said to be of no format
+    if name is not None:
+        return READERS[name]
+    found = [reader for reader in READERS.values() if reader.recognises(file)]
+    if len(found) != 1:
+        what = "may be of several formats" if found else "is of no format that is known"
+        names = ", ".join(each.name for each in found or READERS.values())
+        raise InputError(f"{what}; take it out, or name its reader ({names})", file.place)
+    return found[0]
+
+
+def _wanted(day: str | None, given: Given) -> bool:
+    """Whether a file may have rows of the days asked for: some venues cut their days at another hour than UTC."""
+    if day is None:
+        return True
+    try:
+        at = date.fromisoformat(day)
+    except ValueError:  # a month
+        return True
+    early = given.first is not None and at < given.first - timedelta(days=1)
+    late = given.last is not None and at > given.last + timedelta(days=1)
+    return not early and not late
+
+
+def _file_facts(reader: Reader, files: list[SourceFile]) -> Instrument | None:
+    return next((facts for file in files if (facts := reader.instrument(file)) is not None), None)
+
+
+def _instrument(market: tuple[str, str], day: str, from_file: Instrument | None, given: Given) -> Instrument:
+    """The facts of a market: those given, else those of its files, else those of the catalogue on its first day."""
+    changes = {name: getattr(given, name) for name in ("kind", "tick", "lot", "contract_size")}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if from_file is None and not {"tick", "lot"} <= set(changes):
+        known = catalogue.instrument(*market, day or None)
+    else:
+        known = from_file or Instrument(*market, "linear", "1", "1")
+    return Instrument(**(asdict(known) | changes))
+
+
+def _refuse_twice(units: list[Unit]) -> None:
+    seen: dict[tuple[str, str | None], SourceFile] = {}
+    for unit in units:
+        for file, source in zip(unit.files, unit.sources, strict=True):
+            other = seen.setdefault((source.sha256, file.member), file)
+            if other is not file:
+                raise InputError(f"is the same file as {other.place}; give it once", file.place)
