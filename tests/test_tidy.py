@@ -21,6 +21,7 @@ PRINTING = {
     "tests/golden/__main__.py",
     "tests/identity.py",
     "tests/lines.py",
+    "tests/lobster.py",
     "tests/many_streams.py",
     "tests/mutants.py",
     "tests/nine_venues.py",

@@ -6,6 +6,7 @@ from perpsim.replay.readers.bybit import BYBIT
 from perpsim.replay.readers.contract import Reader
 from perpsim.replay.readers.hftbacktest import Events
 from perpsim.replay.readers.hyperliquid import HYPERLIQUID
+from perpsim.replay.readers.lobster import LOBSTER
 from perpsim.replay.readers.okx import OKX
 from perpsim.replay.readers.tardis import TARDIS
 from perpsim.replay.readers.vision import VISION
@@ -14,6 +15,7 @@ READERS: dict[str, Reader] = {
     each.name: each
     for each in (
         BINANCE_STREAMS,
+        *LOBSTER,
         *TARDIS,
         *VISION,
         Events(),

@@ -37,6 +37,7 @@ RULES = {
     "no-snapshot": "updates of the book come before any whole book",
     "crossed": "a bid stands at or above an ask",
     "unknown-order": "an event is of an order that does not rest",
+    "book-differs": "the book that the messages give is not the one that the recording shows",
 }
 
 STEP_BITS = 6
