@@ -69,8 +69,11 @@ def test_blocks_have_the_shape_of_the_contract(given, tmp_path):
         assert_shape(block)
 
 
-def assert_shape(block: Rows) -> None:
-    """Columns of their types and one length; whole messages of one time, in the order of the file; known codes."""
+def assert_shape(block: Rows, positive: bool = True) -> None:
+    """Columns of their types and one length; whole messages of one time, in the order of the file; known codes.
+
+    That prices and sizes are above zero is checked of every reader's rows later on.
+    """
     count = len(block.line)
     assert count
     for name, dtype in COLUMNS.items():
@@ -82,6 +85,8 @@ def assert_shape(block: Rows) -> None:
     inside = more[:-1]
     assert (np.diff(block.time_ns)[inside] == 0).all() and (np.diff(block.receive_ns)[inside] == 0).all()
     assert ((block.code & SNAPSHOT) == 0)[kind != Row.LEVEL].all()
+    if not positive:
+        return
     printed = np.isin(kind, (Row.TRADE, Row.OFF_BOOK, Row.LIQUIDATION))
     assert (block.price[printed] > 0).all() and (block.value[printed] > 0).all()
     assert (block.value[kind == Row.LEVEL] >= 0).all()
@@ -231,6 +236,39 @@ def test_a_damaged_event_is_named(event, rule, tmp_path):
         read(given, source)
     assert columns(read(given, source, findings := Findings(record=True)))["line"] == [1]
     assert [(found.rule, found.line) for found in findings.found] == [(rule, 2)]
+
+
+# Damage of any kind
+
+
+@each_sample
+def test_no_damage_gets_past_a_reader(given, tmp_path):
+    """Bytes changed, lost and put in: rows have their shape, or one sentence names the file."""
+    numbers = np.random.Generator(np.random.Philox(sum(given.data)))
+    for _ in range(60):
+        data = bytearray(given.data)
+        for place, value, how in numbers.integers(0, (len(data), 256, 3), size=(numbers.integers(1, 4), 3)).tolist():
+            data[place : place + (how > 0)] = bytes([value]) if how < 2 else b""
+        source = stored(tmp_path, given, bytes(data))
+        findings = Findings(record=True)
+        try:
+            if READERS[given.reader].recognises(source):
+                READERS[given.reader].market(source)
+            blocks = read(given, source, findings)
+        except InputError as error:
+            assert str(error).startswith(str(source.path)) and "\n" not in str(error)
+            continue
+        for block in blocks:
+            assert_shape(block, positive=False)
+        assert all("\n" not in found.sentence for found in findings.found)
+
+
+@each_sample
+def test_a_file_that_is_cut_short_is_refused(given, tmp_path):
+    data = gzip.compress(given.data * 200 if given.reader != "hftbacktest" else given.data)
+    source = stored(tmp_path, given, data[: len(data) // 2], ".gz")
+    with pytest.raises(InputError, match=re.escape(f"{source.path}")):
+        read(given, source, Findings(record=True))
 
 
 # Recordings, where they are

@@ -23,7 +23,7 @@ from perpsim.replay.readers.csv_columns import (
     tables,
     values_of,
 )
-from perpsim.replay.readers.sheet import REPAIR, Sheet, places
+from perpsim.replay.readers.sheet import REPAIR, Sheet, iso_ns, places
 from perpsim.replay.tape import SELL, Row
 
 VENUE = "bitmex"
@@ -122,18 +122,11 @@ def _times(sheet: Sheet, column: pa.Array) -> np.ndarray:
                 return text.view(f"S{len(TIME)}").ravel().astype(str).astype("datetime64[ns]").astype(np.int64)
             except ValueError:
                 pass  # one of them is none
-    times = np.fromiter(map(_time_ns, column.to_pylist()), np.int64, len(column))
+    times = np.fromiter(map(iso_ns, column.to_pylist()), np.int64, len(column))
     sheet.refuse(
         "bad-time", times == 0, lambda i: f"the timestamp is {column[i].as_py()!r}, not written as {TIME}: {REPAIR}"
     )
     return times
-
-
-def _time_ns(text: str) -> int:
-    try:
-        return int(np.datetime64(text.replace("D", "T", 1), "ns").astype(np.int64))
-    except ValueError:
-        return 0
 
 
 BITMEX = (Trades(), Quotes())

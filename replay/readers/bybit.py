@@ -15,7 +15,7 @@ from perpsim.replay import decimals
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers import levels
-from perpsim.replay.readers.captures import WRAPPED, Received, decoded, received
+from perpsim.replay.readers.captures import WRAPPED, Number, Received, decoded, received
 from perpsim.replay.readers.contract import Findings, Market, Rows, SourceFile
 from perpsim.replay.readers.csv_columns import (
     TEXT,
@@ -126,14 +126,14 @@ class Outline(msgspec.Struct, gc=False):
 
     topic: str = ""
     type: str = ""
-    ts: int = 0
-    cts: int = 0
+    ts: Number = 0
+    cts: Number = 0
     data: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Book(msgspec.Struct, gc=False):
     s: str
-    u: int
+    u: Number
     b: msgspec.Raw
     a: msgspec.Raw
 
@@ -141,7 +141,7 @@ class Book(msgspec.Struct, gc=False):
 class Print(msgspec.Struct, gc=False):
     """A trade, or a liquidation of the topic allLiquidation, which lacks i."""
 
-    T: int
+    T: Number
     s: str
     S: str
     v: str
@@ -164,7 +164,7 @@ class Ticker(msgspec.Struct, gc=False):
 class Liquidation(msgspec.Struct, gc=False):
     """The topic liquidation, until 2025."""
 
-    updatedTime: int
+    updatedTime: Number
     symbol: str
     side: str
     size: str
@@ -241,7 +241,15 @@ class OrderBook(_Stream):
 
     def market(self, file: SourceFile) -> Market:
         found = BOOK_NAME.match(file.name)
-        symbol = found["symbol"] if found else file.head().split(b'"', 4)[3].rpartition(b".")[2].decode()
+        symbol = (
+            found["symbol"]
+            if found
+            else file.head()[:200]
+            .partition(b'"topic":"')[2]
+            .partition(b'"')[0]
+            .rpartition(b".")[2]
+            .decode("utf-8", "replace")
+        )
         spot = "spot" in file.path.parts
         return Market("bybit-spot" if spot else "bybit", symbol, found["day"] if found else None)
 

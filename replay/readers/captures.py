@@ -8,12 +8,12 @@ Lines that are no received message (requests, connections, what was sent) are pa
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 from perpsim.replay.readers.contract import Findings, SourceFile
-from perpsim.replay.readers.sheet import REPAIR, since_1970
+from perpsim.replay.readers.sheet import REPAIR
 from perpsim.replay.readers.text import Block, line_blocks
 
 
@@ -38,6 +38,7 @@ class Wrapped(msgspec.Struct, gc=False):
     url: str = ""
 
 
+Number = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]  # an id or a time
 WRAPPED = msgspec.json.Decoder(Wrapped)
 BARE = (b"{", b"[")
 
@@ -93,11 +94,13 @@ def _stamped(file: SourceFile, block: Block, findings: Findings) -> Received:
 
 
 def _time_ns(text: bytes) -> int:
-    """Seconds with a fraction, or whole ms, us or ns; raises ValueError for anything else."""
+    """Seconds with a fraction, or whole s, ms, us or ns; raises ValueError for anything else."""
     whole, dot, fraction = text.partition(b".")
+    if not whole.isdigit() or len(whole) > (10 if dot else 19) or not (fraction.isdigit() or not dot):
+        raise ValueError(f"{text[:24]!r} is no time of receipt")
     if dot:
         return int(whole) * 10**9 + int(fraction[:9].ljust(9, b"0"))
-    return int(since_1970(np.array([int(whole)]))[0]) if whole != b"0" else 0
+    return min(int(whole) * 10 ** (9 - 3 * max(0, (len(whole) - 8) // 3)), 2**63 - 1)
 
 
 def _from_seconds(times: list[float]) -> np.ndarray:

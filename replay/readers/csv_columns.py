@@ -102,7 +102,6 @@ class _Parser:
             include_columns=list(types),
             null_values=[""],
             strings_can_be_null=False,
-            check_utf8=False,
         )
 
     def rows(self, first: int, data: bytes) -> Iterator[Table]:

@@ -7,6 +7,7 @@ whole book. The file says nothing of its market: venue, symbol and steps have to
 
 import re
 from collections.abc import Iterator, Sequence
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
@@ -19,6 +20,8 @@ from perpsim.replay.tape import MORE, SELL, SNAPSHOT, Row
 MAGIC = b"\x93NUMPY"
 FIELDS = ("ev", "exch_ts", "local_ts", "px", "qty", "order_id", "ival", "fval")
 RECORD = np.dtype([(name, "<f8" if name in ("px", "qty", "fval") else "<u8") for name in FIELDS])
+LAYOUTS = ("uiiffuif",)
+HEADER_ERRORS = (ValueError, SyntaxError, TypeError, KeyError, TokenError)  # a header is read as a Python literal
 BLOCK_RECORDS = 1 << 16
 AT_EXCHANGE, BOUGHT, SOLD = 1 << 31, 1 << 29, 1 << 28
 DEPTH, TRADE, CLEAR, WHOLE, BEST = 1, 2, 3, 4, 5
@@ -97,14 +100,11 @@ def _check_header(file: SourceFile, stream: BinaryIO) -> None:
         version = np.lib.format.read_magic(stream)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(stream)
-    except ValueError as error:
+    except HEADER_ERRORS as error:
         raise InputError(f"is no NumPy array ({error}); copy the file again from its source", file.place) from error
     kinds = "".join(dtype[name].kind for name in dtype.names or ())
     if dtype.names != FIELDS or dtype.itemsize != RECORD.itemsize or len(shape) != 1 or kinds not in LAYOUTS:
         raise InputError(f"holds an array of {dtype}, not of the events of version 2; convert it with that", file.place)
-
-
-LAYOUTS = ("uiiffuif",)
 
 
 def _converted(sheet: Sheet, records: np.ndarray) -> Rows:

@@ -13,10 +13,10 @@ import numpy as np
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers import levels
-from perpsim.replay.readers.captures import Received, decoded, received
+from perpsim.replay.readers.captures import Number, Received, decoded, received
 from perpsim.replay.readers.contract import Findings, Market, Rows, SourceFile
 from perpsim.replay.readers.levels import numbers_of
-from perpsim.replay.readers.sheet import REPAIR, Sheet, since_1970
+from perpsim.replay.readers.sheet import REPAIR, Sheet, iso_ns, since_1970
 from perpsim.replay.tape import MORE, SELL, SNAPSHOT, Row
 
 VENUE = "hyperliquid"
@@ -39,7 +39,7 @@ class Level(msgspec.Struct, gc=False):
 
 class BookData(msgspec.Struct, gc=False):
     coin: str
-    time: int
+    time: Number
     levels: tuple[list[Level], list[Level]]  # bids, asks
 
 
@@ -48,8 +48,8 @@ class Print(msgspec.Struct, gc=False):
     side: str
     px: str
     sz: str
-    time: int
-    tid: int
+    time: Number
+    tid: Number
 
 
 class Channel(msgspec.Struct, gc=False):
@@ -100,7 +100,7 @@ class Stream:
             if channel.channel in bodies:
                 bodies[channel.channel].append((len(lines), channel.data))
                 lines.append(block.line[index])
-                stamps.append(_iso_ns(line.time) if line.time else block.receive_ns[index])
+                stamps.append(iso_ns(line.time) if line.time else block.receive_ns[index])
         sheet = _Lines(file, np.array(lines, np.int64), np.array(stamps, np.int64), instrument, findings)
         if bodies["l2Book"]:
             yield sheet.books(sheet.decoded(bodies["l2Book"], BOOK))
@@ -176,10 +176,10 @@ class Fill(msgspec.Struct, gc=False):
     px: str
     sz: str
     side: str
-    time: int
+    time: Number
     dir: str
     crossed: bool
-    tid: int
+    tid: Number
     liquidation: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -251,7 +251,7 @@ class Fills:
         sheet = Sheet(file, block.line[[index for index, _, _ in each]], instrument, findings)
         fills = [fill for _, _, fill in each]
         time_ns = since_1970(np.array([fill.time for fill in fills], np.int64))
-        stamp_ns = np.array([_iso_ns(body.local_time) for _, body, _ in each], np.int64)
+        stamp_ns = np.array([iso_ns(body.local_time) for _, body, _ in each], np.int64)
         price, value = _steps(sheet, fills)
         side = _side(sheet, [fill.side for fill in fills])
         off_book = np.array([fill.dir.startswith(DELEVERAGED) for fill in fills], bool)
@@ -304,14 +304,6 @@ def _steps(sheet: Sheet, each: Sequence[Level | Print | Fill]) -> tuple[np.ndarr
         sheet.refuse("unreadable", bad, lambda i, n=name, t=texts: f"the {n} is {t[i]!r}, no number: {REPAIR}")
         steps.append(convert(numbers, name))
     return steps[0], steps[1]
-
-
-def _iso_ns(text: str) -> int:
-    """Nanoseconds of an ISO time in UTC, 0 of any other text: then the time of receipt is not known."""
-    try:
-        return int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
-    except ValueError:
-        return 0
 
 
 HYPERLIQUID = (Stream(), Fills())

@@ -35,6 +35,7 @@ VENUE = "okx"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TRADE_NAMES = ("instrument_name", "trade_id", "side", "price", "size", "created_time")
 FUNDING_NAMES = ("instrument_name", "funding_rate", "real_funding_rate", "funding_time")
+MILLISECONDS = re.compile(r"[0-9]{1,18}")
 BEFORE_FUNDING_NS = 1_000_000_000  # so much before its settlement a rate is said
 
 
@@ -147,7 +148,7 @@ class OrderBook:
 
     def market(self, file: SourceFile) -> Market:
         line = file.head().partition(b"\n")[0]
-        symbol = line.partition(b'"instId":')[2].split(b'"', 2)[1].decode("utf-8", "replace")
+        symbol = line.partition(b'"instId":')[2].partition(b'"')[2].partition(b'"')[0].decode("utf-8", "replace")
         return Market(VENUE, symbol, _day(file))
 
     def instrument(self, file: SourceFile) -> Instrument | None:
@@ -167,7 +168,10 @@ class OrderBook:
                     lambda i, names=symbols: f"the message is of {names[i]}, not of {instrument.symbol}: take it out",
                 )
                 whole_book = np.array([message.action == "snapshot" for _, message in found], bool)
-                times = [int(message.ts) if message.ts.isdigit() else 0 for _, message in found]
+                times = [
+                    int(message.ts) if message.ts.isascii() and message.ts.isdigit() and len(message.ts) < 19 else 0
+                    for _, message in found
+                ]
                 sheet.refuse("bad-time", np.array(times) == 0, lambda i: "the time is no number: take the line out")
                 time_ns = since_1970(np.array(times, np.int64))
                 lists = [bytes(side) for _, message in found for side in (message.bids, message.asks)]

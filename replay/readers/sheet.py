@@ -4,13 +4,13 @@ Readers hand over columns as the file has them; here they become ticks, lots and
 format (times, positive prices and sizes) is checked by who calls the reader.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.decimals import Fixed, in_steps, text_of
-from perpsim.replay.errors import InputError
 from perpsim.replay.readers import csv_columns
 from perpsim.replay.readers.contract import Findings, Rows, SourceFile
 from perpsim.replay.tape import COLUMNS, MORE, SELL
@@ -18,6 +18,7 @@ from perpsim.replay.tape import COLUMNS, MORE, SELL
 REPAIR = "the line is damaged, take it out or record again"
 RATE_DECIMALS, MARK_DECIMALS = 9, 8  # of funding rates, and of marks and indices, on the tape
 JUMP_MAX = 10_000_000  # trade ids that can be missing in a file; beyond that an id is damaged
+ISO = re.compile(r"(20[0-9]{2}-[0-9]{2}-[0-9]{2})[TD ]([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?)Z?")
 INT64_MAX = np.iinfo(np.int64).max
 
 
@@ -69,7 +70,9 @@ class Sheet:
 
     def lots(self, numbers: Fixed, name: str = "size", bad: np.ndarray | None = None) -> np.ndarray:
         """int64 lots. Linear sizes in contracts become base coins first, by the contract size."""
-        return self._steps(in_base(numbers, self.instrument), self.instrument.lot, "bad-size", name, bad)
+        numbers, too_large = in_base(numbers, self.instrument)
+        bad = too_large if bad is None else bad | too_large
+        return self._steps(numbers, self.instrument.lot, "bad-size", name, bad)
 
     def _steps(self, numbers: Fixed, step_text: str, rule: str, name: str, bad: np.ndarray | None) -> np.ndarray:
         if bad is not None:
@@ -130,17 +133,11 @@ def lot_size(instrument: Instrument) -> float:
     return lot if instrument.kind == "inverse" else lot / float(instrument.contract_size)
 
 
-def in_base(numbers: Fixed, instrument: Instrument) -> Fixed:
-    """Sizes in what lots count: contracts for inverse markets, base coins for all others."""
-    if instrument.kind == "inverse" or instrument.contract_size == "1":
-        return numbers
-    units, decimals = step(instrument.contract_size)
-    if len(numbers.mantissa) and int(np.abs(numbers.mantissa).max()) > INT64_MAX // units:
-        raise InputError(
-            f"a size of {instrument.symbol} times its contract size {instrument.contract_size} does not fit 64 bits; "
-            "check the contract size"
-        )
-    return Fixed(numbers.mantissa * units, numbers.decimals + decimals)
+def in_base(numbers: Fixed, instrument: Instrument) -> tuple[Fixed, np.ndarray]:
+    """Sizes in what lots count, contracts for inverse markets, base coins for all others; which do not fit 64 bits."""
+    units, decimals = step("1" if instrument.kind == "inverse" else instrument.contract_size)
+    too_large = np.abs(numbers.mantissa) > INT64_MAX // units
+    return Fixed(np.where(too_large, 0, numbers.mantissa) * units, numbers.decimals + decimals), too_large
 
 
 def places(instrument: Instrument) -> tuple[int, int]:
@@ -264,6 +261,22 @@ class TradeIds:
 
 
 def since_1970(times: np.ndarray) -> np.ndarray:
-    """Nanoseconds of times in s, ms, us or ns, told apart by magnitude: right for times from 1973 to 5138."""
+    """Nanoseconds of times in s, ms, us or ns, told apart by magnitude: right for times from 1973 to 2255."""
     factor = np.where(times < 10**14, 1_000_000, np.where(times < 10**17, 1_000, 1))
-    return times * np.where(times < 10**11, 10**9, factor)
+    return in_ns(times, np.where(times < 10**11, 10**9, factor))
+
+
+def in_ns(times: np.ndarray, factor: np.ndarray | int) -> np.ndarray:
+    """Nanoseconds of times in units of so many. What is negative or beyond 64 bits comes out as no time of this age."""
+    return np.clip(times, 0, INT64_MAX // factor) * factor
+
+
+def iso_ns(text: str) -> int:
+    """Nanoseconds of an ISO time in UTC, between day and hour a T, a D or a space; 0 of any other text."""
+    found = ISO.fullmatch(text)
+    if found is None:
+        return 0
+    try:
+        return int(np.datetime64(f"{found[1]}T{found[2]}", "ns").astype(np.int64))
+    except ValueError:
+        return 0

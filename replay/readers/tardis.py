@@ -28,7 +28,16 @@ from perpsim.replay.readers.csv_columns import (
     tables,
     whole,
 )
-from perpsim.replay.readers.sheet import MARK_DECIMALS, RATE_DECIMALS, Sheet, TradeIds, lot_size, places, whole_messages
+from perpsim.replay.readers.sheet import (
+    MARK_DECIMALS,
+    RATE_DECIMALS,
+    Sheet,
+    TradeIds,
+    in_ns,
+    lot_size,
+    places,
+    whole_messages,
+)
 from perpsim.replay.tape import SELL, SNAPSHOT, Row
 
 HEAD = ("exchange", "symbol", "timestamp", "local_timestamp")
@@ -98,8 +107,8 @@ class _Tardis:
             yield (
                 sheet,
                 table,
-                whole(table.columns["timestamp"]) * 1_000,
-                whole(table.columns["local_timestamp"]) * 1_000,
+                in_ns(whole(table.columns["timestamp"]), 1_000),
+                in_ns(whole(table.columns["local_timestamp"]), 1_000),
             )
 
     def _types(self, price: int, size: int) -> dict[str, pa.DataType]:
@@ -308,7 +317,7 @@ class Ticker(_Tardis):
             )
             rate = sheet.rounded(real(column["funding_rate"]), RATE_DECIMALS, "funding rate")
             interest = sheet.rounded(real(column["open_interest"]) * lots, 0, "open interest")
-            next_ns = whole(column["funding_timestamp"]) * 1_000
+            next_ns = in_ns(whole(column["funding_timestamp"]), 1_000)
             present = [
                 ~missing(column[name]) for name in ("index_price", "mark_price", "funding_rate", "open_interest")
             ]
