@@ -15,7 +15,7 @@ from perpsim.replay import catalogue
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers import READERS
-from perpsim.replay.readers.contract import Market, Reader, SourceFile, sources
+from perpsim.replay.readers.contract import ManyMarkets, Market, Reader, SourceFile, sources
 from perpsim.replay.tape import FORMAT, Source
 
 
@@ -74,10 +74,9 @@ def plan(
     by_market: dict[tuple[str, str, str], list[tuple[SourceFile, Market]]] = defaultdict(list)
     for file in found:
         reader = _reader(file, given.reader)
-        market = reader.market(file)
-        market = market._replace(venue=given.venue or market.venue, symbol=given.symbol or market.symbol)
-        if _wanted(market.day, given):
-            by_market[market.venue, market.symbol, reader.name].append((file, market))
+        for market in _markets(reader, file, given):
+            if _wanted(market.day, given):
+                by_market[market.venue, market.symbol, reader.name].append((file, market))
     if not by_market:
         raise InputError("none of the files is of the days asked for; widen --from and --to")
     known = _Disk()
@@ -86,7 +85,7 @@ def plan(
     for (venue, symbol, name), files in by_market.items():
         named = [market.day for _, market in files if market.day]
         days[venue, symbol] = min([*named, days.get((venue, symbol), named[0])]) if named else ""
-        facts = _file_facts(READERS[name], [file for file, _ in files])
+        facts = _file_facts(READERS[name], files)
         if facts is not None:
             before = instruments.setdefault((venue, symbol), replace(facts, venue=venue, symbol=symbol))
             if before != replace(facts, venue=venue, symbol=symbol):
@@ -145,8 +144,32 @@ def _wanted(day: str | None, given: Given) -> bool:
     return not early and not late
 
 
-def _file_facts(reader: Reader, files: list[SourceFile]) -> Instrument | None:
-    return next((facts for file in files if (facts := reader.instrument(file)) is not None), None)
+def _markets(reader: Reader, file: SourceFile, given: Given) -> list[Market]:
+    """Whose rows a file holds: those asked for, where it holds many; else one, as given where it does not say."""
+    if isinstance(reader, ManyMarkets):
+        found = reader.markets(file)
+        asked = [
+            market
+            for market in found
+            if given.symbol in (None, market.symbol) and given.venue in (None, market.venue)
+        ]
+        if not asked:
+            names = ", ".join(sorted({market.symbol for market in found})[:20])
+            raise InputError(f"holds no rows of {given.symbol or given.venue}; it has {names}", file.place)
+        return asked
+    market = reader.market(file)
+    market = market._replace(venue=given.venue or market.venue, symbol=given.symbol or market.symbol)
+    if not market.venue or not market.symbol:
+        raise InputError("does not say of which market it is; give --venue and --symbol", file.place)
+    return [market]
+
+
+def _file_facts(reader: Reader, files: list[tuple[SourceFile, Market]]) -> Instrument | None:
+    for file, market in files:
+        facts = reader.instrument(file, market) if isinstance(reader, ManyMarkets) else reader.instrument(file)
+        if facts is not None:
+            return facts
+    return None
 
 
 def _instrument(market: tuple[str, str], day: str, from_file: Instrument | None, given: Given) -> Instrument:

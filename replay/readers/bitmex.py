@@ -54,7 +54,7 @@ class _Dump:
         found = DAY.search(file.name)
         return [Market(VENUE, symbol, "-".join(found.groups()) if found else None) for symbol in symbols]
 
-    def instrument(self, file: SourceFile) -> Instrument | None:
+    def instrument(self, file: SourceFile, market: Market | None = None) -> Instrument | None:
         return None
 
     def rows(self, files: Sequence[SourceFile], instrument: Instrument, findings: Findings) -> Iterator[Rows]:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -139,7 +139,7 @@ class Reader(Protocol):
         """Whether name and head are of this format; cheap, and never true of two readers."""
 
     def market(self, file: SourceFile) -> Market:
-        """Whose recording it is, from its name or first rows."""
+        """Whose recording it is, from its name or first rows; venue or symbol "" where the file does not say."""
 
     def instrument(self, file: SourceFile) -> Instrument | None:
         """The market's facts, where the file itself says them."""
@@ -149,6 +149,17 @@ class Reader(Protocol):
 
         What is wrong goes to findings.refuse, which says what may stay; InputError for what makes reading on senseless.
         """
+
+
+@runtime_checkable
+class ManyMarkets(Protocol):
+    """What a reader has besides, whose files hold rows of many markets: `rows` passes over those of the others."""
+
+    def markets(self, file: SourceFile) -> list[Market]:
+        """All markets that the file has rows of, sorted."""
+
+    def instrument(self, file: SourceFile, market: Market | None = None) -> Instrument | None:
+        """The facts of one of them, where the file says them."""
 
 
 def sources(paths: Sequence[str | PathLike] | str | PathLike) -> list[SourceFile]:

@@ -227,7 +227,7 @@ class Fills:
             raise InputError("holds no fill; leave it out", file.place)
         return [Market(VENUE, coin, _day(file)) for coin in sorted(coins)]
 
-    def instrument(self, file: SourceFile) -> Instrument | None:
+    def instrument(self, file: SourceFile, market: Market | None = None) -> Instrument | None:
         return None
 
     def rows(self, files: Sequence[SourceFile], instrument: Instrument, findings: Findings) -> Iterator[Rows]:

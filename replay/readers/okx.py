@@ -73,7 +73,7 @@ class _Csv:
             raise InputError("has no row after its header; leave it out", file.place)
         return [Market(VENUE, symbol, _day(file)) for symbol in found]
 
-    def instrument(self, file: SourceFile) -> Instrument | None:
+    def instrument(self, file: SourceFile, market: Market | None = None) -> Instrument | None:
         return None
 
 
