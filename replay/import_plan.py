@@ -160,7 +160,7 @@ def _markets(reader: Reader, file: SourceFile, given: Given) -> list[Market]:
     market = reader.market(file)
     market = market._replace(venue=given.venue or market.venue, symbol=given.symbol or market.symbol)
     if not market.venue or not market.symbol:
-        raise InputError("does not say of which market it is; give --venue and --symbol", file.place)
+        raise InputError("does not say of which market it is; give --venue and --market", file.place)
     return [market]
 
 

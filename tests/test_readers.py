@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from perpsim.replay import importing
 from perpsim.replay.catalogue import Instrument, instrument
 from perpsim.replay.errors import InputError
+from perpsim.replay.import_plan import Given, plan
 from perpsim.replay.readers import READERS, text
 from perpsim.replay.readers.contract import Rows, SourceFile, sources
 from perpsim.replay.readers.findings import Findings
@@ -165,6 +167,27 @@ def damaged(data: bytes, damage: Damage) -> bytes:
     return b"\n".join(lines)
 
 
+@each_sample
+def test_every_sample_can_be_imported(given, tmp_path):
+    """The rows pass the gate that all rows pass, and stand on the tape in order of time."""
+    path = stored(tmp_path, given).path
+    if not given.rows:
+        with pytest.raises(InputError, match="no rows"):
+            importing.read(path, asked(given))
+        return
+    tape = importing.read(path, asked(given))
+    assert tape.instrument == given.instrument
+    found = zip(*(getattr(tape, name).tolist() for name in ("code", "price", "value", "id")), strict=True)
+    assert Counter(found) == Counter((int(code), *numbers) for code, *numbers in given.rows)
+    assert (np.diff(tape.time_ns) >= 0).all()
+
+
+def asked(given: Sample) -> Given:
+    """What a user would have to say of a sample to have its rows; its reader is told from the file."""
+    facts = given.instrument
+    return Given(None, facts.venue, facts.symbol, facts.tick, facts.lot, facts.kind, facts.contract_size)
+
+
 # What only some formats have
 
 OF_MANY_MARKETS = {
@@ -187,6 +210,21 @@ def test_files_of_many_markets_name_them_all(given, tmp_path):
 
 def test_all_readers_of_many_markets_were_asked():
     assert {name for name, reader in READERS.items() if hasattr(reader, "markets")} == set(OF_MANY_MARKETS)
+
+
+def test_markets_are_imported_each_for_itself(tmp_path):
+    (given,) = [each for each in SAMPLES if each.reader == "okx-funding"]
+    path = stored(tmp_path, given).path
+    units = plan(path, Given(tick="0.1", lot="0.1", kind="linear"))
+    assert [unit.instrument.symbol for unit in units] == ["BTC-USDT-SWAP", "ETH-USDT-SWAP"]
+    with pytest.raises(InputError, match="holds no rows of XRP; it has BTC-USDT-SWAP, ETH-USDT-SWAP"):
+        plan(path, Given(symbol="XRP"))
+
+
+def test_a_file_that_does_not_say_its_market_is_asked_for_it(tmp_path):
+    (given,) = [each for each in SAMPLES if each.reader == "hftbacktest"]
+    with pytest.raises(InputError, match="give --venue and --market"):
+        plan(stored(tmp_path, given).path)
 
 
 def test_a_capture_says_the_steps_of_its_markets(tmp_path):

@@ -152,6 +152,13 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class Rowless(Protocol):
+    """What a reader has besides, whose files serve the quality card only."""
+
+    rowless: bool  # True
+
+
+@runtime_checkable
 class ManyMarkets(Protocol):
     """What a reader has besides, whose files hold rows of many markets: `rows` passes over those of the others."""
 

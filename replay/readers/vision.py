@@ -346,6 +346,7 @@ class BookDepth(_Vision):
     """
 
     type = "bookDepth"
+    rowless = True
     names = ("timestamp", "percentage", "depth", "notional")
 
     def _types(self, price: int, size: int) -> dict[str, pa.DataType]:
