@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .harness import ROOT
 
-QUESTIONS = ("mark_update", "slide", "gap", "adl", "replay", "memory", "border", "journal")
+QUESTIONS = ("mark_update", "slide", "gap", "adl", "replay", "importing", "memory", "border", "journal")
 RESULTS = ROOT / "bench" / "RESULTS.md"
 
 
