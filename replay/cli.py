@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from perpsim.replay import calc
+from perpsim.replay import calc, tape_cli
 from perpsim.replay.errors import BrokenError, DifferenceError, InputError
 
 DIFFERENCE = 1
@@ -38,6 +38,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 app.add_typer(calc.app, name="calc")
+app.add_typer(tape_cli.app, name="tape")
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Result folder; an earlier result in it is replaced.")]
 Level = Annotated[

@@ -47,8 +47,7 @@ class Gate:
         if not len(rows.code):
             return {name: getattr(rows, name) for name in COLUMNS} | {"rank": rows.code}
         more = (rows.code & MORE) != 0
-        first = _first_rows(more)
-        kind_code = rows.code if first is None else rows.code[first]
+        kind_code = _codes_of_messages(rows.code)
         time_ns = self._forward(rows, OF_BOOK[kind_code], more)
         self._count(rows, more)
         columns = {name: getattr(rows, name) for name in COLUMNS}
@@ -117,12 +116,18 @@ class Gate:
             self._findings.count("negative_latencies", (latency < 0).sum())
 
 
-def _first_rows(more: np.ndarray) -> np.ndarray | None:
-    """The first row of the message of each row; None where every message is of one row."""
+def ranks(code: np.ndarray) -> np.ndarray:
+    """The place at equal times of each row of whole messages: that of its message's first row."""
+    return RANKS[_codes_of_messages(code) & ROW_MASK]
+
+
+def _codes_of_messages(code: np.ndarray) -> np.ndarray:
+    """The code of the first row of the message of each row."""
+    more = (code & MORE) != 0
     if not more.any():
-        return None
+        return code
     starts = np.append(True, ~more[:-1])
-    return np.flatnonzero(starts)[np.cumsum(starts) - 1]
+    return code[np.flatnonzero(starts)[np.cumsum(starts) - 1]]
 
 
 def _refuse_broken(rows: Rows) -> None:

@@ -32,7 +32,7 @@ from perpsim.replay.tape import (
     Tape,
     by_day,
     describe,
-)  # fmt: skip
+)
 
 WRITER_OPTIONS = {
     "compression": "zstd",
@@ -59,6 +59,7 @@ class PartWriter:
     def __init__(self, path: Path):
         self.path = path
         self.rows = 0
+        self.rows_sha256 = ""  # once it is finished
         self._unfinished = path.with_name(f".{path.name}.unfinished")
         self._waiting: list[Batch] = []
         self._waiting_rows = 0
@@ -78,6 +79,7 @@ class PartWriter:
         """Close the file with facts (see `facts_of`) and force it to the disk; `show` gives it its name."""
         self._write(last=True)
         facts = facts | {"format": FORMAT, "rows": self.rows, "rows_sha256": self._digest.hex()}
+        self.rows_sha256 = facts["rows_sha256"]
         self._writer.add_key_value_metadata({METADATA_KEY: json.dumps(facts).encode()})
         self._writer.close()
         self._file.flush()

@@ -17,7 +17,10 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
         {"perpsim.core", "perpsim.exchange", "perpsim.replay"},
         {"isal", "msgspec", "numpy", "orjson", "pyarrow", "rich", "typer"},
     ),
-    "bench": ({"perpsim.core", "perpsim.exchange", "perpsim.replay", "bench"}, {"numpy", "pyarrow", "sortedcontainers"}),
+    "bench": (
+        {"perpsim.core", "perpsim.exchange", "perpsim.replay", "bench"},
+        {"numpy", "pyarrow", "sortedcontainers"},
+    ),
     "examples": ({"perpsim.core", "perpsim.exchange", "perpsim.replay"}, {"numpy"}),
     "tests/model": ({"tests.model"}, {"sortedcontainers"}),
 }

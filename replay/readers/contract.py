@@ -129,7 +129,10 @@ class Rows(NamedTuple):
 
 
 class Reader(Protocol):
-    """One format. Readers have no state: any of them may be called in several processes at once."""
+    """One format. Readers have no state: any of them may be called in several processes at once.
+
+    A reader of files that mix markets also has `markets(file) -> list[Market]`; it yields the rows of one at a time.
+    """
 
     name: str  # what --reader takes
     title: str  # a line for --help
