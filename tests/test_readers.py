@@ -138,6 +138,13 @@ def test_packing_makes_no_difference(given, tmp_path):
         assert columns(read(given, source)) == plain, suffix
 
 
+def test_line_ends_of_windows_make_no_difference(tmp_path):
+    for given in SAMPLES:
+        if given.file.endswith(".csv"):
+            plain = columns(read(given, stored(tmp_path, given)))
+            assert columns(read(given, stored(tmp_path, given, given.data.replace(b"\n", b"\r\n")))) == plain
+
+
 DAMAGES = [(given, damage) for given in SAMPLES for damage in given.damage]
 
 

@@ -29,6 +29,8 @@ from perpsim.replay.tape import SELL, Row
 VENUE = "bitmex"
 DAY = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})")
 TIME = "2020-01-01D00:00:00.000000000"
+LETTERS = np.frombuffer(TIME.encode(), np.uint8)
+DIGITS = np.array([letter.isdigit() for letter in TIME])
 DAY_ENDS = TIME.index("D")
 
 
@@ -116,7 +118,7 @@ def _times(sheet: Sheet, column: pa.Array) -> np.ndarray:
     offsets, letters = letters_of(column)
     if len(column) and (np.diff(offsets) == len(TIME)).all():
         text = letters[offsets[0] : offsets[-1]].reshape(len(column), len(TIME)).copy()
-        if (text[:, DAY_ENDS] == ord("D")).all():
+        if (text[:, ~DIGITS] == LETTERS[~DIGITS]).all() and (text[:, DIGITS] - ord("0") < 10).all():
             text[:, DAY_ENDS] = ord("T")
             try:
                 return text.view(f"S{len(TIME)}").ravel().astype(str).astype("datetime64[ns]").astype(np.int64)

@@ -86,6 +86,8 @@ def tables(
         first, data = block
         if first == 1 and shape.header:
             first, data = 2, data[data.find(b"\n") + 1 :]
+        if b"\r" in data:  # Arrow takes one that stands alone for a line end, and the numbers of lines would be wrong
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"?")
         yield from parse.rows(first, data)
 
 
@@ -111,6 +113,9 @@ class _Parser:
             except pa.ArrowInvalid as error:
                 row, what = self._place(error, data)
                 start, end = _line_at(data, row)
+                if end <= start:
+                    why = f"cannot be read as CSV from here on ({error})"
+                    raise InputError(why, self._file.place, first) from error
                 yield from self.rows(first, data[:start])
                 self._refuse(first + row, data[start:end], what)
                 first, data = first + row + 1, data[end:]
