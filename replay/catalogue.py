@@ -1,7 +1,7 @@
 """What one tick and one lot of a market are worth. Recordings never say, so it is written down here.
 
-The table holds the markets of the shipped and tested recordings. Anybody with another market hands an `Instrument` to
-the reader; the two numbers are `PRICE_FILTER.tickSize` and `LOT_SIZE.stepSize` of the venue's `exchangeInfo`.
+The table holds the markets of the shipped and tested recordings. Anybody with another market gives its steps, or hands
+an `Instrument` to the reader; at Binance they are `PRICE_FILTER.tickSize` and `LOT_SIZE.stepSize` of `exchangeInfo`.
 """
 
 import re
@@ -92,6 +92,12 @@ INSTRUMENTS = _table(
     ("binance-spot", "BTCUSDT", "spot", "0.01", "0.000001"),
     ("binance-spot", "TRXUSDT", "spot", "0.0001", "0.1"),
     ("bitmex", "XBTUSD", "inverse", "0.5", "1", "1"),
+    ("bybit", "BTCUSDT", "linear", "0.1", "0.001"),
+    ("bybit", "DOGEUSDT", "linear", "0.00001", "1"),
+    ("bybit", "ETHUSDT", "linear", "0.01", "0.01"),
+    ("bybit", "SOLUSDT", "linear", "0.01", "0.1"),
+    ("bybit-spot", "BTCUSDT", "spot", "0.1", "0.000001"),
+    ("bybit-spot", "ETHUSDT", "spot", "0.01", "0.00001"),
     ("coinbase", "AVAX-USD", "spot", "0.01", "0.00000001"),
     ("coinbase", "BCH-USD", "spot", "0.01", "0.00000001"),
     ("coinbase", "DOT-USD", "spot", "0.001", "0.00000001"),
@@ -119,7 +125,7 @@ def instrument(venue: str, symbol: str, day: str | None = None) -> Instrument:
         found = eras[-1].instrument
     if found is None:
         raise InputError(
-            f"the tick and lot of {symbol} on {venue} are not known here; give them as an instrument "
-            f"(venue, symbol, kind, tick, lot, contract_size), from the venue's exchangeInfo"
+            f"the tick and lot of {symbol} on {venue} are not known here; give --tick and --lot, and --kind and "
+            "--contract-size where it is not linear in base coins (an Instrument from Python): the venue lists them"
         )
     return found

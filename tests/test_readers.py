@@ -238,7 +238,7 @@ def test_a_capture_says_the_steps_of_its_markets(tmp_path):
     (given,) = [each for each in SAMPLES if each.reader == "bybit-stream"]
     reader, source = READERS["bybit-stream"], stored(tmp_path, given)
     linear, spot = sorted(reader.markets(source))
-    assert reader.instrument(source, linear) == Instrument("bybit", "BTCUSDT", "linear", "0.10", "0.001")
+    assert reader.instrument(source, linear) == Instrument("bybit", "BTCUSDT", "linear", "0.1", "0.001")
     assert reader.instrument(source, spot) is None
 
 
@@ -314,6 +314,12 @@ def test_a_file_that_is_cut_short_is_refused(given, tmp_path):
     source = stored(tmp_path, given, data[: len(data) // 2], ".gz")
     with pytest.raises(InputError, match=re.escape(f"{source.path}")):
         read(given, source, Findings(record=True))
+
+
+def test_the_catalogue_knows_markets_by_day():
+    """The tick of BTCUSDT grew tenfold; what is asked without a day is what holds now."""
+    ticks = [instrument("binance-usdm", "BTCUSDT", day).tick for day in ("2020-02-22", "2021-12-31", "2022-01-01", None)]
+    assert ticks == ["0.01", "0.01", "0.1", "0.1"]
 
 
 # Recordings, where they are
@@ -400,7 +406,9 @@ def test_bybit_capture(recorded):
     found = {}
     for market in reader.markets(source):
         findings = Findings(record=True)
-        blocks = list(reader.rows([source], reader.instrument(source, market), findings))
+        facts = reader.instrument(source, market)
+        assert facts == instrument(*market)
+        blocks = list(reader.rows([source], facts, findings))
         assert not findings.found
         assert crossings(blocks) == 0
         kinds = Counter(Row(kind).name for block in blocks for kind in (block.code & ROW_MASK).tolist())

@@ -294,9 +294,15 @@ class Capture(_Stream):
             found = next((each for each in listing.list if of_venue and each.symbol == market.symbol), None)
             if found is not None:
                 lot = found.lotSizeFilter.qtyStep or found.lotSizeFilter.basePrecision
-                kind = "spot" if listing.category == "spot" else listing.category
-                return Instrument(market.venue, market.symbol, kind, found.priceFilter.tickSize, lot)
+                return Instrument(
+                    market.venue, market.symbol, listing.category, _trimmed(found.priceFilter.tickSize), _trimmed(lot)
+                )
         return None
+
+
+def _trimmed(number: str) -> str:
+    """Without zeros at the end of the fraction."""
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 FACTS_IN = 20  # lines of a capture that may say what markets there are
