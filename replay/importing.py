@@ -15,12 +15,14 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -113,7 +115,7 @@ def import_files(
             progress("reading the recording", done, total)
         days = [day for day in _days(read) if _inside(day, given)]
         if not days:
-            raise InputError("the files have no rows of the days asked for", units[0].files[0].path)
+            raise InputError("has no rows to put on a tape, of the days asked for", units[0].files[0].place)
         written = [part_path(store, day.instrument, day.name) for day in days]
         wanted = [day.facts() for day in days]
         if not replace:
@@ -274,7 +276,9 @@ def _work(store: Path) -> Iterator[Path]:
             raise InputError("another import writes into it; wait until it is done", store) from error
         try:
             yield work
-        except InputError:
+        except InputError as error:
+            if isinstance(error.__cause__, BrokenProcessPool):
+                raise
             shutil.rmtree(work)
             if made:
                 with suppress(OSError):
@@ -292,7 +296,7 @@ def _workers(workers: int | None, units: list[Unit]) -> Iterator[Callable[..., I
     if count == 1:
         yield lambda function, calls: (function(*call) for call in calls)
         return
-    pool = ProcessPoolExecutor(count, mp_context=get_context("forkserver"))
+    pool = ProcessPoolExecutor(count, get_context("forkserver"), signal.signal, (signal.SIGINT, signal.SIG_DFL))
     try:
 
         def each_of(function: Callable[..., Any], calls: list[tuple]) -> Iterator[Any]:
@@ -304,5 +308,11 @@ def _workers(workers: int | None, units: list[Unit]) -> Iterator[Callable[..., I
                 yield future.result()
 
         yield each_of
+    except BrokenProcessPool as error:
+        raise InputError("a worker was killed, perhaps for want of memory; give fewer --workers, and go on") from error
+    except (KeyboardInterrupt, SystemExit):
+        for worker in active_children():  # what they have not finished is done again the next time
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -4,8 +4,10 @@ import fcntl
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -194,6 +196,27 @@ def test_runs_of_another_boot_are_read_again(raw, store, tmp_path, monkeypatch):
     monkeypatch.setattr(importing, "_parse", lambda *args: calls.append(args) or plain(*args))
     import_files(raw, root, workers=1)
     assert len(calls) == 5 and files(root) == files(store)
+
+
+def test_interrupted_workers_end_and_are_gone_on_with(raw, store, tmp_path):
+    """SIGTERM to the command, which has workers: it ends at once, and the rest is done the next time."""
+    many = tmp_path / "many"
+    many.mkdir()
+    for day in range(4):
+        text = TRADES + "".join(trades(day, 40_000))
+        (many / f"binance-futures_trades_2023-01-0{day + 1}_BTCUSDT.csv").write_text(text)
+    root = tmp_path / "store"
+    command = [sys.executable, "-m", "perpsim.replay", "import", many, "-o", root, "--workers", "2", "-q"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(root.glob(f"{importing.WORK}/*/unit.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode in (143, 0) and "Traceback" not in said
+    import_files(many, root, workers=1)
+    import_files(many, tmp_path / "plain", workers=1)
+    assert files(root) == files(tmp_path / "plain")
 
 
 # What is refused, and what is left then

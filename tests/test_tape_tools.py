@@ -123,7 +123,8 @@ def test_a_part_has_its_rows_and_the_book_before_them(tape, root, tmp_path, star
 
 def test_the_book_starts_anew_at_each_snapshot(tmp_path):
     recording = Recording(BTC).book(0, {100: 1, 99: 2}, {101: 3}, snapshot=True).book(1, {98: 4}, {})
-    recording.book(2, {80: 1}, {85: 6}, snapshot=True).book(2, {90: 5}, {95: 6}, snapshot=True).book(3, {90: 0, 89: 7}, {}).trade(5, 0, 95, 1)
+    recording.book(2, {80: 1}, {85: 6}, snapshot=True).book(2, {90: 5}, {95: 6}, snapshot=True)
+    recording.book(3, {90: 0, 89: 7}, {}).trade(5, 0, 95, 1)
     recording.store(tmp_path)
     tape = open_tape(tmp_path)
     for second, levels in ((1, {100: 1, 99: 2, 101: 3}), (2, {98: 4, 99: 2, 100: 1, 101: 3}), (4, {89: 7, 95: 6})):
