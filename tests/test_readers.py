@@ -16,6 +16,7 @@ from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given, plan
 from perpsim.replay.readers import READERS, text
 from perpsim.replay.readers.contract import Rows, SourceFile, sources
+from perpsim.replay.readers.databento import DATABENTO
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SNAPSHOT, Row
 from reader_samples import SAMPLES, Damage, Sample, T
@@ -23,7 +24,8 @@ from reader_samples_venues import BOTH, BOUGHT
 from reader_samples_venues import npy as events
 
 EVENT = BOTH | BOUGHT | 2  # of hftbacktest: a trade
-ELSEWHERE = {"binance-streams", "bitstamp-l3", "databento", "lobster"}  # readers with tests of their own
+# readers with tests of their own
+ELSEWHERE = {"binance-streams", "bitstamp-l3", "lobster"} | {each.name for each in DATABENTO}
 COLUMN_NAMES = (*COLUMNS, "line")
 each_sample = pytest.mark.parametrize("given", SAMPLES, ids=str)
 

@@ -2,8 +2,10 @@
 
 from perpsim.replay.readers.binance_streams import BINANCE_STREAMS
 from perpsim.replay.readers.bitmex import BITMEX
+from perpsim.replay.readers.bitstamp import BITSTAMP
 from perpsim.replay.readers.bybit import BYBIT
 from perpsim.replay.readers.contract import Reader
+from perpsim.replay.readers.databento import DATABENTO
 from perpsim.replay.readers.hftbacktest import Events
 from perpsim.replay.readers.hyperliquid import HYPERLIQUID
 from perpsim.replay.readers.lobster import LOBSTER
@@ -16,6 +18,8 @@ READERS: dict[str, Reader] = {
     for each in (
         BINANCE_STREAMS,
         *LOBSTER,
+        *BITSTAMP,
+        *DATABENTO,
         *TARDIS,
         *VISION,
         Events(),

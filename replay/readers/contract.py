@@ -268,4 +268,5 @@ def _magic(path: Path) -> str | None:
 
 def _is_data(path: Path) -> bool:
     hidden = any(part.startswith((".", "__")) for part in path.parts)
-    return not hidden and path.suffix.lower() not in (".checksum", ".md", ".sha256")
+    about = path.suffix.lower() in (".checksum", ".md", ".sha256") or "readme" in path.name.lower()
+    return not hidden and not about

@@ -3,6 +3,8 @@
 Readers of order-level recordings read row after row: what a row means depends on the order that it names.
 """
 
+from heapq import heappop, heappush
+
 import numpy as np
 from perpsim.replay.readers.contract import Rows, SourceFile
 from perpsim.replay.tape import MORE, SELL, Row
@@ -52,3 +54,49 @@ class OrderRows:
             price=table[:, 1].copy(), value=table[:, 2].copy(), id=table[:, 3].copy(), file=file,
             line=table[:, 4].copy(),
         )  # fmt: skip
+
+
+class Resting:
+    """Orders that rest, by id: [side, price, lots], oldest first; and the best price of each side."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, list[int]] = {}
+        self._count: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self._heaps: tuple[list[int], list[int]] = ([], [])  # of bids negative; prices stay until they come up
+
+    def __contains__(self, order_id: int) -> bool:
+        return order_id in self.orders
+
+    def add(self, order_id: int, side: int, price: int, lots: int) -> None:
+        self.orders[order_id] = [side, price, lots]
+        count = self._count[side].get(price, 0)
+        self._count[side][price] = count + 1
+        if not count:
+            heappush(self._heaps[side], price if side else -price)
+
+    def remove(self, order_id: int) -> None:
+        side, price, _ = self.orders.pop(order_id)
+        count = self._count[side]
+        if count[price] == 1:
+            del count[price]
+        else:
+            count[price] -= 1
+
+    def best(self, side: int) -> int | None:
+        heap, count = self._heaps[side], self._count[side]
+        while heap:
+            price = heap[0] if side else -heap[0]
+            if price in count:
+                return price
+            heappop(heap)
+        return None
+
+    def crosses(self, side: int, price: int) -> bool:
+        """Whether an order of this side and price could trade with one that rests."""
+        other = self.best(1 - side)
+        return other is not None and (other <= price if side == 0 else other >= price)
+
+    @property
+    def crossed(self) -> bool:
+        bid = self.best(0)
+        return bid is not None and self.crosses(0, bid)
