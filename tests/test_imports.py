@@ -15,7 +15,7 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
     "exchange": ({"perpsim.core", "perpsim.exchange"}, {"google_crc32c", "msgpack", "numpy"}),
     "replay": (
         {"perpsim.core", "perpsim.exchange", "perpsim.replay"},
-        {"isal", "msgspec", "numpy", "orjson", "pyarrow", "rich", "typer"},
+        {"databento_dbn", "isal", "msgspec", "numpy", "orjson", "pyarrow", "rich", "typer"},
     ),
     "bench": (
         {"perpsim.core", "perpsim.exchange", "perpsim.replay", "bench"},
