@@ -79,3 +79,10 @@ def test_every_number_lies_in_its_bucket():
     edges = [_value(bucket) for bucket in _buckets(values).tolist()]
     assert all(value <= edge <= value * 65 / 64 for value, edge in zip(values.tolist(), edges, strict=True))
     assert (np.diff(_buckets(np.concatenate([-values[:0:-1], values]))) >= 0).all()
+
+
+def test_every_rule_is_in_the_docs():
+    page = (Path(__file__).resolve().parent.parent / "docs" / "TAPES.md").read_text()
+    cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    said = {name for cell in cells for name in cell.split("`")[1::2]}
+    assert not set(RULES) - said, "docs/TAPES.md lacks them"

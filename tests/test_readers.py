@@ -320,7 +320,8 @@ def test_a_file_that_is_cut_short_is_refused(given, tmp_path):
 
 def test_the_catalogue_knows_markets_by_day():
     """The tick of BTCUSDT grew tenfold; what is asked without a day is what holds now."""
-    ticks = [instrument("binance-usdm", "BTCUSDT", day).tick for day in ("2020-02-22", "2021-12-31", "2022-01-01", None)]
+    days = ("2020-02-22", "2021-12-31", "2022-01-01", None)
+    ticks = [instrument("binance-usdm", "BTCUSDT", day).tick for day in days]
     assert ticks == ["0.01", "0.01", "0.1", "0.1"]
 
 
