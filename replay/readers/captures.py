@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from perpsim.replay.readers.contract import Findings, SourceFile
 from perpsim.replay.readers.sheet import REPAIR
-from perpsim.replay.readers.text import Block, line_blocks
+from perpsim.replay.readers.text import Block, ahead, line_blocks
 
 
 class Received(NamedTuple):
@@ -47,7 +47,7 @@ def received(file: SourceFile, findings: Findings) -> Iterator[Received]:
     """The messages of a file, block by block, in order. Lines of no known layout are findings `unreadable`."""
     wrapped = file.head().startswith(b'{"t":"')
     addresses: dict[str, str] = {}
-    for block in line_blocks(file):
+    for block in ahead(line_blocks(file)):
         yield _unwrapped(file, block, findings, addresses) if wrapped else _stamped(file, block, findings)
 
 

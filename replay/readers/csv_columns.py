@@ -15,7 +15,7 @@ import pyarrow.csv
 from perpsim.replay.decimals import Fixed
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers.contract import Findings, SourceFile
-from perpsim.replay.readers.text import line_blocks
+from perpsim.replay.readers.text import Block, ahead, line_blocks
 
 TEXT, WHOLE, REAL = pa.string(), pa.int64(), pa.float64()
 PLACES = 8  # of decimals: what venues print at most, unless a market's own step has more
@@ -82,13 +82,11 @@ def tables(
     if missing:
         raise InputError(f"has no column {missing[0]} (it has {', '.join(shape.names)})", file.place, 1)
     parse = _Parser(file, shape, types, findings)
-    for block in line_blocks(file):
-        first, data = block
-        if first == 1 and shape.header:
-            first, data = 2, data[data.find(b"\n") + 1 :]
-        if b"\r" in data:  # Arrow takes one that stands alone for a line end, and the numbers of lines would be wrong
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"?")
-        yield from parse.rows(first, data)
+    for first, data, table in ahead(parse.blocks(ahead(line_blocks(file)))):
+        if table is not None:
+            yield table
+        else:
+            yield from parse.rows(first, data)
 
 
 class _Parser:
@@ -106,10 +104,30 @@ class _Parser:
             strings_can_be_null=False,
         )
 
+    def blocks(self, blocks: Iterator[Block]) -> Iterator[tuple[int, bytes, Table | None]]:
+        """(number of the first line, text, its rows) of each block without the header; None where a line is no row."""
+        for first, data in blocks:
+            if first == 1 and self._shape.header:
+                first, data = 2, data[data.find(b"\n") + 1 :]
+            if b"\r" in data:  # Arrow takes one that stands alone for a line end: the numbers of lines would be wrong
+                data = data.replace(b"\r\n", b"\n").replace(b"\r", b"?")
+            if data:
+                try:
+                    yield first, data, self._table(first, data)
+                except pa.ArrowInvalid:
+                    yield first, data, None
+
+    def _table(self, first: int, data: bytes) -> Table:
+        table = pyarrow.csv.read_csv(pa.BufferReader(data), self._read, self._parse, self._convert)
+        columns = {name: table.column(name).combine_chunks() for name in self._types}
+        return Table(columns, np.arange(first, first + len(table), dtype=np.int64))
+
     def rows(self, first: int, data: bytes) -> Iterator[Table]:
+        """The rows of a block around the lines that are none, which become findings."""
         while data:
             try:
-                table = pyarrow.csv.read_csv(pa.BufferReader(data), self._read, self._parse, self._convert)
+                yield self._table(first, data)
+                return
             except pa.ArrowInvalid as error:
                 row, what = self._place(error, data)
                 start, end = _line_at(data, row)
@@ -119,10 +137,6 @@ class _Parser:
                 yield from self.rows(first, data[:start])
                 self._refuse(first + row, data[start:end], what)
                 first, data = first + row + 1, data[end:]
-                continue
-            columns = {name: table.column(name).combine_chunks() for name in self._types}
-            yield Table(columns, np.arange(first, first + len(table), dtype=np.int64))
-            return
 
     def _place(self, error: pa.ArrowInvalid, data: bytes) -> tuple[int, str]:
         """Which row of the block, from 0, is no row, and why."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from perpsim.replay.readers.contract import Findings, SourceFile
-from perpsim.replay.readers.text import Block, line_blocks
+from perpsim.replay.readers.text import Block, ahead, line_blocks
 
 UNIT_NS = {13: 1_000_000, 16: 1_000, 19: 1}  # by digits of the time: ms, us, ns since 1970
 
@@ -25,7 +25,7 @@ class Lines(NamedTuple):
 
 def stamped_lines(file: SourceFile, findings: Findings) -> Iterator[Lines]:
     """All lines of a file that start with a time; the others are findings `unreadable`."""
-    for block in line_blocks(file):
+    for block in ahead(line_blocks(file)):
         found = _stamped(file, block, findings)
         if found.texts:
             yield found
