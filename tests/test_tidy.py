@@ -22,6 +22,7 @@ PRINTING = {
     "tests/identity.py",
     "tests/lines.py",
     "tests/lobster.py",
+    "tests/queue_truth.py",
     "tests/many_streams.py",
     "tests/mutants.py",
     "tests/nine_venues.py",
