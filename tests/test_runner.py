@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from perpsim.core import COMMAND, EVENT, Engine, EventKind, Kernel, Kind, Stop
 from perpsim.exchange import rulebook
-from perpsim.replay import tape as tapes
+from perpsim.replay import tape_writer
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import make_plan
 from perpsim.replay.population import Ground, commands, draw
@@ -137,7 +137,7 @@ class TestOneDigest:
         assert outcome.engine.digest() == crash[0].engine.digest()
 
     def test_stored_and_raw_recordings(self, crash, tape, tmp_path):
-        tapes.write(tape, tmp_path)
+        tape_writer.write(tape, tmp_path)
         outcome, _ = run(CRASH.replace('recording = "btcusdt-2023-04-04"', f'store = "{tmp_path}"'))
         assert outcome.engine.digest() == crash[0].engine.digest()
 
