@@ -14,6 +14,7 @@ from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
 from perpsim.replay.gate import ORDERS, ranks
 from perpsim.replay.sorting import Run, between, joined, merged
+from perpsim.replay.standing_orders import standing_orders
 from perpsim.replay.tape import (
     COLUMNS,
     DAY_NS,
@@ -119,12 +120,15 @@ def cut(
 
 
 def standing(tape: StoredTape, time_ns: int) -> Batch:
-    """The levels that stand before a time, as one snapshot message of that time: bids, then asks, by price."""
+    """The levels that stand before a time, as one snapshot message of that time: bids, then asks, by price.
+
+    Of a tape of single orders: these, oldest first.
+    """
     levels = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
     for batch in iter_batches(tape, None, time_ns):
         kinds = batch["code"] & ROW_MASK
         if np.isin(kinds, ORDERS).any():
-            raise InputError("is a tape of single orders: cut it without the book", tape.parts[0].path)
+            return standing_orders(iter_batches(tape, None, time_ns), time_ns)
         chosen = np.flatnonzero(kinds == Row.LEVEL)
         begins = np.append(True, (batch["code"][:-1] & MORE) == 0)  # a message; batches do
         starts = np.flatnonzero(begins & (kinds == Row.LEVEL) & ((batch["code"] & SNAPSHOT) != 0))

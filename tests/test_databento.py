@@ -123,7 +123,7 @@ def test_rows_are_what_the_records_say(case, tmp_path):
     records, expected = CASES[case]
     rows, findings = read(stored(tmp_path, BOOK + records))
     if case == "an iceberg trades more than it shows":
-        assert findings.counts["lots of icebergs that traded unseen"] == 8
+        assert findings.counts["iceberg_lots_unshown"] == 8
     assert rows == BOOK_ROWS + expected
 
 
@@ -153,7 +153,7 @@ def test_a_book_that_opens_with_an_auction(tmp_path):
         (Row.ORDER_ADD | ASK, 404, 2, 3), (Row.ORDER_ADD | ASK, 406, 9, 4), (Row.ORDER_EXECUTE, 402, 5, 1),
         (Row.ORDER_EXECUTE | ASK, 402, 3, 2), (Row.STATE, 0, MarketState.OPEN, 0), (Row.ORDER_ADD, 403, 1, 5),
     ]  # fmt: skip
-    assert findings.counts["fills of orders that were never shown"] == 1
+    assert findings.counts["fills_of_unshown_orders"] == 1
 
 
 def test_an_auction_amid_the_day(tmp_path):
@@ -282,7 +282,7 @@ class TestTwoHoursOfEs:
         _, blocks, findings = two_hours()
         assert_whole_messages(blocks)
         assert not findings.dropped
-        assert findings.counts["fills of orders that were never shown"] == 7
+        assert findings.counts["fills_of_unshown_orders"] == 7
 
     def test_each_fill_is_an_execution_of_its_order(self):
         """Order by order: the lots at each price that F tells of are those of its executions, in their order."""

@@ -66,8 +66,8 @@ SMALL_ROWS = [
 def test_rows_are_what_the_messages_say(tmp_path):
     rows, findings = read(made(tmp_path / "small.zip", *SMALL))
     assert rows == SMALL_ROWS
-    assert findings.counts["levels that entered the window"] == 1
-    assert findings.counts["events of orders that were never shown"] == 2
+    assert findings.counts["levels_entered_window"] == 1
+    assert findings.counts["events_of_unshown_orders"] == 2
 
 
 def test_files_say_whose_they_are_and_when(tmp_path):
@@ -97,7 +97,7 @@ def test_a_made_market_is_rebuilt_message_by_message(levels, tmp_path, capsys, m
     assert lobster.main() == 0
     assert capsys.readouterr().out.endswith("messages 800, mismatches 0\n")
     _, findings = read(path)
-    assert (findings.counts["levels that entered the window"] > 5) == (levels < 30)
+    assert (findings.counts["levels_entered_window"] > 5) == (levels < 30)
 
 
 def test_a_folder_and_packed_files_do_as_well(tmp_path):

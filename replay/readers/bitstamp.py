@@ -122,7 +122,7 @@ class _Recording:
         if len(self._out):
             yield self._out.take(self._file)
         left = sum(len(fills) for fills in self._trades.fills.values())
-        self._findings.count("trades without a resting order", left)
+        self._findings.count("trades_without_order", left)
 
     def _events(self, table: Table) -> Iterator[tuple]:
         c = table.columns
@@ -168,7 +168,7 @@ class _Recording:
             self._kept_back[order_id] = [side, price, lots, time_ns]
         elif price == 0:
             self._nowhere.add(order_id)
-            self._findings.count("orders below the lowest price")
+            self._findings.count("orders_below_grid")
         else:
             self._add(order_id, side, price, lots, line)
 
@@ -198,7 +198,7 @@ class _Recording:
             return
         traded = self._trades.next(order_id, had - lots)
         if traded is None:
-            self._findings.count("orders that shrank without a trade")
+            self._findings.count("orders_shrank_untraded")
         if lots == 0:
             code = DELETE if traded is None else EXECUTE
             self._remove(order_id, code, price if traded is None else traded, had, line)
@@ -214,7 +214,7 @@ class _Recording:
         order[2] = lots
         if action == "deleted":
             del self._kept_back[order_id]
-            self._findings.count("orders that crossed the book and left it unseen" if lots else "takers")
+            self._findings.count("orders_never_shown" if lots else "takers")
 
     def _show(self, time_ns: int, line: int) -> None:
         """Orders that were kept back come to rest when they have traded and cross nothing any more."""

@@ -122,7 +122,7 @@ class MboBook:
         if aggressor is not None and order_id == aggressor[0]:
             return
         if order_id not in self._resting.orders:
-            self._findings.count("fills of orders that were never shown")
+            self._findings.count("fills_of_unshown_orders")
             return
         filled = self._filled.setdefault(order_id, [0, price])
         filled[0] += lots
@@ -140,7 +140,7 @@ class MboBook:
         if shown:
             self._out.add(EXECUTE | SELL_OF[side], filled[1], shown, order_id, line)
         if filled[0] > had:
-            self._findings.count("lots of icebergs that traded unseen", filled[0] - had)
+            self._findings.count("iceberg_lots_unshown", filled[0] - had)
             self._out.add(int(Row.TRADE) | SELL_OF[1 - side], filled[1], filled[0] - had, order_id, line)
         order[2] = had - shown
         if shown == had:
@@ -181,7 +181,7 @@ class MboBook:
     def _event_ends(self, line: int, flags: int, time_ns: int, receive_ns: int) -> None:
         for _, side, lots, price in self._aggressors:
             if lots > 0 and side >= 0:  # against what no order shows: implied orders, icebergs
-                self._findings.count("lots that traded against no order that is shown", lots)
+                self._findings.count("lots_traded_unshown", lots)
                 self._out.add(int(Row.TRADE) | SELL_OF[side], price, lots, 0, line)
         self._aggressors.clear()
         self._out.end(time_ns, receive_ns)
@@ -189,7 +189,7 @@ class MboBook:
             return
         crossed = self._resting.crossed
         if crossed:
-            self._findings.count("events after which the book stands crossed")
+            self._findings.count("events_crossed")
         if self._state == MarketState.PRE_OPEN:
             if self._traded and not crossed:
                 self._change_state(MarketState.OPEN, line, time_ns, receive_ns)

@@ -201,13 +201,13 @@ class _Day:
         before = self.window.full(side), len(self.window.lots[side])
         if kind <= EXECUTED:
             self._order(line, kind, side, order_id, size, price)
-            self._findings.count("levels that left the window", self.window.trim(side, line))
+            self._findings.count("levels_left_window", self.window.trim(side, line))
         elif kind == HALT:
             self._out.add(int(Row.STATE), 0, int(STATES.get(price, MarketState.HALTED)), 0, line)
         else:
             kind_of_row = Row.TRADE if kind == HIDDEN else Row.OFF_BOOK
             self._out.add(int(kind_of_row) | SELL_OF[1 - side], price, size, 0, line)
-            self._findings.count("executions of hidden orders" if kind == HIDDEN else "cross trades")
+            self._findings.count("hidden_executions" if kind == HIDDEN else "cross_trades")
         self._compare(line, side, before, book)
         self._out.end(self._time_ns, self._time_ns)
 
@@ -221,7 +221,7 @@ class _Day:
             for at in sorted(levels, reverse=each == BUY)[: self.window.levels]:
                 if levels[at] > 0:
                     self.window.adopt(each, at, levels[at], line)
-        self._findings.count("levels at the start", len(self.window.orders))
+        self._findings.count("levels_at_start", len(self.window.orders))
         self._out.end(self.start_ns, self.start_ns)
 
     def _order(self, line: int, kind: int, side: int, order_id: int, size: int, price: int) -> None:
@@ -238,7 +238,7 @@ class _Day:
         if self._right("bad-size", size > left or (kind == DELETED and resting > 0 and size != left), line, what):
             self.window.take(resting, size, kind == EXECUTED, line)
             if resting < 0:
-                self._findings.count("events of orders that were never shown")
+                self._findings.count("events_of_unshown_orders")
 
     def _right(self, rule: str, wrong: bool, line: int, what: str) -> bool:
         """Whether an event may stay."""
@@ -260,7 +260,7 @@ class _Day:
             )  # fmt: skip
             if entered:
                 self.window.adopt(each, row[-2], row[-1], line)
-                self._findings.count("levels that entered the window")
+                self._findings.count("levels_entered_window")
                 continue
             if not self._unsure:
                 self._findings.refuse(
