@@ -13,11 +13,12 @@ from typing import Any
 
 from perpsim.core import EventKind, Flag, Kind, PositionSide, Reject, Side, Tif, TriggerSource
 
-from .reports import Adl, Fill, Funding, Liquidation, Mark, OrderUpdate, Position, Quote, Trade
+from .reports import Adl, Fill, Funding, Liquidation, Mark, OrderUpdate, Overload, Position, Quote, Trade
 from .rules import MarketSpec
 from .units import decimal_text, on_grid
 
 CONDITIONAL = Flag.STOP | Flag.TAKE_PROFIT | Flag.TRAILING
+UNKNOWN = {Kind.PLACE: "unknown", Kind.AMEND: "amend_unknown", Kind.CANCEL: "cancel_unknown"}
 REFUSED = {Kind.PLACE: "rejected", Kind.AMEND: "amend_rejected", Kind.CANCEL: "cancel_rejected"}
 COVERS = (EventKind.FUND_COVER, EventKind.SOCIALISED_LOSS, EventKind.VENUE_DEFICIT)
 
@@ -187,6 +188,20 @@ class Desk:
         handler = HANDLERS.get(event["kind"])
         return handler(self, event) if handler else []
 
+    def overloaded(self, refusal: tuple[int, dict[str, int], Overload]) -> list[Call]:
+        """(time, fields of a request, why) of a request that the venue turned away before its engine saw it."""
+        time_ns, fields, reason = refusal
+        kind, order_id = fields["kind"], fields.get("order_id", 0)
+        order = self.orders.get(order_id)
+        names = UNKNOWN if reason == Overload.UNKNOWN else REFUSED
+        status = names.get(kind, names[Kind.PLACE])
+        if kind == Kind.PLACE and reason == Overload.SHED:
+            self.orders.pop(order_id, None)
+        elif kind == Kind.PLACE and order and order.status == "sent":
+            order.status = status
+        left_lots = order.left_lots if order and status != "rejected" else 0
+        return [("on_order", OrderUpdate(time_ns, fields.get("market", 0), order_id, status, reason, left_lots))]
+
     def _mark(self, e: dict) -> list[Call]:
         market = self.markets[e["market"]]
         market.mark, market.index = e["value"], e["aux"]
@@ -207,7 +222,7 @@ class Desk:
     def _rejected(self, e: dict) -> list[Call]:
         order = self.orders.get(e["order_id"])
         status = REFUSED.get(e["aux"], "rejected")
-        if e["aux"] == Kind.PLACE:
+        if e["aux"] == Kind.PLACE or (order and order.status == "unknown" and e["reason"] == Reject.UNKNOWN_ORDER):
             self.orders.pop(e["order_id"], None)
         return [self._update(e, status, order.left_lots if order and status != "rejected" else 0, e["reason"])]
 

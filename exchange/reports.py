@@ -6,8 +6,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 from perpsim.core import PositionSide, Side
+
+
+class Overload(IntEnum):
+    """Why the venue turned a request away before its engine saw it, beside the reasons of perpsim.core.Reject."""
+
+    SHED = -1  # there were too many requests; this one was not done
+    UNKNOWN = -2  # there were too many; it may be done or not, and nobody will say
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,9 @@ class OrderUpdate:
     """What became of an order of the bot.
 
     status  open, waiting (for its trigger), triggered, amended, reduced, filled, cancelled, rejected;
-            amend_rejected and cancel_rejected leave the order as it was
-    reason  a perpsim.core.Reject, 0 where there is none
+            amend_rejected and cancel_rejected leave the order as it was; unknown, amend_unknown and
+            cancel_unknown: the venue was overloaded, and the request may have been done or not
+    reason  a perpsim.core.Reject, an Overload (below 0), 0 where there is none
     """
 
     time_ns: int

@@ -245,8 +245,13 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "seed": scenario.run.seed,
         "rulebook": _rulebook_summary(plan),
         "bots": [
-            {"name": bot.name, "use": bot.settings.use, "sha256": hashlib.sha256(bot.source.read_bytes()).hexdigest()}
-            for bot in plan.bots
+            {
+                "name": bot.name,
+                "use": bot.settings.use,
+                "sha256": hashlib.sha256(bot.source.read_bytes()).hexdigest(),
+                "latency": {"model": bot.latency.name, **bot.latency.facts, **measured},
+            }
+            for bot, measured in zip(plan.bots, outcome.latencies or [{}] * len(plan.bots), strict=True)
         ],
         "scenario_sha256": plan.file.sha256,
         "version": metadata.version("perpsim"),

@@ -29,6 +29,9 @@ from perpsim.replay import importing
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given
+from perpsim.replay.latency import choose
+from perpsim.replay.latency.choose import Choice
+from perpsim.replay.latency.sequencer import Rules
 from perpsim.replay.readers import READERS
 from perpsim.replay.scenario import Bot, ScenarioFile, TapeSource
 from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, iter_batches, open_tape
@@ -63,8 +66,7 @@ class BotPlan:
     settings: Bot
     name: str
     source: Path  # the file of its class
-    feed_ns: int
-    order_ns: int
+    latency: Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,7 @@ class Plan:
     start_ns: int | None  # None: as soon as there is a book and a mark
     end_ns: int
     interval_ns: int
+    load: Rules | None = None  # the venue's queue, where there is one
 
     def market_number(self, symbol: str, key: str) -> int:
         """Engine number of a market by its symbol; the only one where none is named."""
@@ -116,10 +119,11 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
         base_fingerprint=base.fingerprint,
         changes=changes,
         markets=tuple(markets),
-        bots=tuple(_bot(file, f"strategy[{number}]", bot) for number, bot in enumerate(scenario.strategy)),
+        bots=tuple(_bot(file, f"strategy[{number}]", bot, markets) for number, bot in enumerate(scenario.strategy)),
         start_ns=start_ns,
         end_ns=end_ns or last_ns,
         interval_ns=_positive_ns(file, "run.interval", scenario.run.interval),
+        load=choose.load_rules(file),
     )
 
 
@@ -269,7 +273,7 @@ def _positive_ns(file: ScenarioFile, key: str, seconds: int | float | str) -> in
     return duration
 
 
-def _bot(file: ScenarioFile, key: str, bot: Bot) -> BotPlan:
+def _bot(file: ScenarioFile, key: str, bot: Bot, markets: list[MarketPlan]) -> BotPlan:
     """Import a strategy's class and make it. Raises InputError where that is impossible."""
     where, colon, name = bot.use.rpartition(":")
     if not colon or not name.isidentifier():
@@ -282,8 +286,8 @@ def _bot(file: ScenarioFile, key: str, bot: Bot) -> BotPlan:
         strategy = made(**bot.parameters)
     except (TypeError, ValueError) as error:
         raise file.wrong(f"{key}.parameters", f"{name} does not take them: {error}") from error
-    feed_ns, order_ns = (to_ns(file, f"{key}.{each}", getattr(bot, each)) for each in ("feed_latency", "order_latency"))
-    return BotPlan(strategy, bot, bot.name or name, Path(inspect.getfile(made)), feed_ns, order_ns)
+    latency = choose.choose(file, key, bot, [choose.Market(each.spec.symbol, each.chunks) for each in markets])
+    return BotPlan(strategy, bot, bot.name or name, Path(inspect.getfile(made)), latency)
 
 
 def _module(file: ScenarioFile, key: str, where: str) -> Any:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from perpsim.core import COMMAND, Engine, EventKind, InvariantError, Kernel, Kind, MarginMode, Reject, Stop
@@ -19,6 +19,7 @@ from perpsim.exchange.units import money, rate
 from perpsim.replay import broken, population
 from perpsim.replay.errors import InputError
 from perpsim.replay.host import Host
+from perpsim.replay.latency.recorded import Recorded
 from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns
 from perpsim.replay.population import Crowd, Ground
 from perpsim.replay.resume import MARK_SAMPLES, NoRecord, Playback, Record
@@ -71,6 +72,7 @@ class Outcome:
     trail: Trail
     rows: int
     wall_seconds: float
+    latencies: list[dict[str, Any]]  # by bot: Meter.summary; none in a playback
 
 
 class Runner:
@@ -91,7 +93,8 @@ class Runner:
         except ValueError as error:
             raise plan.file.wrong("venue", str(error)) from error
         self.kernel = Kernel([self.engine])
-        self.feeds = [_Feed(self.kernel, number, market) for number, market in enumerate(plan.markets)]
+        self.recorded = _recorded(plan)
+        self.feeds = [_Feed(self.kernel, number, market, self.recorded) for number, market in enumerate(plan.markets)]
         self.tally = self._new_tally()
         self.series = Series(self.kernel, self.engine, specs, run.depth)
         self.customers = max(1, plan.accounts)
@@ -128,6 +131,7 @@ class Runner:
             trail=self.trail,
             rows=self.kernel.rows,
             wall_seconds=time.perf_counter() - began,
+            latencies=self.host.latencies() if isinstance(self.host, Host) else [],
         )
 
     # Warm-up and set-up
@@ -185,7 +189,7 @@ class Runner:
         if isinstance(self.record, Playback):
             self.host = self.record.seat(self.kernel)
         else:
-            self.host = Host(self.plan, self.kernel, first, self.record)
+            self.host = Host(self.plan, self.kernel, first, self.record, self.recorded)
         self.host.start()
         return crowds
 
@@ -300,6 +304,8 @@ class Runner:
                 self.host.notice(events)
                 if stop != Stop.UNTIL:
                     until_ns = min(until_ns, self.host.next_ns or until_ns)
+            if self.recorded:
+                self.recorded.noticed_ns = self.kernel.time_ns
             del events  # lets the engine reuse the memory
 
     def _record(self, events: np.ndarray) -> None:
@@ -323,11 +329,20 @@ class Runner:
             self.record.mark(self.engine, self.kernel)
 
 
+def _recorded(plan: Plan) -> Recorded | None:
+    """What the bots' latencies need of the recording; nothing without bots."""
+    choices = [bot.latency for bot in plan.bots]
+    if not choices:
+        return None
+    clocks, queued = any(each.clocks for each in choices), any(each.queued for each in choices)
+    return Recorded(len(plan.markets), clocks, queued)
+
+
 class _Feed:
     """Hands a market's recording to the kernel, chunk by chunk."""
 
-    def __init__(self, kernel: Kernel, number: int, market: MarketPlan):
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, number: int, market: MarketPlan, recorded: Recorded | None):
+        self.kernel, self.number, self.recorded = kernel, number, recorded
         self.stream = kernel.add_stream(0, number)
         self.chunks: Iterator[Batch] = market.chunks()
 
@@ -337,4 +352,6 @@ class _Feed:
         if chunk is None:
             self.kernel.finish(self.stream)
         else:
+            if self.recorded:
+                self.recorded.add(self.number, chunk)
             self.kernel.feed(self.stream, chunk)

@@ -7,6 +7,7 @@
     [[population]] accounts and their distributions
     [[shock]]      points of a path
     [[strategy]]   a bot
+    [load]         the queue in front of the venue, for bots whose latency is `load`
 
 Unknown keys and impossible values are refused with the key's full name. Numbers may be written as integers, floats or
 text; a float means its shortest decimal text. Money is in the settlement asset, sizes in base units, times in seconds.
@@ -142,6 +143,67 @@ class Shock(Table):
     step: Number = 1  # seconds between two changes
 
 
+class Distribution(Table):
+    """How long something takes, drawn anew each time: quantiles, or a lognormal by its median and sigma or p99."""
+
+    quantiles: list[tuple[Number, Number]] | None = None  # (probability, seconds), from 0 to 1, linear between
+    median: Number | None = None  # seconds
+    sigma: Number | None = None  # standard deviation of the logarithm
+    p99: Number | None = None  # seconds
+
+
+class SpikeTimes(Table):
+    """Times at which everything takes longer."""
+
+    every: Number  # seconds from one to the next, on average
+    length: Number  # seconds
+    extra: Number  # seconds that every message takes longer
+
+
+class ConstantLatency(Table, tag_field="model", tag="constant"):
+    """Always the same."""
+
+    feed: Number = 0  # seconds; public messages
+    entry: Number = 0  # requests on their way to the venue
+    response: Number | None = None  # news of the bot's own account; without it as the feed
+
+
+class TapeLatency(Table, tag_field="model", tag="tape"):
+    """As long as the recorder waited for the recorded messages."""
+
+    offset: Number = 0  # seconds added to the recorder's clock; "auto": so many that the smallest latency is `smallest`
+    smallest: Number = 0.001  # seconds
+    entry_multiple: Number = 1  # of the feed's latency of the last message
+    response_multiple: Number = 1
+
+
+class SampledLatency(Table, tag_field="model", tag="sampled"):
+    """Drawn."""
+
+    feed: Number | Distribution
+    entry: Number | Distribution
+    response: Number | Distribution | None = None  # without it as the feed, with draws of its own
+    spikes: SpikeTimes | None = None
+
+
+class LoadLatency(Table, tag_field="model", tag="load"):
+    """Requests stand in the venue's queue, which [load] describes; the way there is another model."""
+
+    network: ConstantLatency | TapeLatency | SampledLatency = ConstantLatency()
+
+
+class Load(Table):
+    """The queue in front of the venue."""
+
+    service: Number | Distribution  # seconds that a request takes
+    depth: Annotated[int, Meta(ge=1, le=10_000_000)]  # requests in the queue beyond which new ones are turned away
+    recorded: Annotated[int, Meta(ge=0, le=10_000)] = 1  # requests that one recorded message stands for
+    beyond: Literal["reject", "unknown"] = "reject"  # what a request beyond the depth is told
+    taken: Share = 0.5  # of those told "unknown" that are taken all the same
+    exempt: tuple[Literal["cancel", "close"], ...] = ("cancel", "close")  # never turned away
+    conflate: Number = 0  # seconds between two publications of the feed; 0: at once
+
+
 class Bot(Table):
     """A strategy: file.py:Class, its account and its distance from the venue."""
 
@@ -153,6 +215,7 @@ class Bot(Table):
     margin_mode: Literal["cross", "isolated"] = "cross"
     feed_latency: Number = 0  # seconds from the venue to the bot
     order_latency: Number = 0  # seconds from the bot to the venue
+    latency: ConstantLatency | TapeLatency | SampledLatency | LoadLatency | None = None  # in place of the two above
 
 
 class Scenario(Table):
@@ -165,6 +228,7 @@ class Scenario(Table):
     population: list[Population] = []
     shock: list[Shock] = []
     strategy: list[Bot] = []
+    load: Load | None = None
 
 
 @dataclass(frozen=True)
@@ -261,17 +325,23 @@ def _sentence(message: str, tables: dict) -> str:
 
 def _unknown_key(place: str, name: str) -> str:
     table: Any = Scenario
+    before = ""
     for part in re.sub(r"\[\d*\]", "", place).split("."):
-        table = KNOWN.get(part, table)
-    known = [field.name for field in msgspec.structs.fields(table)]
+        table = KNOWN.get(f"{before}.{part}", KNOWN.get(part, table))
+        before = part
+    tables = table if isinstance(table, tuple) else (table,)
+    known = list(dict.fromkeys(field.name for each in tables for field in msgspec.structs.fields(each)))
     close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
     return f"key {_join(place, name)} is unknown; {hint}"
 
 
+LATENCIES = (ConstantLatency, TapeLatency, SampledLatency, LoadLatency)
 KNOWN = {
     "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "fund": Fund, "population": Population,
     "leverage": Leverage, "size": Size, "entry": Entry, "shock": Shock, "strategy": Bot,
+    "load": Load, "spikes": SpikeTimes, "latency": LATENCIES, "network": LATENCIES, "service": Distribution,
+    "feed": Distribution, "response": Distribution, "latency.entry": Distribution, "network.entry": Distribution,
 }  # fmt: skip
 
 
