@@ -218,7 +218,8 @@ def test_files_of_many_markets_name_them_all(given, tmp_path):
 
 
 def test_all_readers_of_many_markets_were_asked():
-    assert {name for name, reader in READERS.items() if hasattr(reader, "markets")} == set(OF_MANY_MARKETS)
+    asked = {name for name, reader in READERS.items() if hasattr(reader, "markets")}
+    assert {name for name in asked if not name.startswith("tardis-")} == set(OF_MANY_MARKETS)
 
 
 def test_markets_are_imported_each_for_itself(tmp_path):
@@ -234,6 +235,19 @@ def test_a_file_that_does_not_say_its_market_is_asked_for_it(tmp_path):
     (given,) = [each for each in SAMPLES if each.reader == "hftbacktest"]
     with pytest.raises(InputError, match="give --venue and --market"):
         plan(stored(tmp_path, given).path)
+
+
+def test_a_vendors_file_of_all_perpetuals(tmp_path):
+    """The rows of one market are those that its own file would have."""
+    given = SAMPLES[0]
+    lines = given.data.split(b"\n")
+    other = [re.sub(rb",36[0-9.]*", b",7.1234567890", line.replace(b"BTCUSDT", b"ETHUSDT")) for line in lines[1:]]
+    mixed = b"\n".join([lines[0], *(line for pair in zip(lines[1:], other, strict=True) for line in pair if line), b""])
+    source = stored(tmp_path, given._replace(file="binance-futures_trades_2023-11-14_PERPETUALS.csv"), mixed)
+    assert [market.symbol for market in READERS[given.reader].markets(source)] == ["BTCUSDT", "ETHUSDT"]
+    single, found = columns(read(given, stored(tmp_path, given))), columns(read(given, source))
+    assert found.pop("line") == [2, 4, 6, 8] and single.pop("line")
+    assert found == single
 
 
 def test_a_capture_says_the_steps_of_its_markets(tmp_path):

@@ -60,7 +60,7 @@ class _Dump:
         return None
 
     def rows(self, files: Sequence[SourceFile], instrument: Instrument, findings: Findings) -> Iterator[Rows]:
-        types = {"timestamp": TEXT, "symbol": TEXT} | self._types(*places(instrument))
+        types = {"timestamp": TEXT, "symbol": TEXT} | self._types(*places(instrument, of_many=True))
         for file in files:
             shape = layout(file, self.names)
             for table in tables(file, shape, types, findings):

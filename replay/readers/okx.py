@@ -84,7 +84,7 @@ class Trades(_Csv):
     names = TRADE_NAMES
 
     def rows(self, files: Sequence[SourceFile], instrument: Instrument, findings: Findings) -> Iterator[Rows]:
-        price, size = places(instrument)
+        price, size = places(instrument, of_many=True)
         types = {"instrument_name": TEXT, "trade_id": TEXT, "side": TEXT, "created_time": WHOLE}
         types |= {"price": decimal(price), "size": decimal(size)}
         for file in files:

@@ -19,6 +19,7 @@ REPAIR = "the line is damaged, take it out or record again"
 RATE_DECIMALS, MARK_DECIMALS = 9, 8  # of funding rates, and of marks and indices, on the tape
 JUMP_MAX = 10_000_000  # trade ids that can be missing in a file; beyond that an id is damaged
 ISO = re.compile(r"(20[0-9]{2}-[0-9]{2}-[0-9]{2})[TD ]([0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?)Z?")
+PLACES_OF_MANY = 12
 INT64_MAX = np.iinfo(np.int64).max
 
 
@@ -140,10 +141,13 @@ def in_base(numbers: Fixed, instrument: Instrument) -> tuple[Fixed, np.ndarray]:
     return Fixed(np.where(too_large, 0, numbers.mantissa) * units, numbers.decimals + decimals), too_large
 
 
-def places(instrument: Instrument) -> tuple[int, int]:
-    """How many decimals to read of prices and of sizes, so that a market's own steps are read to the last digit."""
+def places(instrument: Instrument, of_many: bool = False) -> tuple[int, int]:
+    """How many decimals to read of prices and of sizes, so that a market's own steps are read to the last digit.
+
+    of_many: the file has rows of other markets, whose prices may be finer; they are read before they are passed over.
+    """
     price, size = (step(text)[1] for text in (instrument.tick, instrument.lot))
-    return max(csv_columns.PLACES, price), max(csv_columns.PLACES, size)
+    return max(PLACES_OF_MANY if of_many else csv_columns.PLACES, price), max(csv_columns.PLACES, size)
 
 
 def joined(parts: list[Rows]) -> Rows:

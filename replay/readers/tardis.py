@@ -26,6 +26,7 @@ from perpsim.replay.readers.csv_columns import (
     numbers_in,
     real,
     tables,
+    values_of,
     whole,
 )
 from perpsim.replay.readers.sheet import (
@@ -50,6 +51,7 @@ VENUES = {
     "okex-swap": "okx",
     "okex-futures": "okx",
 }
+GROUPED = re.compile(r"(?:^|_)(?:SPOT|FUTURES|PERPETUALS)\.csv")
 HOLES = {  # what a hole in the trade ids is, where a venue counts its trades one by one
     "binance-futures": "off_book_fills",
     "binance-delivery": "off_book_fills",
@@ -85,7 +87,15 @@ class _Tardis:
             raise InputError("has no row after its header; leave it out", file.place)
         return Market(VENUES.get(row[0], row[0]), row[1], _day(file.name, row[3]))
 
-    def instrument(self, file: SourceFile) -> Instrument | None:
+    def markets(self, file: SourceFile) -> list[Market]:
+        """One, but for the files of all markets of a kind."""
+        market = self.market(file)
+        if GROUPED.search(file.name) is None:
+            return [market]
+        names = values_of(file, layout(file, (*HEAD, *self.names)), "symbol")
+        return [market._replace(symbol=symbol) for symbol in names]
+
+    def instrument(self, file: SourceFile, market: Market | None = None) -> Instrument | None:
         return None
 
     def rows(self, files: Sequence[SourceFile], instrument: Instrument, findings: Findings) -> Iterator[Rows]:
@@ -95,11 +105,17 @@ class _Tardis:
     def _tables(
         self, file: SourceFile, instrument: Instrument, findings: Findings
     ) -> Iterator[tuple[Sheet, Table, np.ndarray, np.ndarray]]:
-        """(sheet, columns, time_ns, receive_ns) of each block; rows of other markets are refused."""
-        types = dict(zip(HEAD, (TEXT, TEXT, WHOLE, WHOLE), strict=True)) | self._types(*places(instrument))
+        """(sheet, columns, time_ns, receive_ns) of each block; rows of other markets are passed over in files that hold
+        many, else refused."""
+        grouped = GROUPED.search(file.name) is not None
+        types = dict(zip(HEAD, (TEXT, TEXT, WHOLE, WHOLE), strict=True)) | self._types(*places(instrument, grouped))
         shape = layout(file, (*HEAD, *self.names))
         exchange = None
         for table in tables(file, shape, types, findings):
+            if grouped:
+                table = table.where(equals(table.columns["symbol"], instrument.symbol))
+                if not len(table.line):
+                    continue
             sheet = Sheet(file, table.line, instrument, findings)
             exchange = exchange or str(table.columns["exchange"][0])
             sheet.symbol(table.columns["exchange"], exchange)
@@ -119,6 +135,11 @@ class _Tardis:
         raise NotImplementedError
 
 
+def _of_liquidations(file: SourceFile) -> bool:
+    """They have the columns of trades; only the name tells them apart, or the folder that the vendor keeps them in."""
+    return "liquidations" in file.name or "liquidations" in file.path.parts
+
+
 def _day(name: str, received: str) -> str | None:
     """The day in a file's name, else that of its first row; None where that is damaged."""
     found = DAY.search(name)
@@ -134,7 +155,7 @@ class Trades(_Tardis):
     names = ("id", "side", "price", "amount")
 
     def recognises(self, file: SourceFile) -> bool:
-        return super().recognises(file) and "liquidations" not in file.name
+        return super().recognises(file) and not _of_liquidations(file)
 
     def _types(self, price: int, size: int) -> dict[str, pa.DataType]:
         return {"id": TEXT, "side": TEXT, "price": decimal(price), "amount": decimal(size)}
@@ -163,7 +184,7 @@ class Liquidations(_Tardis):
     names = Trades.names
 
     def recognises(self, file: SourceFile) -> bool:
-        return super().recognises(file) and "liquidations" in file.name
+        return super().recognises(file) and _of_liquidations(file)
 
     _types = Trades._types
 
