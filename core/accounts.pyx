@@ -8,7 +8,7 @@ from .hedge cimport hedged, leg_made, legs_of, refused_leg
 from .idmap cimport find_leg
 from .ladder cimport NONE
 from .ledger cimport change_position, move_isolated
-from .margin cimport available, maintenance_of, tier_of, unit_equity, unit_maintenance, value_at
+from .margin cimport available, held_maintenance, tier_of, unit_equity, unit_maintenance, value_at
 from .orders cimport reject
 from .records cimport *
 from .state cimport (
@@ -286,7 +286,7 @@ cdef int move_margin(State *s, const Command *c) except -1 nogil:
     else:
         value = value_at(s, m, p.lots, m.mark)
         room = min64(
-            p.isolated_margin - maintenance_of(s, m, abs64(value)),
+            p.isolated_margin - held_maintenance(s, m, p, value),
             p.isolated_margin + value - p.cost - div_ceil(abs64(value), p.leverage))
     if abs64(c.value) > room:
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)

@@ -165,6 +165,7 @@ cdef bint match_valid(
     cdef money_t maintenance = unit_maintenance(s, p.wallet, unit)
     cdef money_t gained, freed
     after.lots += signed_lots
+    after.cost -= portion(s, p.cost, -signed_lots, p.lots)
     gained = value_at(s, m, after.lots, m.mark) - value_at(s, m, p.lots, m.mark)
     gained -= paid_for(s, m, signed_lots, moved, at_mark)
     freed = position_maintenance(s, m, p) - (position_maintenance(s, m, &after) if after.lots else 0)

@@ -205,7 +205,7 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
             start_funding_timer(s, m)
         elif c.aux == RULE_BASIS_SAMPLES:
             forget_basis(m)
-        elif c.aux == RULE_ORDER_MAINTENANCE:
+        elif c.aux == RULE_ORDER_MAINTENANCE or c.aux == RULE_MAINTENANCE_VALUE:
             look_at_holders(s, m)
     elif c.aux == RULE_FUND_TRIGGER or c.aux == RULE_DRAWDOWN_WINDOW or c.aux == RULE_FUND_SAMPLE_PERIOD:
         forget_samples(s)

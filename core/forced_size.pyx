@@ -24,11 +24,11 @@ from .collateral cimport owed
 from .ladder cimport NONE
 from .liquidation_price cimport cure_fund_fee, ramped_fee
 from .liquidation_size cimport SHARE_ONE, block_lots, cure_lots, cure_share, lots_above
-from .margin cimport fee_of, in_asset_of, maintenance_of, tier_of, unit_equity, value_at
+from .margin cimport basis_of, fee_of, in_asset_of, maintenance_of, tier_of, unit_equity, value_at
 from .records cimport *
 from .risk_unit cimport missing_in, unit_shortage
 from .state cimport WALLET_MULTI, Market, Position, Tier, Wallet, pool_first, pool_next
-from .units cimport RATE_ONE, abs64, add_checked, max64, min64, money_t, mul_div_ceil
+from .units cimport RATE_ONE, abs64, add_checked, max64, min64, money_t, mul_div_ceil, wide_mul
 
 cdef enum:
     SECOND = 1_000_000_000
@@ -41,6 +41,7 @@ cdef lots_t reduce_size(State *s, int32_t wallet, int32_t position, int32_t slot
     cdef lots_t held = abs64(p.lots)
     cdef money_t value = abs64(value_at(s, m, p.lots, m.mark))
     cdef int64_t method = s.rules.reduce_method
+    cdef money_t basis
     if method == REDUCE_TO_SAFE:
         return size_to_safe(s, wallet, position, p, m, held, value)
     if method == REDUCE_SLICE or (method == REDUCE_SLICE_COOLDOWN and takes_slice(s, wallet, value)):
@@ -48,11 +49,12 @@ cdef lots_t reduce_size(State *s, int32_t wallet, int32_t position, int32_t slot
     if method == REDUCE_WHOLE or method == REDUCE_SLICE_COOLDOWN:
         return held
     if method == REDUCE_TIER:
-        return lots_above(held, value, tier_of(s, m, value).floor, &s.overflow) if tier_of(s, m, value).floor else 0
+        basis = basis_of(m, p, value)
+        return lots_above(held, basis, tier_of(s, m, basis).floor, &s.overflow) if tier_of(s, m, basis).floor else 0
     if method == REDUCE_TIER_FOK:
-        return size_to_tier(s, wallet, position, m, held, value)
+        return size_to_tier(s, wallet, position, p, m, held, value)
     if method == REDUCE_TWO_TIERS or method == REDUCE_LOWEST_TIER:
-        return size_by_tiers(s, wallet, position, m, held, value)
+        return size_by_tiers(s, wallet, position, m, held, basis_of(m, p, value))
     if method == REDUCE_CLIPS:
         return min64(held, m.rules.clip_lots) if m.rules.clip_lots else held
     if method == REDUCE_BLOCK:
@@ -69,43 +71,47 @@ cdef lots_t size_to_safe(
     cdef money_t missing = missing_in(s, wallet, position, m)
     cdef Tier *t = &s.tiers[m.tier_first]
     cdef Tier *last = t + m.tier_count - 1
+    cdef money_t basis = basis_of(m, p, value)
     cdef lots_t low = 1, high, middle
-    while t < last and t.rate <= m.rules.liquidation_fee:
+    while t < last and wide_mul(t.rate, basis) <= wide_mul(m.rules.liquidation_fee, value):
         t += 1
     # Selling frees more than its fee while what is left lies in a tier whose rate is above the fee, and less below:
     # what is freed rises up to that floor and falls behind it. One lot more, for the rounding of the floor to lots.
-    high = held if t.floor == 0 else min64(held, max64(1, held - mul_div_ceil(t.floor, held, max64(value, 1), &s.overflow)))
-    if freed_by(s, m, held, value, high) < missing and high < held:
+    high = held if t.floor == 0 else min64(held, max64(1, held - mul_div_ceil(t.floor, held, max64(basis, 1), &s.overflow)))
+    if freed_by(s, m, p, held, value, high) < missing and high < held:
         high += 1
-    if freed_by(s, m, held, value, high) < missing:
+    if freed_by(s, m, p, held, value, high) < missing:
         return held
     while low < high:
         middle = low + (high - low) / 2
-        if freed_by(s, m, held, value, middle) >= missing:
+        if freed_by(s, m, p, held, value, middle) >= missing:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-cdef inline money_t freed_by(State *s, Market *m, lots_t held, money_t value, lots_t sold) noexcept nogil:
+cdef inline money_t freed_by(State *s, Market *m, Position *p, lots_t held, money_t value, lots_t sold) noexcept nogil:
     """Maintenance that the sale of a part at the mark frees, less its liquidation fee."""
-    cdef money_t left = mul_div_ceil(value, held - sold, held, &s.overflow)
-    return maintenance_of(s, m, value) - maintenance_of(s, m, left) - fee_of(s, value - left, m.rules.liquidation_fee)
+    cdef money_t basis = basis_of(m, p, value)
+    cdef money_t left = mul_div_ceil(basis, held - sold, held, &s.overflow)
+    cdef money_t freed = maintenance_of(s, m, basis) - maintenance_of(s, m, left)
+    return freed - fee_of(s, value - mul_div_ceil(value, held - sold, held, &s.overflow), m.rules.liquidation_fee)
 
 
 cdef lots_t size_to_tier(
-    State *s, int32_t wallet, int32_t position, Market *m, lots_t held, money_t value
+    State *s, int32_t wallet, int32_t position, Position *p, Market *m, lots_t held, money_t value
 ) noexcept nogil:
     """What is above the cap of the highest lower tier at which maintenance would be restored; 0: at none."""
     cdef money_t missing = missing_in(s, wallet, position, m)
+    cdef money_t basis = basis_of(m, p, value)
     cdef Tier *first = &s.tiers[m.tier_first]
-    cdef Tier *t = tier_of(s, m, value)
+    cdef Tier *t = tier_of(s, m, basis)
     cdef lots_t lots
     while t > first:
         t -= 1
-        lots = lots_above(held, value, t.cap, &s.overflow)
-        if freed_by(s, m, held, value, lots) >= missing:
+        lots = lots_above(held, basis, t.cap, &s.overflow)
+        if freed_by(s, m, p, held, value, lots) >= missing:
             return lots
     return 0
 
@@ -120,7 +126,7 @@ cdef money_t lowest_requirement(State *s, int32_t wallet, int32_t position) noex
         p = &s.positions[slot]
         if p.lots and (position != NONE or p.mode == MODE_CROSS):
             m = &s.markets[p.market]
-            part = fee_of(s, abs64(value_at(s, m, p.lots, m.mark)), s.tiers[m.tier_first].rate)
+            part = fee_of(s, basis_of(m, p, value_at(s, m, p.lots, m.mark)), s.tiers[m.tier_first].rate)
             if s.wallets[p.wallet].flags & WALLET_MULTI:
                 part = owed(part, s.collateral[m.asset].price, &s.overflow)
             total = add_checked(total, part, &s.overflow)
@@ -129,15 +135,15 @@ cdef money_t lowest_requirement(State *s, int32_t wallet, int32_t position) noex
 
 
 cdef lots_t size_by_tiers(
-    State *s, int32_t wallet, int32_t position, Market *m, lots_t held, money_t value
+    State *s, int32_t wallet, int32_t position, Market *m, lots_t held, money_t basis
 ) noexcept nogil:
     """What is above the tier two below, or the lowest; the rest, or nothing, where it is handed over."""
     cdef Tier *first = &s.tiers[m.tier_first]
-    cdef Tier *t = tier_of(s, m, value)
+    cdef Tier *t = tier_of(s, m, basis)
     if t - first < s.rules.hand_over_tier or unit_equity(s, wallet, position) < lowest_requirement(s, wallet, position):
         return held if s.rules.close_rest else 0
     t = first if s.rules.reduce_method == REDUCE_LOWEST_TIER or t - first < 2 else t - 2
-    return lots_above(held, value, t.cap, &s.overflow)
+    return lots_above(held, basis, t.cap, &s.overflow)
 
 
 cdef inline bint takes_slice(State *s, int32_t wallet, money_t value) noexcept nogil:

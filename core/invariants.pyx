@@ -10,7 +10,7 @@ from .book cimport NO_PRICE, first_order, world_lots
 from .contract cimport lot_hold, lot_loss
 from .idmap cimport find_leg, find_order, key_hash
 from .ladder cimport NONE, ladder_get, ladder_is_marked, ladder_next, ladder_previous
-from .margin cimport maintenance_of, unit_equity, unit_maintenance, value_at
+from .margin cimport held_maintenance, unit_equity, unit_maintenance, value_at
 from .records cimport (
     FLAG_CLOSE_POSITION, FLAG_REDUCE_ONLY, FLAG_TRAILING, LEG_BOTH, LEG_LONG, LEG_SHORT, MARKET_OPEN, MODE_CROSS,
     MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIF_GTD,
@@ -212,9 +212,9 @@ cdef int check_unit(State *s, int32_t wallet, int32_t position, Breach *b) noexc
             if p.triggered_side and equal(b, BREACH_TRIGGER_SIDE, account, p.market, p.triggered_side == 1, p.lots > 0):
                 return 1
             value = value_at(s, m, p.lots, m.mark)
-            worst -= value - maintenance_of(s, m, abs64(value))
+            worst -= value - held_maintenance(s, m, p, value)
             value = value_at(s, m, p.lots, last_safe_mark(m, p))
-            worst += value - maintenance_of(s, m, abs64(value))
+            worst += value - held_maintenance(s, m, p, value)
         slot = p.account_next if position == NONE else NONE
     return expect(b, worst >= 0, BREACH_TRIGGER_LATE, account, position, worst, 0)
 

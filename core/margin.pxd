@@ -5,6 +5,7 @@
 #               of an inverse contract V = -q * u / m, see contract.pxd
 #   pnl         U = V - K
 #   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets);
+#               where the market says so it is a rate of |K| in the bracket of |K|, which no mark moves  (spec: BitMEX);
 #               WHOLE tiers deduct nothing: M leaps at an edge (OKX, Bitget, BitMEX); LINEAR: rate = base + slope * |V|
 #   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
 #                   an isolated position's own margin covers |V|, so only the excess over it is asked of the wallet
@@ -32,7 +33,7 @@ from libc.stdint cimport int32_t, int64_t
 from .collateral cimport collateral_value, owed
 from .contract cimport exposure_of, inverse, value_at
 from .ladder cimport NONE
-from .records cimport MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
+from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
 from .state cimport WALLET_MULTI, Collateral, Market, Position, State, Tier, Wallet, lead_of
 from .units cimport (
     RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor,
@@ -58,6 +59,14 @@ cdef inline money_t maintenance_of(State *s, Market *m, money_t notional) noexce
         return linear_maintenance(
             notional, m.rules.maintenance_base + m.rules.close_fee_in_maintenance, m.rules.maintenance_slope, &s.overflow)
     return mul_div_ceil(notional, t.rate, RATE_ONE, &s.overflow) - t.deduction
+
+cdef inline money_t basis_of(Market *m, Position *p, money_t value) noexcept nogil:
+    """What a position's maintenance is a rate of: what it is worth, or what it was opened for; without a sign."""
+    return abs64(p.cost) if m.rules.maintenance_value == MAINTENANCE_ENTRY else abs64(value)
+
+cdef inline money_t held_maintenance(State *s, Market *m, Position *p, money_t value) noexcept nogil:
+    """Maintenance of a position while it is worth `value`."""
+    return maintenance_of(s, m, basis_of(m, p, value))
 
 cdef inline money_t linear_maintenance(money_t notional, rate_t base, rate_t slope, int *overflow) noexcept nogil:
     """A rate that rises with the size, on the whole (Deribit): base + slope a coin, at most one half."""
@@ -167,7 +176,7 @@ cdef inline money_t cross_equity(State *s, Wallet *w) noexcept nogil:
     return total
 
 cdef inline money_t position_maintenance(State *s, Market *m, Position *p) noexcept nogil:
-    return maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
+    return held_maintenance(s, m, p, value_at(s, m, p.lots, m.mark))
 
 cdef inline money_t orders_maintenance(State *s, Market *m, Position *p) noexcept nogil:
     """Maintenance of a cross position's open orders where the rulebook asks for it (OKX): as of a position of their value.

@@ -13,11 +13,11 @@ from libc.stdint cimport int32_t, int64_t
 from .collateral cimport collateral_value, owed, worth
 from .contract cimport value_at
 from .ladder cimport NONE
-from .margin cimport maintenance_of, orders_maintenance, unit_equity, unit_maintenance
+from .margin cimport held_maintenance, orders_maintenance, unit_equity, unit_maintenance
 from .records cimport MODE_CROSS
 from .state cimport COLLATERAL_PRICE_MAX, Collateral, Market, Position, Wallet, pool_first, pool_next
 from .units cimport (
-    RATE_ONE, VALUE_ONE, abs64, add_checked, max64, min64, mul_div_floor, sub_checked, value_t,
+    RATE_ONE, VALUE_ONE, add_checked, max64, min64, mul_div_floor, sub_checked, value_t,
 )
 from .watches cimport watch_add, watches_clear
 
@@ -77,7 +77,7 @@ cdef money_t asset_in_box(State *s, int32_t lead, int32_t asset, int64_t width, 
             high = value_at(s, m, p.lots, i.high)
             amount = add_checked(amount, sub_checked(min64(low, high), p.cost, overflow), overflow)
             needed = add_checked(
-                needed, max64(maintenance_of(s, m, abs64(low)), maintenance_of(s, m, abs64(high))), overflow)
+                needed, max64(held_maintenance(s, m, p, low), held_maintenance(s, m, p, high)), overflow)
         if p.resting_orders:
             needed = add_checked(needed, orders_maintenance(s, &s.markets[p.market], p), overflow)
         slot = p.account_next

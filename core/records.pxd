@@ -311,6 +311,7 @@ cdef enum:
     RULE_CURE_START = 48
     RULE_LIQUIDATOR_FEE = 49
     RULE_CLIP_LOTS = 110
+    RULE_MAINTENANCE_VALUE = 111
     RULE_INDEX_METHOD = 130
     RULE_INDEX_PERIOD = 131
     RULE_OUTLIER_RULE = 132
@@ -528,6 +529,10 @@ cdef enum:
     TIERS_MARGINAL = 0          # a tier's rate on what lies in it
     TIERS_WHOLE = 1             # the rate of the tier on the whole position
     TIERS_LINEAR = 2            # a rate that rises with the size
+
+cdef enum:
+    MAINTENANCE_MARK = 0        # a rate of what the position is worth
+    MAINTENANCE_ENTRY = 1       # of what it was opened for: only fills change it
 
 cdef enum:
     VALUE_PER_TRADE = 0         # what an inverse trade is worth is rounded as a whole

@@ -203,6 +203,7 @@ class Rule(IntEnum):
     CURE_START = 48
     LIQUIDATOR_FEE = 49
     CLIP_LOTS = 110
+    MAINTENANCE_VALUE = 111
     INDEX_METHOD = 130
     INDEX_PERIOD = 131
     OUTLIER_RULE = 132
@@ -420,6 +421,10 @@ class TierMethod(IntEnum):
     MARGINAL = 0
     WHOLE = 1
     LINEAR = 2
+
+class MaintenanceValue(IntEnum):
+    MARK = 0
+    ENTRY = 1
 
 class ValueRounding(IntEnum):
     PER_TRADE = 0

@@ -11,6 +11,7 @@ cdef struct MarketRules:
     int64_t contract_kind
     int64_t value_rounding
     int64_t tier_method
+    int64_t maintenance_value
     rate_t maintenance_base             # of LINEAR tiers: the rate of a position of nothing
     rate_t maintenance_slope            # and what a coin of value adds to it
     rate_t close_fee_in_maintenance     # added to every maintenance rate

@@ -12,9 +12,9 @@ crosses nothing cost one comparison.
 
 from .contract cimport BEYOND, inverse, mark_worth
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
-from .margin cimport maintenance_of, orders_maintenance, tier_of, value_at
+from .margin cimport held_maintenance, maintenance_of, orders_maintenance, tier_of, value_at
 from .multi cimport stamp_multi
-from .records cimport MODE_CROSS, TIERS_LINEAR, TIERS_WHOLE
+from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, TIERS_LINEAR, TIERS_WHOLE
 from .state cimport ACCOUNT_HOUSE, WALLET_MULTI, Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
     RATE_ONE, abs64, add_checked, max64, lots_t, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
@@ -102,7 +102,11 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
     cdef int beyond = 0
     while t < last and size > t.cap:
         t += 1
-    if m.rules.tier_method == TIERS_LINEAR:
+    if m.rules.maintenance_value == MAINTENANCE_ENTRY:
+        wanted = value - budget + SLACK_UNITS           # no mark moves the maintenance
+        if (p.lots > 0) == inverse(m):
+            wanted = -wanted
+    elif m.rules.tier_method == TIERS_LINEAR:
         wanted = linear_worth(s, m, target, p.lots < 0)
     elif (p.lots > 0) != inverse(m):
         wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
@@ -152,7 +156,7 @@ cdef inline value_t next_edge(State *s, Market *m, lots_t lots, money_t size) no
 
 cdef inline void watch_edge(State *s, Market *m, Position *p, money_t size) noexcept nogil:
     """WHOLE tiers: maintenance leaps on the winning side too, where what is worth something enters the next tier."""
-    if m.rules.tier_method == TIERS_WHOLE and (p.lots > 0) != inverse(m):
+    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY and (p.lots > 0) != inverse(m):
         if inverse(m):
             m.edge_bound = max64(m.edge_bound, next_edge(s, m, p.lots, size))
         else:
@@ -193,7 +197,7 @@ cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except
     cdef Market *m = &s.markets[p.market]
     cdef money_t value = value_at(s, m, p.lots, m.mark)
     cdef money_t health
-    maintenance[0] = maintenance_of(s, m, abs64(value))
+    maintenance[0] = held_maintenance(s, m, p, value)
     health = p.isolated_margin + value - p.cost - maintenance[0]
     if health < 0:
         trigger_clear(s, m, slot)
@@ -222,7 +226,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         if p.lots and p.mode == MODE_CROSS:
             m = &s.markets[p.market]
             value = value_at(s, m, p.lots, m.mark)
-            part = maintenance_of(s, m, abs64(value))
+            part = held_maintenance(s, m, p, value)
             needed += part
             health = add_checked(health, value - p.cost - part, &s.overflow)
             weights = add_checked(weights, share_weight(s, m, abs64(value)), &s.overflow)
@@ -245,7 +249,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         p = &s.positions[only]
         m = &s.markets[p.market]
         value = value_at(s, m, p.lots, m.mark)
-        trigger_set(s, m, only, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), health))
+        trigger_set(s, m, only, trigger_mark(s, m, p, value, held_maintenance(s, m, p, value), health))
         watch_edge(s, m, p, abs64(value))
         return health
     slot = w.positions_head
@@ -255,7 +259,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
             m = &s.markets[p.market]
             value = value_at(s, m, p.lots, m.mark)
             part = mul_div_floor(health, share_weight(s, m, abs64(value)), weights, &s.overflow)
-            trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), part))
+            trigger_set(s, m, slot, trigger_mark(s, m, p, value, held_maintenance(s, m, p, value), part))
             watch_edge(s, m, p, abs64(value))
         slot = p.account_next
     return health
@@ -306,7 +310,7 @@ cdef int collect_crossed(State *s, Market *m) except -1 nogil:
     cdef int64_t bucket
     cdef int32_t slot, following
     cdef value_t bound
-    if m.rules.tier_method == TIERS_WHOLE:
+    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY:
         collect_edges(s, m)
     if m.mark <= m.longs_bound:
         bucket = ladder_previous(&m.longs, m.longs.price_max)

@@ -6,10 +6,9 @@ import numpy as np
 
 from .book cimport NO_PRICE, best_price, world_lots, worse
 from .ladder cimport NONE, Ladder, ladder_get
-from .margin cimport maintenance_of, orders_maintenance, pnl_at, value_at
+from .margin cimport held_maintenance, orders_maintenance, pnl_at, position_maintenance, value_at
 from .records cimport MODE_CROSS, SIDE_BUY, SIDE_SELL
 from .state cimport Market, Order, Position, Wallet
-from .units cimport abs64
 
 POSITION = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("mode", "u1"), ("stage", "u1"), ("leverage", "<u2"), ("orders", "<u2"),
@@ -61,7 +60,7 @@ cdef object positions_array(State *s):
             isolated[i] = p.isolated_margin
             values[i] = value
             pnl[i] = value - p.cost if p.lots else 0
-            maintenance[i] = maintenance_of(s, m, abs64(value)) if p.lots else 0
+            maintenance[i] = held_maintenance(s, m, p, value) if p.lots else 0
             trigger[i] = p.trigger_value if p.triggered_side else -1
             bids[i] = p.order_value[SIDE_BUY]
             asks[i] = p.order_value[SIDE_SELL]
@@ -100,10 +99,10 @@ cdef object accounts_array(State *s):
                     m = &s.markets[p.market]
                     if p.mode == MODE_CROSS:
                         pnl_cross += pnl_at(s, m, p, m.mark)
-                        needed += maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
+                        needed += position_maintenance(s, m, p)
                     else:
                         pnl_isolated += pnl_at(s, m, p, m.mark)
-                        needed_isolated += maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
+                        needed_isolated += position_maintenance(s, m, p)
                 if p.resting_orders:
                     needed += orders_maintenance(s, &s.markets[p.market], p)
                 margin += p.isolated_margin

@@ -29,6 +29,7 @@ from perpsim.core import (
     FundUnwind,
     IndexMethod,
     LiquidationFee,
+    MaintenanceValue,
     MarkMethod,
     OutlierRule,
     PremiumAverage,
@@ -77,6 +78,7 @@ class MarketSpec:
     value_rounding: int = ValueRounding.PER_TRADE
     price_min: int = 1
     tier_method: int = TierMethod.MARGINAL
+    maintenance_value: int = MaintenanceValue.MARK
     maintenance_base: int = 0
     maintenance_slope: int = 0
     close_fee_in_maintenance: int = 0
@@ -306,6 +308,7 @@ ENUMS = {
     "queue_model": QueueModel,
     "contract_kind": ContractKind,
     "tier_method": TierMethod,
+    "maintenance_value": MaintenanceValue,
     "value_rounding": ValueRounding,
     "tape_walk": TapeWalk,
     "index_method": IndexMethod,

@@ -19,6 +19,7 @@ from model.wire import (
     FundUnwind,
     IndexMethod,
     LiquidationFee,
+    MaintenanceValue,
     MarkMethod,
     OutlierRule,
     PremiumAverage,
@@ -152,6 +153,7 @@ LEAPS = {  # maintenance leaps at the edges of the tiers
     "tier_method": TierMethod.WHOLE, "close_fee_in_maintenance": 600_000,
     "tiers": tuple((cap, rate, 0, leverage) for cap, rate, _, leverage in STEPS),
 }  # fmt: skip
+ENTRY = {"maintenance_value": MaintenanceValue.ENTRY}
 SLOPED = {"tier_method": TierMethod.LINEAR, "maintenance_base": 10_000_000, "maintenance_slope": 100_000} | {
     "tiers": LEAPS["tiers"]
 }
@@ -313,6 +315,16 @@ SETTINGS = [
             "reduce_method": ReduceMethod.TIER_FOK, "liquidation_fee_base": LiquidationFee.RESIDUE,
         }, [DEAR | {"liquidation_fee": 1_000_000}],
         weights={"deposit": 3, "edge": 5, "conditional": 0.2, "seed": 6, "limit": 2, "rule": 0, "depth": 3},
+    ),
+    Setting(  # BitMEX: maintenance of what positions were opened for
+        "entry", VENUE | {"reduce_method": ReduceMethod.TIER_FOK, "net_hedges": 1},
+        [DEAR | LEAPS | ENTRY, COARSE | ENTRY, INVERSE | LEAPS | ENTRY, INVERSE | SLOPED | ENTRY, MARKET], hedge=0.2,
+        weights={"jump": 3, "edge": 5, "seed": 6, "deposit": 2, "rule": 0.2},
+    ),
+    Setting(
+        "entry-multi", MULTI | {"reduce_method": ReduceMethod.TIER},
+        [MARKET | ENTRY, SMALL | {"asset": 1, "fund_group": 1} | ENTRY, MARKET], assets=3, purses=(0, 0, 30, 100),
+        weights=NO_TAPE | {"jump": 3, "collateral": 2, "seed": 8, "limit": 0.7, "withdraw": 2, "deposit": 0.4},
     ),
     Setting(  # OKX, Bitget: two tiers a step
         "two-tiers", VENUE | {

@@ -26,7 +26,8 @@ PREFIXES = {  # enums of records.pxd and the Python enum that mirrors each
     "INDEX": "IndexMethod", "OUTLIER": "OutlierRule", "AVERAGE": "PremiumAverage", "PREMIUM": "PremiumSource",
     "FORMULA": "FundingFormula", "FUNDING_AT": "FundingPrice",
     "SOCIALISE": "Socialise", "FIRST": "CrossOrder", "QUEUE": "QueueModel", "WALK": "TapeWalk",
-    "CONTRACT": "ContractKind", "TIERS": "TierMethod", "VALUE": "ValueRounding", "ORACLE": "CollateralOracle",
+    "CONTRACT": "ContractKind", "TIERS": "TierMethod",
+    "MAINTENANCE": "MaintenanceValue", "VALUE": "ValueRounding", "ORACLE": "CollateralOracle",
     "SPOT": "SpotPrice",
 }  # fmt: skip
 BOUNDS = {"TIF_LAST", "STP_LAST"}  # the largest member once more

@@ -76,10 +76,11 @@ def match_valid(v: Venue, p: Position, other: Position, size: int, rest: Remaind
     at_mark, share = part_of(rest.value, size, abs(p.lots)), part_of(rest.share, size, abs(p.lots))
     paid = paid_for(v, m, lots, at_mark - share, at_mark)
     equity, maintenance = unit.equity(), unit.maintenance()
-    worth = value_of(other)
+    worth, cost = value_of(other), other.cost
+    other.cost -= part_of(cost, size, abs(before))
     other.lots += lots
     worth_after, maintenance_after = value_of(other), unit.maintenance()
-    other.lots = before
+    other.lots, other.cost = before, cost
     equity_after = equity + worth_after - worth - paid
     if maintenance_after == 0:
         return equity_after >= 0

@@ -30,8 +30,13 @@ def maintenance_at(m: Market, notional: int) -> int:
     return ceil_div(notional * tier.rate, RATE_ONE) - tier.deduction
 
 
+def basis_of(p: Position) -> int:
+    """What maintenance is a rate of: the value at the mark, or at entry."""
+    return abs(p.cost) if p.market.maintenance_value else abs(value_of(p))
+
+
 def maintenance_of(p: Position) -> int:
-    return maintenance_at(p.market, abs(value_of(p))) if p.lots else 0
+    return maintenance_at(p.market, basis_of(p)) if p.lots else 0
 
 
 def orders_maintenance(p: Position) -> int:

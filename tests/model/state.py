@@ -166,7 +166,7 @@ class Market:
     """A market: its rules are attributes by the names that a rulebook gives them."""
 
     hedge_allowed, order_maintenance, band_outward, disposal_full_lots = 1, 0, 0, 0
-    underlying, close_fee_reserved = 0, 0
+    underlying, close_fee_reserved, maintenance_value = 0, 0, 0
 
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
