@@ -13,6 +13,7 @@ from libc.string cimport memset
 
 import numpy as np
 
+from .adl_decision cimport pending_dict
 from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
 from .contract cimport BEYOND, COIN_PRICE
 from .dispatch cimport apply_command, apply_commands
@@ -302,7 +303,11 @@ cdef class Engine:
         return np.frombuffer(memoryview(self.buffer), EVENT)
 
     def apply(self, commands not None):
-        """Apply an array of COMMAND in order; returns the array of EVENT that it caused (read-only)."""
+        """Apply an array of COMMAND in order; returns the array of EVENT that it caused (read-only).
+
+        Under `AdlPolicy.USER` it stops where a decision is due (`pending_adl`) and the next command is none: `consumed`
+        says how many were taken; give the rest after the decision.
+        """
         if commands.dtype != COMMAND or commands.ndim != 1:
             raise TypeError("commands must be a one-dimensional array of dtype perpsim.core.COMMAND")
         cdef const unsigned char[::1] raw = np.ascontiguousarray(commands).view(np.uint8).reshape(-1)
@@ -310,6 +315,7 @@ cdef class Engine:
         cdef int64_t i
         cdef const Command *command
         self.begin_batch()
+        self.consumed = count
         try:
             if count and self.audit == AUDIT_EVENT:
                 command = <const Command *>&raw[0]
@@ -319,11 +325,15 @@ cdef class Engine:
                         apply_command(&self.state, &command[i])
                     self.guard()
                     self.verify(True)
+                    if self.state.adl.open and i + 1 < count and command[i + 1].kind != KIND_ADL_DECISION:
+                        self.consumed = i + 1
+                        break
             elif count:
                 command = <const Command *>&raw[0]
                 self.suspects = commands
                 with nogil:
-                    apply_commands(&self.state, command, count)
+                    count = apply_commands(&self.state, command, count)
+                self.consumed = count
                 self.batch_done()
             self.suspects = None
             return self.end_batch()
@@ -358,6 +368,7 @@ cdef class Engine:
                int64_t value=0, int64_t aux=0) -> int:
         """Apply one command; returns its reject code, 0 when it was taken. Its events wait for `drain`.
 
+        Where something due before it asks for a user's ADL decision (`pending_adl`), it is taken, and runs after that.
         `time_ns` 0 means now. Field meanings by kind: the table in ARCHITECTURE.md.
         """
         cdef Command c
@@ -373,6 +384,7 @@ cdef class Engine:
         elif self.broken is not None:
             raise RuntimeError(f"the engine has stopped: {self.broken}")
         try:
+            self.consumed = 1
             with nogil:
                 reason = apply_command(&self.state, &c)
             self.guard()
@@ -468,6 +480,19 @@ cdef class Engine:
             "funds": list(range(s.fund_first, s.fund_first + s.fund_count)),
             "clearing": list(range(s.clearing_first, s.clearing_first + s.markets_count)), "backstop": s.backstop,
         }
+
+    @property
+    def pending_adl(self):
+        """The ADL that waits for a decision, None if there is none: account, market, asset, signed `lots` that are left of
+        its position, their `value` at bankruptcy (1e-8) and `price_ticks`, `share` of the equity, `mark`, `time_ns`, and
+        `candidates`: an array of CANDIDATE, one row a counterparty, by account.
+        """
+        return pending_dict(&self.state)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the rules of now leave ADL to the user, or a decision is due."""
+        return self.state.adl.open or self.state.rules.adl_policy == ADL_USER
 
     @property
     def time_ns(self) -> int:

@@ -146,11 +146,14 @@ cdef int check_bucket(State *s, int32_t slot, Breach *b) noexcept nogil:
 # ---- risk ----------------------------------------------------------------------------------------------------------
 
 cdef int check_risk(State *s, int32_t wallet, Breach *b) noexcept nogil:
-    """L1: nobody below maintenance outside a liquidation. Risk index: triggers are on the right side, and none too late."""
+    """L1: nobody below maintenance outside a liquidation, but while an ADL decision holds up those who are found.
+
+    Risk index: triggers are on the right side, and none too late.
+    """
     cdef Wallet *w = &s.wallets[wallet]
     cdef int32_t slot = w.positions_head
     cdef Position *p
-    if s.changed_count or s.accounts[w.account].flags & ACCOUNT_HOUSE or w.flags & WALLET_DIRTY:
+    if s.changed_count or s.adl.open or s.accounts[w.account].flags & ACCOUNT_HOUSE or w.flags & WALLET_DIRTY:
         return 0
     if w.flags & WALLET_MULTI:
         return check_pool(s, wallet, b) if wallet % s.assets_count == 0 else 0

@@ -1,6 +1,6 @@
 """Whether every index of a loaded state leads into its pool: what a snapshot says is not believed before."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder
 from .state cimport (
@@ -143,6 +143,23 @@ cdef bint watches_lead(State *s) noexcept nogil:
     return True
 
 
+cdef bint unit_leads(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    return 0 <= wallet < <int64_t>s.accounts_count * s.assets_count and leads(position, s.positions_count)
+
+
+cdef bint decision_leads(State *s) noexcept nogil:
+    """Where a user is asked about an ADL: the unit, its position, the units after it."""
+    cdef int32_t i
+    if not s.adl.open:
+        return s.found_count == 0
+    if not unit_leads(s, s.adl.wallet, s.adl.position) or not 0 <= s.adl.slot < s.positions_count:
+        return False
+    for i in range(s.found_count):
+        if not unit_leads(s, s.found[i].wallet, s.found[i].position):
+            return False
+    return 0 <= s.found_next <= s.found_count
+
+
 cdef int check_links(State *s) except -1:
     """Raise ValueError unless every index in a state leads where its pool has an entry."""
     cdef int64_t i
@@ -155,7 +172,7 @@ cdef int check_links(State *s) except -1:
         holds = holds and 0 <= s.changed[i] < s.markets_count
     for i in range(s.fund_samples_count):
         holds = holds and 0 <= s.fund_samples[i].count <= FUND_SAMPLES_MAX
-    holds = holds and watches_lead(s)
+    holds = holds and watches_lead(s) and decision_leads(s)
     for i in range(s.printed_count):
         holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
     if not holds:

@@ -31,7 +31,7 @@ from .state cimport (
 )
 from .timers cimport timer_add
 from .units cimport RATE_ONE, money_t, mul_div_ceil, ns_t
-from .waterfall cimport take_over
+from .waterfall cimport go_on_with_unit, take_over
 
 
 cdef int schedule(State *s, int32_t wallet, int32_t position, int64_t due_ns) except -1 nogil:
@@ -163,4 +163,11 @@ cdef int step(State *s, int32_t wallet, int32_t position) except -1 nogil:
         return schedule(s, wallet, position, s.time_ns + period)
     if not healthy(s, wallet, position):
         take_over(s, wallet, position)
-    return finish(s, wallet, position)
+    return 0 if s.adl.open else finish(s, wallet, position)
+
+
+cdef int go_on_with_liquidation(State *s) except -1 nogil:
+    """A user's decision about a position of a unit is complete: the rest of the unit's takeover, and its end."""
+    cdef int32_t wallet = s.adl.wallet, position = s.adl.position
+    go_on_with_unit(s)
+    return 0 if s.adl.open else finish(s, wallet, position)

@@ -157,6 +157,7 @@ cdef enum:
     EVENT_LEGS_NETTED = 44
     EVENT_ADL_FEE = 58
     EVENT_ADL_LIGHT = 59
+    EVENT_ADL_PENDING = 60
     EVENT_SOURCE = 46
     EVENT_INDEX_LOST = 47
     EVENT_FUNDING_INTERVAL = 48
@@ -208,6 +209,8 @@ cdef enum:
     REJECT_HEDGE_ONLY = 40
     REJECT_UNKNOWN_SOURCE = 43
     REJECT_WITHDRAWALS_GATED = 47
+    REJECT_DECISION_PENDING = 50
+    REJECT_BAD_DECISION = 51
     REJECT_NOT_CROSS = 52
     REJECT_DEBT = 53
     REJECT_NO_COLLATERAL_PRICE = 54
@@ -476,6 +479,18 @@ cdef enum:
     ADL_RESEARCH_PNL_PRO_RATA = 19
     ADL_RESEARCH_EQUITY_PRO_RATA = 20
     ADL_RESEARCH_MIRROR_DESCENT = 21
+    ADL_USER = 22               # by commands, see adl_decision.pyx
+
+cdef enum:                              # what is wrong with an ADL decision, in the order of the checks
+    FAULT_NONE = 0
+    FAULT_MARKET = 1            # another market than the one that is asked about
+    FAULT_ACCOUNT = 2           # no such account
+    FAULT_HOUSE = 3             # house accounts are not deleveraged
+    FAULT_SIDE = 4              # the account holds nothing on the other side
+    FAULT_LIQUIDATION = 5       # it is in liquidation itself
+    FAULT_SIZE = 6              # not a positive number of lots
+    FAULT_HELD = 7              # more than it holds
+    FAULT_LEFT = 8              # more than is left to be closed
 
 cdef enum:
     ADL_PRICE_BANKRUPTCY = 0

@@ -112,6 +112,7 @@ class EventKind(IntEnum):
     LEGS_NETTED = 44
     ADL_FEE = 58
     ADL_LIGHT = 59
+    ADL_PENDING = 60
     SOURCE = 46
     INDEX_LOST = 47
     FUNDING_INTERVAL = 48
@@ -368,6 +369,20 @@ class AdlPolicy(IntEnum):
     RESEARCH_PNL_PRO_RATA = 19
     RESEARCH_EQUITY_PRO_RATA = 20
     RESEARCH_MIRROR_DESCENT = 21
+    USER = 22
+
+class AdlFault(IntEnum):
+    """What is wrong with an ADL decision: `value` of the rejection."""
+
+    NONE = 0
+    MARKET = 1
+    ACCOUNT = 2
+    HOUSE = 3
+    SIDE = 4
+    LIQUIDATION = 5
+    SIZE = 6
+    HELD = 7
+    LEFT = 8
 
 class AdlPrice(IntEnum):
     BANKRUPTCY = 0
@@ -471,6 +486,8 @@ class Reject(IntEnum):
     HEDGE_ONLY = 40
     UNKNOWN_SOURCE = 43
     WITHDRAWALS_GATED = 47
+    DECISION_PENDING = 50
+    BAD_DECISION = 51
     NOT_CROSS = 52
     DEBT = 53
     NO_COLLATERAL_PRICE = 54

@@ -140,7 +140,7 @@ v("fund_notional_cap", &of_venue.fund_notional_cap, RULE_FUND_NOTIONAL_CAP, 0, A
 v("fund_unwind", &of_venue.fund_unwind, RULE_FUND_UNWIND, UNWIND_HOLD, UNWIND_DISPOSAL)
 v("fund_unwind_period_ns", &of_venue.fund_unwind_period_ns, RULE_FUND_UNWIND_PERIOD, 0, ANY)
 v("fund_unwind_slice", &of_venue.fund_unwind_slice, RULE_FUND_UNWIND_SLICE, 0, RATE_ONE)
-v("adl_policy", &of_venue.adl_policy, RULE_ADL_POLICY, ADL_NONE, ADL_RESEARCH_MIRROR_DESCENT)
+v("adl_policy", &of_venue.adl_policy, RULE_ADL_POLICY, ADL_NONE, ADL_USER)
 v("adl_price", &of_venue.adl_price, RULE_ADL_PRICE, ADL_PRICE_BANKRUPTCY, ADL_PRICE_PREVIOUS_MARK)
 v("adl_price_band", &of_venue.adl_price_band, RULE_ADL_PRICE_BAND, 0, RATE_ONE, RATE_ONE / 20)
 v("adl_light", &of_venue.adl_light, RULE_ADL_LIGHT, ADL_LIGHT_NONE, ADL_LIGHT_CONTRACTS)

@@ -10,7 +10,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, ladder_get
-from .records cimport FLAG_TRAILING
+from .records cimport FLAG_TRAILING, Command
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
     BASIS_SAMPLES_MAX, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, FundSamples, Level, Market, Order, Position,
@@ -28,6 +28,7 @@ cdef enum:                              # where each kind of record starts from
     OF_VENUE = 7
     OF_TIMER = 8
     OF_FUND = 9
+    OF_DECISION = 10
 
 cdef enum:
     COLLATERAL_WORDS = 10               # of a Collateral, up to its price
@@ -161,3 +162,19 @@ cdef inline uint64_t hash_venue(State *s) noexcept nogil:
         h = fold(h, s.prices_changed, 0)
     h = fold(h, s.light_next_ns, 0)
     return fold(fold(h, s.roundings, s.depth_market), s.fund_next_ns ^ s.day_next_ns, s.fund_samples_count + s.day_count)
+
+cdef inline uint64_t hash_unit(State *s, uint64_t h, int32_t wallet, int32_t position) noexcept nogil:
+    return fold(h, wallet, NONE if position == NONE else s.positions[position].market << 2 | s.positions[position].leg)
+
+cdef inline uint64_t hash_decision(State *s) noexcept nogil:
+    """What a user is asked, and what waits for the answer; 0 where nothing is asked."""
+    cdef int32_t i
+    cdef uint64_t h
+    if not s.adl.open:
+        return 0
+    h = hash_unit(s, fold(OF_DECISION, s.adl.value, s.adl.share), s.adl.wallet, s.adl.position)
+    h = hash_unit(s, fold(h, s.adl.of_vault, s.adl.of_group), s.positions[s.adl.slot].wallet, s.adl.slot)
+    h = fold_words(h, <int64_t *>&s.adl.waiting, sizeof(Command) / 8)
+    for i in range(s.found_next, s.found_count):
+        h = hash_unit(s, h, s.found[i].wallet, s.found[i].position)
+    return fold(h, s.found_count > 0, 0)

@@ -16,7 +16,7 @@ from .ladder cimport NONE, Ladder, Page
 from .links cimport check_links
 from .state cimport (
     BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, POSITIONS_MAX, SOURCES_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account,
-    Collateral, FundSamples, Haircut, Heap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger, Wallet,
+    Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger, Wallet,
     Watch, WorldLevel, state_free,
 )
 from .units cimport large_pages
@@ -126,7 +126,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
         piece(s.printed, s.printed_count * 8), piece(s.changed, s.changed_count * 4),
-        piece(s.lights, s.lights_count),
+        piece(s.lights, s.lights_count), piece(s.found, s.found_count * sizeof(Found)),
         piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
     ]
     cdef int32_t i
@@ -242,7 +242,7 @@ cdef int load_state(State *s, bytes data) except -1:
     keep_scratch(s, &fresh)
     old = s[0]
     s[0] = fresh
-    old.touched, old.events, old.fills, old.crossed, old.found, old.ranks, old.cuts = NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    old.touched, old.events, old.fills, old.crossed, old.ranks, old.cuts = NULL, NULL, NULL, NULL, NULL, NULL
     state_free(&old)
     return 0
 
@@ -263,7 +263,7 @@ cdef int expect_counts(State *saved, State *made) except -1:
             made.exchange, made.haircuts_count, made.heaps_count) or (made.collateral == NULL and saved.watches_count):
         raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
-              saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
+              saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count, saved.found_count)
     if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
             or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
@@ -311,6 +311,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
     fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
     fresh.lights = <uint8_t *>take_if(cursor, saved.lights_count)
+    fresh.found = <Found *>take_if(cursor, saved.found_count * sizeof(Found))
     fresh.fund_samples = <FundSamples *>take_if(cursor, saved.fund_samples_count * sizeof(FundSamples))
     fresh.day_realised = <int64_t *>take_if(cursor, saved.day_count * 8)
     cdef int32_t i
@@ -379,7 +380,7 @@ cdef int forget_pools(State *s) except -1:
     s.events, s.events_count, s.events_capacity, s.events_digested = NULL, 0, 0, 0
     s.fills, s.fills_count, s.fills_capacity = NULL, 0, 0
     s.crossed, s.crossed_count, s.crossed_capacity = NULL, 0, 0
-    s.found, s.found_count, s.found_capacity = NULL, 0, 0
+    s.found, s.found_capacity = NULL, s.found_count
     s.ranks, s.ranks_count, s.ranks_capacity, s.ranks_key, s.ranks_old = NULL, 0, 0, -1, 0
     s.cuts, s.cuts_capacity = NULL, 0
     return 0
@@ -391,7 +392,6 @@ cdef int keep_scratch(State *s, State *fresh) except -1:
     fresh.events, fresh.events_capacity = s.events, s.events_capacity
     fresh.fills, fresh.fills_capacity = s.fills, s.fills_capacity
     fresh.crossed, fresh.crossed_capacity = s.crossed, s.crossed_capacity
-    fresh.found, fresh.found_capacity = s.found, s.found_capacity
     fresh.ranks, fresh.ranks_capacity = s.ranks, s.ranks_capacity
     fresh.cuts, fresh.cuts_capacity = s.cuts, s.cuts_capacity
     return 0

@@ -7,7 +7,7 @@ from .ladder cimport NONE, Ladder
 from .order_records cimport (
     LOTS_BITS, POSITIONS_MAX, PRICE_BITS, STATE_RESTING, STATE_WAITING, BookSide, Level, Order, Trigger, WorldLevel, order_set,
 )
-from .records cimport LEG_BOTH, Event
+from .records cimport LEG_BOTH, Command, Event
 from .rule_numbers cimport MarketRules, VenueRules
 from .units cimport i128, lots_t, money_t, ns_t, rate_t, ticks_t, value_t
 
@@ -307,6 +307,17 @@ cdef struct Cut:                        # one account of an allocation, see adl_
     int32_t position
     int32_t account
 
+cdef struct OpenAdl:                    # an ADL that waits for a user's decision, see adl_decision.pyx
+    Command waiting                     # a command whose timers asked for the decision; kind 0: none
+    money_t value                       # at the mark, of what is left of the position
+    money_t share                       # of the equity, of the same
+    int32_t wallet                      # the unit
+    int32_t position
+    int32_t slot                        # the position to be closed
+    uint8_t open
+    uint8_t of_vault                    # the position is the backstop vault's
+    uint8_t of_group                    # asked at the end of a mark group, after which the vault is looked at
+
 cdef struct State:
     int64_t time_ns
     int64_t sequence
@@ -343,6 +354,7 @@ cdef struct State:
     uint8_t started                     # the first time was seen: timers run
     uint8_t forced                      # the taker at hand is an order of the liquidation engine
     uint8_t prices_changed              # a collateral price was set in the open group
+    OpenAdl adl
     VenueRules rules
     Collateral *collateral              # [asset]; NULL where no asset is described
     Haircut *haircuts
@@ -409,8 +421,9 @@ cdef struct State:
     int32_t *crossed
     int32_t crossed_count
     int32_t crossed_capacity
-    Found *found
+    Found *found                        # empty between commands, but for those whose turn comes after a user's decision
     int32_t found_count
+    int32_t found_next                  # whose turn it is
     int32_t found_capacity
     int64_t *printed                    # (market << 41 | side << 40 | price) of levels printed since the last depth
     int32_t printed_count

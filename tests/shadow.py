@@ -108,7 +108,7 @@ class Engine(BareEngine):
 
     def apply(self, commands):
         note = self.note
-        if note.amid:
+        if note.amid or self.asks:  # what stops for a user's decision is compared by tests of its own
             note.close()
         if not note.open or not isinstance(commands, np.ndarray):
             return super().apply(commands)
@@ -121,7 +121,7 @@ class Engine(BareEngine):
 
     def submit(self, **fields):
         note = self.note
-        if note.amid or note.count == COMMANDS_MAX:
+        if note.amid or self.asks or note.count == COMMANDS_MAX:
             note.close()
         if not note.open:
             return super().submit(**fields)

@@ -305,6 +305,25 @@ SETTINGS = [
         }, [MARKET | {"underlying": 3}] * 3, accounts=16, hedge=0.2,
         weights=NO_TAPE | {"jump": 8, "seed": 40, "deposit": 2, "rule": 0}, funds=(0,),
     ),
+    Setting(  # a user decides: at mark groups and at timers; the fund moves, orders wait
+        "asked", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "adl_policy": AdlPolicy.USER, "adl_price": AdlPrice.MARK,
+            "liquidation_delay_ns": SECOND, "adl_fee": AdlFee.MAKER, "fund_unwind": FundUnwind.AT_ONCE,
+        }, [MARKET, COARSE, MARKET | COMPUTED], accounts=16, hedge=0.2,
+        weights=NO_TAPE | {"jump": 8, "seed": 30, "deposit": 2, "rule": 0, "depth": 1, "index": 3}, funds=(0, 0, 5),
+    ),
+    Setting(
+        "asked-multi", MULTI | {"adl_policy": AdlPolicy.USER, "fund_notional_cap": RATE_ONE // 20},
+        [MARKET, SMALL | {"asset": 1, "fund_group": 1}, MARKET], assets=3, purses=(0, 0, 30, 100), funds=(0,),
+        weights=NO_TAPE | {"jump": 5, "collateral": 2, "seed": 12, "limit": 0.7, "deposit": 0.4, "rule": 0},
+    ),
+    Setting(
+        "asked-vault", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "takeover": Takeover.BACKSTOP, "backstop_at": RATE_ONE,
+            "liquidation_period_ns": SECOND, "adl_policy": AdlPolicy.USER,
+        }, [MARKET, COARSE | {"asset": 1}, MARKET | {"asset": 1}], assets=2, accounts=16, funds=(0, 5),
+        weights=NO_TAPE | {"jump": 10, "tick": 3, "rule": 0, "seed": 20},
+    ),
     Setting(
         "held", VENUE | {"reduce_method": ReduceMethod.TIER},
         [MARKET | {"order_maintenance": 1}, COARSE | {"order_maintenance": 1}, MARKET],

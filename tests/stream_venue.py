@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model import Command
+from model.adl import eligible
 from model.margin import Unit
 from model.markets import ENDED
 from model.state import Market
@@ -42,7 +43,7 @@ RULE_VALUES = {
     Rule.BLEND_SPOT: (RATE_ONE // 2, RATE_ONE, RATE_ONE + 1), Rule.BLEND_INDEX: (0, RATE_ONE // 3, -1),
     Rule.BLEND_REDEMPTION: (0, RATE_ONE // 4, -1), Rule.EXCHANGE_LTV: (0, 950_000_000, RATE_ONE + 1),
     Rule.NET_HEDGES: (0, 1, 1, 2),
-    Rule.ADL_POLICY: (*range(22), 22), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
+    Rule.ADL_POLICY: (*range(22), 23), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
     Rule.ADL_PRICE_BAND: (0, 10_000_000, -1, RATE_ONE + 1), Rule.ADL_FEE: (0, 1, 2),
     Rule.SOCIALISE: (0, 1, 2, 3, 4, 5), Rule.CROSS_ORDER: (0, 1, 2),
     Rule.ADL_LIGHT: (0, 1, 2, 2, 3), Rule.ADL_LIGHT_LEVELS: (3, 5, 0, 101),
@@ -228,6 +229,36 @@ class VenueWords:
             c = Command(kind, side=self.rng.choice((0, 2)), size_lots=1, value=self.rng.choice((0, -5, 2**60)))
             c.value = min(c.value, 0) if kind == Kind.DEPOSIT else c.value
         return [c]
+
+    def decision(self) -> list[Command]:
+        """What a user's ADL policy may say: all, a part, nothing; now and then something that is wrong."""
+        p, _ = self.venue.asked
+        others = [q for q in p.market.positions if eligible(self.venue, q, p.lots < 0)]
+        self.rng.shuffle(others)
+        left = int(abs(p.lots) * self.rng.choice((0, 0.4, 1, 1, 1)))
+        commands = []
+        for q in others:
+            lots = min(left, abs(q.lots), self.rng.randrange(1, abs(q.lots) + 1) if self.rng.random() < 0.4 else left)
+            if lots:
+                commands.append(Command(Kind.ADL_DECISION, account=q.account, market=p.market.number, size_lots=lots))
+                commands[-1].flags = Flag.MORE
+            left -= lots
+        if not commands or self.rng.random() < 0.3:
+            commands.append(Command(Kind.ADL_DECISION, market=p.market.number))
+        commands[-1].flags = 0
+        if self.rng.random() < 0.15:
+            wrong, what = self.rng.choice(commands), self.rng.randrange(6)
+            if what == 0:
+                wrong.market += 1
+            elif what == 1:
+                wrong.account = self.rng.randrange(-1, len(self.venue.accounts) + 1)
+            elif what == 2:
+                wrong.size_lots = -wrong.size_lots
+            elif what == 3:
+                wrong.account, wrong.size_lots = p.account, 1
+            else:
+                wrong.size_lots += self.rng.choice((1, 10, 1_000_000))
+        return commands
 
     # ---- the tape --------------------------------------------------------------------------------------------------
 

@@ -66,6 +66,8 @@ class Stream(VenueWords):
     def next(self) -> list[Command]:
         if self.opening:
             return [self.opening.pop(0)]
+        if self.venue.asked and self.rng.random() < 0.9:
+            return self.decision()
         name = self.rng.choices(self.names, cum_weights=self.weights)[0]
         commands = getattr(self, name)()
         self.timed(commands)

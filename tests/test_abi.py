@@ -28,7 +28,7 @@ PREFIXES = {  # enums of records.pxd and the Python enum that mirrors each
     "SOCIALISE": "Socialise", "FIRST": "CrossOrder", "QUEUE": "QueueModel", "WALK": "TapeWalk",
     "CONTRACT": "ContractKind", "TIERS": "TierMethod",
     "MAINTENANCE": "MaintenanceValue", "VALUE": "ValueRounding", "ORACLE": "CollateralOracle",
-    "SPOT": "SpotPrice",
+    "SPOT": "SpotPrice", "FAULT": "AdlFault",
 }  # fmt: skip
 BOUNDS = {"TIF_LAST", "STP_LAST"}  # the largest member once more
 

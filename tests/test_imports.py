@@ -36,7 +36,7 @@ LAYERS = (
     ("adl_light", "adl_share"),
     ("invariants", "settle", "state_hash"),
     ("auction", "audit", "deleverage", "index_price", "orders", "overlay", "views"),
-    ("accounts", "conversion", "cover", "fund", "marks", "oracles", "plain", "recorded_orders"),
+    ("accounts", "adl_decision", "conversion", "cover", "fund", "marks", "oracles", "plain", "recorded_orders"),
     ("funding", "waterfall"),
     ("forced_size", "prices"),
     ("forced_fee", "forced_price"),

@@ -29,7 +29,7 @@ def sealed(whole: bytes, body: bytes) -> bytes:
 PIECES = (  # the first of a snapshot, in their order; five of each ladder follow
     "setup", "state", "markets", "tiers", "basis", "sources", "accounts", "wallets", "positions", "orders", "triggers",
     "levels", "recorded", "order index", "position index", "timers", "dirty", "printed", "changed", "lights",
-    "fund samples",
+    "found", "fund samples",
     "day",
 )  # fmt: skip
 

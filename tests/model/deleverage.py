@@ -1,6 +1,7 @@
 """Auto-deleveraging: what the fund does not take is closed against other accounts, at the rule's price."""
 
 from .adl import SCORES, forget_queue, next_counterparty, unit_behind
+from .adl_decision import ask_user
 from .adl_share import SHARES, gather, share_out
 from .contract import shown_price
 from .ledger import change_position, charge_fee
@@ -34,6 +35,8 @@ def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
         if v.adl_policy == AdlPolicy.HEDGE_AWARE:
             close_by_shares(v, p, rest, unhedged=True)
         close_by_shares(v, p, rest, unhedged=False)
+    elif v.adl_policy == AdlPolicy.USER:
+        ask_user(v, p, rest)
 
 
 def close_by_shares(v: Venue, p: Position, rest: Remainder, unhedged: bool) -> None:

@@ -251,6 +251,8 @@ class Venue(FundRules):
         self.depth_market: Market | None = None
         self.queue_ranked = None  # the ADL queue at hand: (market, longs) and its ranks
         self.liquidations = 0
+        self.work = None  # the command that runs, or has stopped to ask
+        self.asked = None  # (position, what is left of it) of an ADL that waits for a user's decision
         self.samples: dict[tuple, list[tuple[int, int]]] = {}  # of funds and results: (time, value), oldest first
         self.closed: dict[tuple, int] = {}  # triggers that hold, by the same keys
         self.fund_next_ns = 0

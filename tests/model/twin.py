@@ -16,8 +16,10 @@ from .accounts import (
     set_position_mode,
     withdraw,
 )
+from .adl_decision import Work, counterparty, fault_of
 from .adl_light import light_due, start_light_timer
 from .amend import amend
+from .deleverage import close_against
 from .fund import sample_due, start_fund_timer, unwind_due
 from .funding import change_funding, funding_due
 from .liquidation import liquidation_due, mark_group_end
@@ -30,10 +32,10 @@ from .recorded import tape_order
 from .state import Venue
 from .stops import fire_on_prints
 from .tape import depth_end, set_shock, tape_level, tape_trade
-from .wire import ALL_MARKETS, RATE_ONE, SELL, Command, Event, Flag, Kind, MarkMethod, Reject
+from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject
 
 WITHOUT_MARKET = {
-    Kind.CANCEL_ALL, Kind.DEPOSIT, Kind.WITHDRAW, Kind.TICK, Kind.SET_RULE, Kind.SET_ACCOUNT, Kind.ADL_DECISION,
+    Kind.CANCEL_ALL, Kind.DEPOSIT, Kind.WITHDRAW, Kind.TICK, Kind.SET_RULE, Kind.SET_ACCOUNT,
     Kind.SET_COLLATERAL_PRICE, Kind.SET_POSITION_MODE,
 }  # fmt: skip
 OF_ACCOUNT = {*range(Kind.PLACE, Kind.SEED_POSITION + 1), Kind.SET_ACCOUNT}
@@ -57,26 +59,54 @@ class Twin:
             Kind.SET_INDEX: price_row, Kind.SET_SOURCE: price_row, Kind.SET_FUNDING: price_row,
             Kind.SET_SHOCK: shock_row,
             Kind.SET_COLLATERAL_PRICE: set_collateral_price,
-            Kind.ADL_DECISION: lambda v, c: reject(v, c, Reject.NO_DECISION_PENDING),
             Kind.TICK: lambda v, c: Reject.NONE,
         }  # fmt: skip
 
     def apply(self, c: Command) -> list[Event]:
         v = self.venue
         v.events = []
-        run(v, c, self.handlers)
+        if not answered(v, c, self.handlers):
+            if v.adl_policy == AdlPolicy.USER:
+                Work(v, lambda: run(v, c, self.handlers))
+            else:
+                run(v, c, self.handlers)
         return v.events
+
+
+def answered(v: Venue, c: Command, handlers: dict) -> bool:
+    """Commands that find no moment: refused ones, and the parts of an ADL decision, which has a moment already."""
+    if c.kind not in handlers and c.kind != Kind.ADL_DECISION:
+        reject(v, c, Reject.UNKNOWN_KIND)
+    elif c.time_ns and c.time_ns < v.time_ns:
+        reject(v, c, Reject.TIME_BACKWARDS)
+    elif c.kind == Kind.ADL_DECISION:
+        decide(v, c)
+    elif v.asked:
+        reject(v, c, Reject.DECISION_PENDING)
+    else:
+        return False
+    return True
+
+
+def decide(v: Venue, c: Command) -> None:
+    """One part of a decision is done at once; after the last one, what has asked goes on."""
+    if not v.asked:
+        reject(v, c, Reject.NO_DECISION_PENDING)
+        return
+    p, rest = v.asked
+    if fault := fault_of(v, p, c):
+        reject(v, c, Reject.BAD_DECISION)
+        v.events[-1] = v.events[-1]._replace(value=fault)
+        return
+    if c.size_lots:
+        close_against(v, p, counterparty(v, p, c.account), c.size_lots, rest, Reject.NONE)
+    if not c.flags & Flag.MORE:
+        v.work.go()
 
 
 def run(v: Venue, c: Command, handlers: dict) -> None:
     time_ns = c.time_ns or v.time_ns
     from_tape = bool(c.flags & Flag.TAPE) or c.kind in OF_TAPE
-    if c.kind not in handlers:
-        reject(v, c, Reject.UNKNOWN_KIND)
-        return
-    if time_ns < v.time_ns:
-        reject(v, c, Reject.TIME_BACKWARDS)
-        return
     if time_ns > v.time_ns or c.kind not in GROUPED:
         close_group(v)  # nobody may act inside a group
     advance(v, time_ns, inclusive=not from_tape)
