@@ -8,7 +8,9 @@ from .hedge cimport hedged, leg_made, legs_of, refused_leg
 from .idmap cimport find_leg
 from .ladder cimport NONE
 from .ledger cimport change_position, move_isolated
-from .margin cimport available, held_maintenance, tier_of, unit_equity, unit_maintenance, value_at
+from .margin cimport (
+    available, held_maintenance, initial_margin, tier_of, unit_equity, unit_maintenance, value_at,
+)
 from .orders cimport reject
 from .records cimport *
 from .state cimport (
@@ -62,10 +64,13 @@ cdef int withdraw(State *s, const Command *c) except -1 nogil:
 
 cdef int refused_leverage(State *s, Market *m, Position *p, int64_t leverage) noexcept nogil:
     """Why a position, or a leg, cannot have another leverage, whatever margin there is; REJECT_NONE if it can."""
+    cdef money_t value
     if s.wallets[p.wallet].stage != STAGE_NONE or p.stage != STAGE_NONE:
         return REJECT_IN_LIQUIDATION
     if p.lots or p.resting_orders:
-        if leverage > tier_of(s, m, abs64(value_at(s, m, p.lots, m.mark))).leverage_max:
+        value = abs64(value_at(s, m, p.lots, m.mark))
+        if leverage > tier_of(s, m, value).leverage_max or p.mode == MODE_ISOLATED and leverage > p.leverage \
+                and div_ceil(value, leverage) < initial_margin(s, m, leverage, value):
             return REJECT_LEVERAGE_CAP
         if p.mode == MODE_ISOLATED and p.lots and leverage < p.leverage:
             return REJECT_POSITION_OPEN     # isolated: add margin instead
@@ -262,7 +267,7 @@ cdef int set_position_mode(State *s, const Command *c) except -1 nogil:
 cdef int move_margin(State *s, const Command *c) except -1 nogil:
     """Into (value > 0) or out of an isolated position.
 
-    Removable (Binance): min(margin - maintenance, margin + pnl - value / leverage), never below what keeps it open.
+    Removable (Binance): min(margin - maintenance, margin + pnl - initial), never below what keeps it open.
     """
     cdef Market *m = &s.markets[c.market]
     cdef int32_t slot
@@ -287,7 +292,7 @@ cdef int move_margin(State *s, const Command *c) except -1 nogil:
         value = value_at(s, m, p.lots, m.mark)
         room = min64(
             p.isolated_margin - held_maintenance(s, m, p, value),
-            p.isolated_margin + value - p.cost - div_ceil(abs64(value), p.leverage))
+            p.isolated_margin + value - p.cost - initial_margin(s, m, p.leverage, abs64(value)))
     if abs64(c.value) > room:
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     move_isolated(s, p, c.value)

@@ -16,6 +16,7 @@ import numpy as np
 from .adl_decision cimport pending_dict
 from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
 from .contract cimport BEYOND, COIN_PRICE
+from .initial cimport tier_initial
 from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
@@ -68,7 +69,8 @@ def market_parameters(market):
     numbers = {name: int(getattr(market, name)) for name in CONTRACT} | rules_of(market, venue=False)
     for name in ("sources", "perp_sources"):
         numbers[name] = tuple(int(weight) for weight in getattr(market, name, ()))
-    numbers["tiers"] = tuple((int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max)) for t in market.tiers)
+    numbers["tiers"] = tuple(
+        (int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max), int(getattr(t, "initial", 0))) for t in market.tiers)
     return numbers
 
 
@@ -107,7 +109,8 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
     s.tiers = grown
     m.tier_first = s.tiers_count
     m.tier_count = <int32_t>len(tiers)
-    for number, (cap, rate, stated, leverage) in enumerate(tiers, 1):
+    m.initial_rates = m.rules.initial_base != 0 or m.rules.initial_slope != 0
+    for number, (cap, rate, stated, leverage, *more) in enumerate(tiers, 1):
         if not (cap > floor and rate_before <= rate < RATE_ONE - m.rules.close_fee_in_maintenance and 1 <= leverage <= 0xFFFF):
             raise ValueError(f"tier {number}: caps and rates must rise, the rate stay below 1, leverage be 1 or more")
         exact = deduction * RATE_ONE + floor * (rate - rate_before) if m.rules.tier_method == TIERS_MARGINAL else 0
@@ -120,7 +123,23 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
         t.rate = rate + m.rules.close_fee_in_maintenance
         t.deduction = deduction = stated
         t.leverage_max = leverage
+        set_initial(m, t, number, t - 1 if number > 1 else NULL, more[0] if more else 0)
         floor, rate_before = cap, rate
+    return 0
+
+
+cdef int set_initial(Market *m, Tier *t, int32_t number, Tier *before, object rate) except -1:
+    """A tier's initial rate; 0: that of its largest leverage. It is no less than maintenance, or than the tier before."""
+    t.initial = rate
+    if before != NULL and (t.initial or before.initial) and tier_initial(t) < tier_initial(before):
+        raise ValueError(f"tier {number}: its initial rate is less than that of the tier before")
+    if t.initial == 0:
+        return 0
+    if not t.rate - m.rules.close_fee_in_maintenance <= t.initial <= RATE_ONE:
+        raise ValueError(f"tier {number}: its initial rate is less than its maintenance, or more than 1")
+    if m.rules.initial_base or m.rules.initial_slope:
+        raise ValueError(f"tier {number}: it states an initial rate, and initial_base and initial_slope another")
+    m.initial_rates = 1
     return 0
 
 

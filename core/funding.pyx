@@ -19,12 +19,13 @@ from .events cimport event_new
 from .funding_rules cimport (
     damper, dead_band, limited, margin_cap, of_interval, payment, payment_of_time, premium_index, relative,
 )
+from .initial cimport first_initial
 from .margin cimport exposure_of, value_at
 from .marks cimport impact_size
 from .records cimport (
     AVERAGE_LINEAR_WEIGHTS, EVENT_FUNDING_INTERVAL, EVENT_FUNDING_PAYMENT, EVENT_FUNDING_RATE, EVENT_FUNDING_SETTLED,
     FORMULA_DAMPER, FORMULA_PLAIN, FUNDING_AT_INDEX, MODE_ISOLATED, PREMIUM_FAIR_BASIS, PREMIUM_MARK, SIDE_BUY, SIDE_SELL,
-    Event,
+    TIERS_LINEAR, Event,
 )
 from .state cimport ACCOUNT_NO_FUNDING, TIMER_FUNDING, Position, Tier, Wallet, mark_dirty, wallet_of
 from .timers cimport timer_add
@@ -102,12 +103,18 @@ cdef rate_t average_premium(Market *m) noexcept nogil:
 
 
 cdef rate_t cap_of(State *s, Market *m, rate_t factor, bint of_change, rate_t fixed) noexcept nogil:
-    """A cap: fixed, or a multiple of initial - maintenance (of its change: of maintenance) of the first tier."""
+    """A cap: fixed, or a multiple of initial - maintenance (of its change: of maintenance) of the first tier.
+
+    BitMEX's example counts rates without the fee of closing: 75 % of (1 % - 0.5 %).
+    """
     cdef Tier *t = &s.tiers[m.tier_first]
+    cdef rate_t maintenance = t.rate - m.rules.close_fee_in_maintenance
     if factor == 0:
         return fixed
+    if m.rules.tier_method == TIERS_LINEAR:
+        maintenance = m.rules.maintenance_base
     return margin_cap(
-        factor, t.rate if of_change else max64(0, RATE_ONE / t.leverage_max - t.rate), RATE_ONE, &s.overflow)
+        factor, maintenance if of_change else max64(0, first_initial(m, t) - maintenance), RATE_ONE, &s.overflow)
 
 
 cdef rate_t funding_cap(State *s, Market *m) noexcept nogil:

@@ -8,6 +8,7 @@
 #               where the market says so it is a rate of |K| in the bracket of |K|, which no mark moves  (spec: BitMEX);
 #               WHOLE tiers deduct nothing: M leaps at an edge (OKX, Bitget, BitMEX); LINEAR: rate = base + slope * |V|
 #   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
+#                   in cross mode by the venue's own rate where that asks for more (initial.pxd);
 #                   an isolated position's own margin covers |V|, so only the excess over it is asked of the wallet
 #                   where the market says so, the taker fee of closing at bankruptcy besides (spec: Bybit order cost):
 #                   of orders and of cross positions, at the notional that is left when 1/leverage of it is lost
@@ -32,6 +33,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from .collateral cimport collateral_value, owed
 from .contract cimport exposure_of, inverse, value_at
+from .initial cimport WHOLE_E18, initial_rate, rated
 from .ladder cimport NONE
 from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
 from .state cimport WALLET_MULTI, Collateral, Market, Position, State, Tier, Wallet, lead_of
@@ -98,6 +100,17 @@ cdef inline money_t closing_fee(State *s, Market *m, Position *p, money_t held, 
         closed += bust_notional(m, p, held)
     return fee_of(s, closed, m.rules.taker_fee)
 
+cdef inline money_t initial_margin(State *s, Market *m, int64_t leverage, money_t notional) noexcept nogil:
+    """Initial margin of a notional: by leverage, and by the venue's rate for it where that asks for more; rounded up."""
+    cdef money_t asked = div_ceil(notional, leverage)
+    if rated(m):
+        asked = max64(asked, mul_div_ceil(notional, initial_rate(m, tier_of(s, m, notional), notional), WHOLE_E18, &s.overflow))
+    return asked
+
+cdef inline bint beyond_rate(State *s, Market *m, Position *p, money_t notional) noexcept nogil:
+    """An isolated position holds value / leverage, so its leverage may not be more than the venue's rate allows."""
+    return rated(m) and p.mode == MODE_ISOLATED and initial_margin(s, m, p.leverage, notional) > div_ceil(notional, p.leverage)
+
 cdef inline money_t requirement(
     State *s, Market *m, Position *p, money_t value, money_t bid_extra, money_t ask_extra
 ) noexcept nogil:
@@ -108,8 +121,9 @@ cdef inline money_t requirement(
     cdef money_t exposure = max64(abs64(held), max64(abs64(held + bids), abs64(held - asks)))
     cdef money_t needed = p.open_loss
     if p.mode == MODE_ISOLATED:
-        exposure -= abs64(value)
-    needed += div_ceil(exposure, p.leverage)
+        needed += div_ceil(exposure - abs64(value), p.leverage)
+    else:
+        needed += initial_margin(s, m, p.leverage, exposure)
     if bids + asks:
         needed += fee_of(s, bids + asks, max64(m.rules.taker_fee, m.rules.maker_fee))
     if m.rules.close_fee_reserved:

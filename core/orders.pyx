@@ -15,7 +15,7 @@ from .contract cimport exposure_of, inverse, lot_hold, lot_loss
 from .events cimport event_new
 from .hedge cimport refused_leg
 from .idmap cimport find_order, idmap_put, key_hash
-from .margin cimport available, premium_of, requirement, value_at
+from .margin cimport available, beyond_rate, premium_of, requirement, value_at
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills
 from .state cimport (
@@ -166,7 +166,7 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     if exposure > abs64(value):
         if exposure > s.tiers[m.tier_first + m.tier_count - 1].cap:
             return REJECT_POSITION_CAP
-        if exposure > notional_cap(s, m, p):
+        if exposure > notional_cap(s, m, p) or beyond_rate(s, m, p, exposure):
             return REJECT_LEVERAGE_CAP
     elif abs64(value) >= order_value:
         return REJECT_NONE              # it can only reduce

@@ -15,6 +15,10 @@ cdef struct MarketRules:
     rate_t maintenance_base             # of LINEAR tiers: the rate of a position of nothing
     rate_t maintenance_slope            # and what a coin of value adds to it
     rate_t close_fee_in_maintenance     # added to every maintenance rate
+    rate_t initial_base                 # of an initial margin that is linear in size: the rate of a position of nothing
+    rate_t initial_slope                # and what a coin of size adds to it; both 0: by the tiers
+    money_t oi_lower_cap                # open interest from which the initial rate rises, up to 100 % at
+    money_t oi_upper_cap                # this one; 0: it does not
     ticks_t price_min                   # no order, mark or recorded level of the book is below
     rate_t liquidation_fee
     rate_t band_up                      # buy limit price <= mark * band_up; 0: none

@@ -157,6 +157,7 @@ cdef struct Tier:                       # marginal bracket: maintenance(V) = cei
     rate_t rate
     money_t deduction
     int64_t leverage_max
+    rate_t initial                      # on the whole of a notional that lies in it; 0: 1 / leverage_max
 
 cdef struct Source:                     # a constituent of the index, or the mid of a perpetual elsewhere
     int64_t weight
@@ -188,6 +189,7 @@ cdef struct Market:
     int32_t id
     int32_t state
     uint8_t special                     # a contract or tiers of which the short way of orders knows nothing
+    uint8_t initial_rates               # tiers or size have initial rates of their own; see initial.pxd
     # prices
     value_t mark
     value_t mark_before                 # of the mark group before the last

@@ -53,12 +53,16 @@ COIN_PRICE = 10**16  # units of a coin times units of a price of 1
 
 @dataclasses.dataclass(frozen=True)
 class Tier:
-    """A marginal bracket: maintenance(V) = V * rate - deduction for V up to cap."""
+    """A marginal bracket: maintenance(V) = V * rate - deduction for V up to cap.
+
+    initial  rate on the whole of a notional that lies in it; 0: 1 / leverage_max
+    """
 
     cap: int
     rate: int
     deduction: int
     leverage_max: int
+    initial: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +86,10 @@ class MarketSpec:
     maintenance_base: int = 0
     maintenance_slope: int = 0
     close_fee_in_maintenance: int = 0
+    initial_base: int = 0
+    initial_slope: int = 0
+    oi_lower_cap: int = 0
+    oi_upper_cap: int = 0
     queue_model: int = QueueModel.BEHIND_FIRST
     tape_walk: int = TapeWalk.DEEPER
     maker_fee: int = 0
@@ -355,6 +363,9 @@ SECONDS |= {
 }  # fmt: skip
 COUNTS |= {"sources_few", "last_price_protection", "funding_quiet_cycles", "funding_continuous"}
 COUNTS |= {"close_fee_reserved"}
+# Of initial margin.
+RATES |= {"initial_base", "initial_slope"}
+MONEY |= {"oi_lower_cap", "oi_upper_cap"}
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:
@@ -396,24 +407,29 @@ def parse_member(key: str, value: Any) -> int:
 
 
 def parse_tiers(rows: list[list[Any]]) -> tuple[Tier, ...]:
-    """[cap, maintenance rate, leverage] or [cap, maintenance rate, leverage, deduction] rows -> tiers.
+    """[cap, maintenance rate, leverage] rows, or with a deduction, or with a deduction and an initial rate -> tiers.
 
-    The deductions are computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1}). One that is stated must equal that.
+    Deductions are computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1}). One that is stated must equal that;
+    "" states none.
     """
     tiers: list[Tier] = []
     floor = deduction = before = 0
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, list) or len(row) not in (3, 4):
-            raise ValueError(f"tier {number}: {row!r} is not [cap, maintenance rate, leverage], a deduction behind it")
+        if not isinstance(row, list) or len(row) not in (3, 4, 5):
+            form = "[cap, maintenance rate, leverage], a deduction and an initial rate behind it"
+            raise ValueError(f"tier {number}: {row!r} is not {form}")
         now = rate(row[1], f"tier {number} rate")
         step = floor * (now - before)
         if step % RATE_ONE:
             raise ValueError(f"tier {number}: its deduction is not a whole number of 1e-8 units")
         deduction += step // RATE_ONE
-        if len(row) == 4 and money(row[3], f"tier {number} deduction") != deduction:
+        if len(row) >= 4 and row[3] != "" and money(row[3], f"tier {number} deduction") != deduction:
             known = f"{deduction / VALUE_ONE:,.8g}"
             raise ValueError(f"tier {number}: its deduction is {row[3]}, but the tiers before it make it {known}")
-        tiers.append(Tier(money(row[0], f"tier {number} cap"), now, deduction, int(row[2])))
+        initial = rate(row[4], f"tier {number} initial rate") if len(row) == 5 else 0
+        if initial and not now <= initial <= RATE_ONE:
+            raise ValueError(f"tier {number}: its initial rate is less than its maintenance rate, or more than 1")
+        tiers.append(Tier(money(row[0], f"tier {number} cap"), now, deduction, int(row[2]), initial))
         floor, before = tiers[-1].cap, now
     return tuple(tiers)
 

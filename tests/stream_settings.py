@@ -158,6 +158,17 @@ SLOPED = {"tier_method": TierMethod.LINEAR, "maintenance_base": 10_000_000, "mai
     "tiers": LEAPS["tiers"]
 }
 
+RATED = LEAPS | {
+    "tiers": tuple(
+        (*row, initial)
+        for row, initial in zip(LEAPS["tiers"], (30_000_000, 0, 150_000_000, 400_000_000, RATE_ONE), strict=True)
+    )
+}
+OI_SCALED = {"oi_lower_cap": 500 * VALUE_ONE, "oi_upper_cap": 6_000 * VALUE_ONE, "tiers": tuple(
+    (*row, initial) for row, initial in zip(STEPS, (0, 50_000_000, 100_000_000, 250_000_000, RATE_ONE), strict=True)
+)}  # fmt: skip
+SLOPED_USDC = {"initial_base": 20_000_000, "initial_slope": 3_000_000, "oi_upper_cap": 30_000 * VALUE_ONE}
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -271,6 +282,16 @@ SETTINGS = [
         "sloped", VENUE | {"reduce_method": ReduceMethod.SLICE, "reduce_slice": 300_000_000},
         [INVERSE | SLOPED, MARKET, INVERSE | SLOPED | {"lot_numerator": 1_001, "lot_denominator": 7, "price_min": 1}],
         weights={"jump": 3, "edge": 3, "seed": 3, "rule": 0},
+    ),
+    Setting(  # BitMEX, dYdX: the tiers' own initial rates, and open interest that scales them
+        "initial", VENUE | {"fund_notional_cap": RATE_ONE},
+        [MARKET | RATED, MARKET | OI_SCALED, INVERSE | RATED | {"oi_upper_cap": 40 * VALUE_ONE}],
+        weights=NO_TAPE | {"margin": 3, "mode": 2, "leverage": 3, "withdraw": 3, "conditional": 0.5}, hedge=0.1,
+    ),
+    Setting(  # Deribit: initial margin by size
+        "initial-sloped", VENUE | {"reduce_method": ReduceMethod.CLIPS},
+        [INVERSE | SLOPED | {"initial_base": 20_000_000, "initial_slope": 50_000_000}, MARKET | SLOPED_USDC],
+        weights=NO_TAPE | {"margin": 3, "mode": 2, "leverage": 3, "withdraw": 3, "rule": 0},
     ),
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),

@@ -400,9 +400,11 @@ def bybit_mark_margin_diff(inputs: Inputs) -> dict[str, Any]:
     return {"IM_minus_MM": fine.number(account.initial_margin("X") - account.maintenance_margin("X"))}
 
 
-@formula("bitmex_posmargin", spare=True)
+@formula("bitmex_posmargin")
 def bitmex_posmargin(inputs: Inputs) -> dict[str, Any]:
-    """Margins of an isolated position's cost and of the commission on it, in whole satoshis; many, for the digits."""
+    """Margins of an isolated position's cost and of the commission on it, in satoshis: asked of many, for the digits, and each
+    rounded to the nearest, as a row of the venue prints it.
+    """
     times = 10**6
     cost, fee = abs(int(inputs["posCost"])) * times, rate(inputs["comm"])
     tiers = (Tier(TOP, rate(inputs["mm"]), 0, 0xFFFF),)
@@ -414,10 +416,10 @@ def bitmex_posmargin(inputs: Inputs) -> dict[str, Any]:
         return tuple(int(margin.scaleb(8)) for margin in (account.margin("X"), account.maintenance_margin("X")))
 
     initial, without = asked()
-    maintenance = asked(close_fee_in_maintenance=fee)[1]
-    commission = maintenance - without
-    parts = {"posInit": initial, "posComm": commission, "posMargin": initial + commission, "posMaint": maintenance}
-    return {name: part // times for name, part in parts.items()}
+    commission = asked(close_fee_in_maintenance=fee)[1] - without
+    initial, without, commission = (round(Fraction(part, times)) for part in (initial, without, commission))
+    held = {"posMargin": initial + commission, "posMaint": without + commission}
+    return {"posInit": initial, "posComm": commission} | held
 
 
 @formula("deribit_margin", spare=True)
@@ -431,8 +433,3 @@ def deribit_margin(inputs: Inputs) -> dict[str, Any]:
     account = Account(book, balance=coins).hold("X", "long", lots, Decimal(price).scaleb(-8))
     margin = Fraction(account.maintenance_margin("X"))
     return {"rate": margin / coins, "margin_coin": margin, "margin_usd": margin * Fraction(price, VALUE_ONE)}
-
-
-@formula("bitmex_risk", spare=True)
-def bitmex_risk(inputs: Inputs) -> dict[str, Any]:
-    raise NotApplicable("initial margin is by leverage: the tiers of the engine have no initial rate")

@@ -2,6 +2,7 @@
 
 from .collateral import PRICE_MAX, Pool
 from .contract import entry_value
+from .initial import beyond_rate, margin_of
 from .ledger import change_position, move_isolated
 from .margin import Unit, available, maintenance_of, orders_lots, tier_of, value_of
 from .numbers import ceil_div
@@ -54,7 +55,8 @@ def set_leverage(v: Venue, c: Command) -> int:
         if in_liquidation(p):
             return reject(v, c, Reject.IN_LIQUIDATION)
         if p.lots or p.resting():
-            if c.value > tier_of(m, abs(value_of(p))).leverage_max:
+            value = abs(value_of(p))
+            if c.value > tier_of(m, value).leverage_max or (c.value > p.leverage and beyond_rate(p, value, c.value)):
                 return reject(v, c, Reject.LEVERAGE_CAP)
             if p.mode == ISOLATED and p.lots and c.value < p.leverage:
                 return reject(v, c, Reject.POSITION_OPEN)  # add margin instead
@@ -173,7 +175,8 @@ def removable(p: Position) -> int:
     """What may leave an isolated position's margin."""
     value = value_of(p)
     return min(
-        p.isolated_margin - maintenance_of(p), p.isolated_margin + value - p.cost - ceil_div(abs(value), p.leverage)
+        p.isolated_margin - maintenance_of(p),
+        p.isolated_margin + value - p.cost - margin_of(p.market, p.leverage, abs(value)),
     )
 
 

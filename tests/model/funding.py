@@ -23,6 +23,7 @@ from .wire import (
     FundingPrice,
     PremiumAverage,
     PremiumSource,
+    TierMethod,
 )
 
 
@@ -71,7 +72,15 @@ def average_premium(m: Market) -> int:
 def funding_cap(m: Market) -> int:
     if not m.funding_cap_margin:
         return m.funding_cap
-    return m.funding_cap_margin * max(0, RATE_ONE // m.tiers[0].leverage_max - m.tiers[0].rate) // RATE_ONE
+    first = m.tiers[0]
+    initial = m.initial_base or first.initial or RATE_ONE // first.leverage_max
+    return m.funding_cap_margin * max(0, initial - maintenance_rate(m)) // RATE_ONE
+
+
+def maintenance_rate(m: Market) -> int:
+    """Of the smallest position, without the fee of closing it."""
+    linear = m.tier_method == TierMethod.LINEAR
+    return m.maintenance_base if linear else m.tiers[0].rate - m.close_fee_in_maintenance
 
 
 def computed_rate(m: Market) -> int:
@@ -85,7 +94,7 @@ def computed_rate(m: Market) -> int:
     cap, step = funding_cap(m), m.funding_change_cap
     rate = clamp(-cap, rate, cap)
     if m.funding_change_margin:
-        step = m.funding_change_margin * m.tiers[0].rate // RATE_ONE
+        step = m.funding_change_margin * maintenance_rate(m) // RATE_ONE
     return m.funding_rate + clamp(-step, rate - m.funding_rate, step) if step else rate
 
 

@@ -1,6 +1,7 @@
 """The definitions of the risk page, as formulas over the state of now."""
 
 from .contract import exposure_of, inverse, lot_hold, lot_loss, value_at
+from .initial import margin_of
 from .numbers import ceil_div
 from .state import Market, Position, Tier, Wallet
 from .wire import BUY, CROSS, ISOLATED, RATE_ONE, SELL, VALUE_ONE, TierMethod
@@ -81,11 +82,11 @@ def initial_of(p: Position, extra_bids: int = 0, extra_asks: int = 0) -> int:
     bids = orders_value(p, BUY) + extra_bids
     asks = orders_value(p, SELL) + extra_asks
     exposure = max(abs(held), abs(held + bids), abs(held - asks))
-    if p.mode == ISOLATED:
-        exposure -= abs(held)  # its own margin covers the rest
+    own = ceil_div(exposure - abs(held), p.leverage)  # of an isolated position: its margin covers the rest
+    asked = own if p.mode == ISOLATED else margin_of(m, p.leverage, exposure)
     closing = closing_fee(p, held if p.mode == CROSS else 0, bids, asks) if m.close_fee_reserved else 0
     fees = fee_of(bids + asks, max(m.taker_fee, m.maker_fee)) + closing
-    return ceil_div(exposure, p.leverage) + open_loss_of(p) + fees
+    return asked + open_loss_of(p) + fees
 
 
 def closing_fee(p: Position, held: int, bids: int, asks: int) -> int:

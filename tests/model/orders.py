@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .book import append, best_price, crosses, segments_within
 from .contract import exposure_of, inverse, lot_hold, lot_loss
+from .initial import beyond_rate
 from .margin import available, initial_of, orders_lots, orders_value, premium_of, tier_of, value_of
 from .matching import Taker, cancel_order, cancel_orders_of, match
 from .numbers import ceil_div
@@ -206,7 +207,7 @@ def check_margin(m: Market, t: Ticket) -> int:
     if exposure > abs(value):
         if exposure > m.tiers[-1].cap:
             return Reject.POSITION_CAP
-        if p.leverage > tier_of(m, exposure).leverage_max:
+        if p.leverage > tier_of(m, exposure).leverage_max or beyond_rate(p, exposure, p.leverage):
             return Reject.LEVERAGE_CAP
     elif abs(value) >= order_value:
         return Reject.NONE

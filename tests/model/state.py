@@ -22,6 +22,7 @@ class Tier:
     rate: int
     deduction: int
     leverage_max: int
+    initial: int = 0  # rate; 0: 1 / leverage_max
 
 
 @dataclass(eq=False, slots=True)
@@ -94,6 +95,7 @@ class Position:
     isolated_margin: int = 0
     mode: int = CROSS
     position_side: int = Leg.BOTH
+    in_interest: bool = True  # of the market's open interest
     stage: int = HEALTHY
     due_ns: int = 0
     seen: bool = False
@@ -167,6 +169,7 @@ class Market:
 
     hedge_allowed, order_maintenance, band_outward, disposal_full_lots = 1, 0, 0, 0
     underlying, close_fee_reserved, maintenance_value = 0, 0, 0
+    initial_base = initial_slope = oi_lower_cap = oi_upper_cap = 0
 
     def __init__(self, number: int, parameters: dict) -> None:
         self.number = number
@@ -180,8 +183,8 @@ class Market:
         self.mark_min = 1 if self.contract_kind == ContractKind.LINEAR else self.price_min * self.tick_value
         self.tick_lot_money = self.tick_value * self.lot_numerator // self.lot_denominator
         self.tiers, floor = [], 0
-        for cap, rate, deduction, leverage_max in parameters["tiers"]:
-            self.tiers.append(Tier(floor, cap, rate + self.close_fee_in_maintenance, deduction, leverage_max))
+        for cap, rate, deduction, leverage_max, *initial in parameters["tiers"]:
+            self.tiers.append(Tier(floor, cap, rate + self.close_fee_in_maintenance, deduction, leverage_max, *initial))
             floor = cap
         self.state = MarketState.OPEN
         self.mark = self.index = self.last = self.mark_before = 0
@@ -297,6 +300,7 @@ class Venue(FundRules):
         if p is None:
             wallet = self.wallets[account][m.asset]
             p = Position(len(self.positions), m, wallet, m.leverage_default, position_side=leg)
+            p.in_interest = not self.is_house(account) or account == self.backstop
             self.positions.append(p)
             self.by_key[account, m.number, leg] = p
             wallet.positions.append(p)

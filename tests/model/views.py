@@ -95,7 +95,7 @@ def market_row(v: Venue, number: int) -> tuple:
     m = v.markets[number]
     check_queues(m)
     bid, ask = (best_price(m, side) for side in (BUY, SELL))
-    open_interest = [p.lots for p in m.positions if not v.is_house(p.account) or p.account == v.backstop]
+    open_interest = [p.lots for p in m.positions if p.in_interest]
     return (
         m.state, m.mark, m.index, m.last, m.shift, m.shock, m.funding_rate, m.funding_next_ns,
         -1 if bid is None else bid, -1 if ask is None else ask, sum(q for q in open_interest if q > 0),
