@@ -402,8 +402,9 @@ def bybit_mark_margin_diff(inputs: Inputs) -> dict[str, Any]:
 
 @formula("bitmex_posmargin")
 def bitmex_posmargin(inputs: Inputs) -> dict[str, Any]:
-    """Margins of an isolated position's cost and of the commission on it, in satoshis: asked of many, for the digits, and each
-    rounded to the nearest, as a row of the venue prints it.
+    """Margins of an isolated position's cost and of the commission on it, in satoshis.
+
+    They are asked of many such positions, for the digits; each is rounded to the nearest, as the venue prints it.
     """
     times = 10**6
     cost, fee = abs(int(inputs["posCost"])) * times, rate(inputs["comm"])
