@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
+from .accrual cimport accrued_of
 from .contract cimport entry_value
 from .events cimport event_new
 from .hedge cimport hedged, leg_made, legs_of, refused_leg
@@ -292,7 +293,7 @@ cdef int move_margin(State *s, const Command *c) except -1 nogil:
         value = value_at(s, m, p.lots, m.mark)
         room = min64(
             p.isolated_margin - held_maintenance(s, m, p, value),
-            p.isolated_margin + value - p.cost - initial_margin(s, m, p.leverage, abs64(value)))
+            p.isolated_margin + value - p.cost - accrued_of(s, m, p) - initial_margin(s, m, p.leverage, abs64(value)))
     if abs64(c.value) > room:
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     move_isolated(s, p, c.value)

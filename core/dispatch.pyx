@@ -10,6 +10,7 @@ from libc.string cimport memset
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
 )
+from .accrual cimport accrual_begin, accrual_end, accrual_rebase
 from .adl_decision cimport decide
 from .adl_light cimport light_due, start_light_timer
 from .auction cimport uncross
@@ -181,6 +182,7 @@ cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
             s.roundings += 1
         slot = s.positions[slot].market_next
     transfer(s, &s.wallets[m.clearing_wallet], wallet_of(s, s.rounding, m.asset), s.wallets[m.clearing_wallet].balance)
+    m.accrued_paid = 0                  # went with the rest
     return mark_group_end(s)
 
 
@@ -200,6 +202,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_UNKNOWN_RULE)
     if not f.low <= c.value <= f.high or slices_without_period(s, c) or not (of_market or venue_fits(s, f, c.value)):
         return reject(s, c, REJECT_BAD_VALUE)
+    if of_market:
+        before_rule(s, &s.markets[c.market], c.aux)
     (<int64_t *>(<char *>rules + f.offset))[0] = c.value
     if of_market:
         m = &s.markets[c.market]
@@ -218,6 +222,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
             forget_basis(m)
         elif c.aux == RULE_ORDER_MAINTENANCE or c.aux == RULE_MAINTENANCE_VALUE:
             look_at_holders(s, m)
+        elif c.aux == RULE_FUNDING_CONTINUOUS and c.value:
+            accrual_begin(s, m)
     elif c.aux == RULE_FUND_TRIGGER or c.aux == RULE_DRAWDOWN_WINDOW or c.aux == RULE_FUND_SAMPLE_PERIOD:
         forget_samples(s)
     elif c.aux == RULE_SOCIALISE or c.aux == RULE_DAY_START:
@@ -230,6 +236,14 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
     e.market = c.market
     e.aux = c.aux
     e.value = c.value
+    return 0
+
+
+cdef int before_rule(State *s, Market *m, int64_t rule) except -1 nogil:
+    """What has accrued by the rules so far is not touched by new ones."""
+    if m.rules.funding_continuous and rule == RULE_FUNDING_CONTINUOUS:
+        return accrual_end(s, m)
+    accrual_rebase(s, m)
     return 0
 
 

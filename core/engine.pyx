@@ -13,6 +13,7 @@ from libc.string cimport memset
 
 import numpy as np
 
+from .accrual cimport accrual_begin
 from .adl_decision cimport pending_dict
 from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
 from .contract cimport BEYOND, COIN_PRICE
@@ -24,7 +25,7 @@ from .oracles cimport set_collateral
 from .records cimport *
 from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
-from .state cimport LOTS_BITS, PRICE_BITS, SOURCES_MAX, Market, Tier, position_new, state_free, state_init
+from .state cimport LOTS_BITS, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new, state_free, state_init
 from .state_hash cimport hashes_forget, hashes_update
 from .units cimport RATE_ONE
 from .views cimport (
@@ -179,7 +180,7 @@ cdef object inverse_bounds(Market *m, int32_t number, dict c):
     m.mark_min = m.rules.price_min * c["tick_value"]
     largest = -(-c["lot_numerator"] * COIN_PRICE // (c["lot_denominator"] * m.mark_min))
     m.position_most = NOTIONAL_LIMIT // max(c["lot_numerator"], largest)
-    m.special = 1
+    m.special = SPECIAL_CONTRACT
     return largest
 
 
@@ -237,6 +238,8 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     m.state = MARKET_OPEN
     m.world_position = position_new(s, s.world, number)
     m.fund_position = position_new(s, m.fund_account, number)
+    if m.rules.funding_continuous:
+        accrual_begin(s, m)
     return 0
 
 

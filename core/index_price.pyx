@@ -10,6 +10,7 @@ Sources: see index_rules.pxd. BitMEX leaves a source out that is 25 % off the me
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
+from .accrual cimport accrual_rebase
 from .events cimport event_new
 from .index_rules cimport (
     Quote, clamped, median_of, outlying, sort_quotes, weighted_mean, weighted_median,
@@ -33,6 +34,7 @@ cdef int change_index(State *s, Market *m, value_t index) except -1 nogil:
     cdef Event *e
     if m.index == index:
         return 0
+    accrual_rebase(s, m)
     m.index = index
     if s.collateral != NULL:
         s.prices_changed = 1            # it may be the price of a collateral asset

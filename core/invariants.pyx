@@ -6,8 +6,9 @@ They hold between commands; those of risk only while no mark group is open and t
 
 from libc.stdint cimport uint32_t
 
+from .accrual cimport accrued_at_worst, accrued_now, accrued_of
 from .book cimport NO_PRICE, first_order, world_lots
-from .contract cimport lot_hold, lot_loss
+from .contract cimport BEYOND, lot_hold, lot_loss
 from .idmap cimport find_leg, find_order, key_hash
 from .ladder cimport NONE, ladder_get, ladder_is_marked, ladder_next, ladder_previous
 from .margin cimport held_maintenance, unit_equity, unit_maintenance, value_at
@@ -153,7 +154,7 @@ cdef int check_risk(State *s, int32_t wallet, Breach *b) noexcept nogil:
     cdef Wallet *w = &s.wallets[wallet]
     cdef int32_t slot = w.positions_head
     cdef Position *p
-    if s.changed_count or s.adl.open or s.accounts[w.account].flags & ACCOUNT_HOUSE or w.flags & WALLET_DIRTY:
+    if s.changed_count or s.adl.open or s.accounts[w.account].flags & ACCOUNT_HOUSE or w.flags & WALLET_DIRTY or undecided(s):
         return 0
     if w.flags & WALLET_MULTI:
         return check_pool(s, wallet, b) if wallet % s.assets_count == 0 else 0
@@ -165,6 +166,16 @@ cdef int check_risk(State *s, int32_t wallet, Breach *b) noexcept nogil:
             return 1
         slot = p.account_next
     return 0
+
+
+cdef bint undecided(State *s) noexcept nogil:
+    """Whether funding has accrued since the last decision."""
+    cdef int32_t i
+    if s.accruing:
+        for i in range(s.markets_count):
+            if s.markets[i].rules.funding_continuous and s.markets[i].accrued != accrued_now(s, &s.markets[i]):
+                return True
+    return False
 
 
 cdef int check_pool(State *s, int32_t lead, Breach *b) noexcept nogil:
@@ -186,8 +197,9 @@ cdef int check_pool(State *s, int32_t lead, Breach *b) noexcept nogil:
             now = s.markets[variable].mark
         else:
             now = s.collateral[variable - s.markets_count].price
-        if expect(b, now <= s.watches[watch].value if s.watches[watch].heap & 1 else now >= s.watches[watch].value,
-                  BREACH_WATCH, s.wallets[lead].account, variable, now, s.watches[watch].value):
+        if s.watches[watch].value != BEYOND and expect(     # BEYOND: looked at in any case
+                b, now <= s.watches[watch].value if s.watches[watch].heap & 1 else now >= s.watches[watch].value,
+                BREACH_WATCH, s.wallets[lead].account, variable, now, s.watches[watch].value):
             return 1
         watch = s.watches[watch].next
     slot = pool_first(s, lead)
@@ -206,12 +218,15 @@ cdef int check_unit(State *s, int32_t wallet, int32_t position, Breach *b) noexc
     cdef Market *m
     cdef money_t health = unit_equity(s, wallet, position) - unit_maintenance(s, wallet, position), worst = health
     cdef money_t value
+    cdef bint always = False
     if expect(b, health >= 0, BREACH_MAINTENANCE, account, position, health, 0):
         return 1
     while slot != NONE:
         p = &s.positions[slot]
         if p.lots and (position != NONE or p.mode == MODE_CROSS):
             m = &s.markets[p.market]
+            always = always or looked_at(m, p)
+            worst -= accrued_at_worst(s, m, p) - accrued_of(s, m, p)
             if p.triggered_side and equal(b, BREACH_TRIGGER_SIDE, account, p.market, p.triggered_side == 1, p.lots > 0):
                 return 1
             value = value_at(s, m, p.lots, m.mark)
@@ -219,7 +234,13 @@ cdef int check_unit(State *s, int32_t wallet, int32_t position, Breach *b) noexc
             value = value_at(s, m, p.lots, last_safe_mark(m, p))
             worst += value - held_maintenance(s, m, p, value)
         slot = p.account_next if position == NONE else NONE
-    return expect(b, worst >= 0, BREACH_TRIGGER_LATE, account, position, worst, 0)
+    return expect(b, worst >= 0 or always, BREACH_TRIGGER_LATE, account, position, worst, 0)
+
+
+cdef inline bint looked_at(Market *m, Position *p) noexcept nogil:
+    """Whether the unit is looked at at every decision: funding that accrues may be all that it takes."""
+    return m.rules.funding_continuous and p.triggered_side and (
+        m.mark <= p.trigger_value if p.lots > 0 else m.mark >= p.trigger_value)
 
 
 cdef inline value_t last_safe_mark(Market *m, Position *p) noexcept nogil:

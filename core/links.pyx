@@ -167,7 +167,8 @@ cdef int check_links(State *s) except -1:
     holds = orders_lead(s) and positions_lead(s) and index_leads(&s.order_index, s.orders_count) \
         and index_leads(&s.position_index, s.positions_count)
     for i in range(s.markets_count):
-        holds = holds and s.markets[i].id == i and market_leads(s, &s.markets[i])
+        holds = holds and s.markets[i].id == i and market_leads(s, &s.markets[i]) \
+            and (s.accruals or not s.markets[i].rules.funding_continuous)
     for i in range(s.changed_count):
         holds = holds and 0 <= s.changed[i] < s.markets_count
     for i in range(s.fund_samples_count):

@@ -12,6 +12,7 @@ No later step is taken while an earlier one has capacity.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .accrual cimport settle_accrued
 from .adl cimport adl_forget
 from .book cimport NONE
 from .conversion cimport convert_debts
@@ -88,6 +89,8 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Cancel the scope's orders and take the first step."""
     cdef int32_t slot
     set_stage(s, wallet, position, STAGE_REDUCING)
+    if s.accruing:
+        settle_unit(s, wallet, position)
     if s.rules.reduce_method == REDUCE_CURE:
         s.wallets[wallet].work_ns = s.time_ns
         s.wallets[wallet].work = 0
@@ -106,18 +109,33 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
     return step(s, wallet, position)
 
 
-cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil:
-    """A liquidation timer: only the one that was set last counts."""
+cdef bint is_due(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Whether a liquidation timer of now counts: only the one that was set last does."""
     cdef int64_t due = s.wallets[wallet].due_ns if position == NONE else s.positions[position].due_ns
+    return stage_of(s, wallet, position) != STAGE_NONE and due == s.time_ns
+
+
+cdef int settle_unit(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """Funding that the unit's positions have accrued becomes a payment: what follows is of money that is there."""
+    cdef int32_t slot = position if position != NONE else pool_first(s, wallet)
+    while slot != NONE:
+        if position != NONE or s.positions[slot].mode == MODE_CROSS:
+            settle_accrued(s, slot)
+        slot = NONE if position != NONE else pool_next(s, slot)
+    return 0
+
+
+cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """A liquidation timer that is due: the unit's next step."""
     cdef uint8_t stage = stage_of(s, wallet, position)
-    if stage == STAGE_NONE or due != s.time_ns:
-        return 0
     adl_forget(s)
     if healthy(s, wallet, position) if stage == STAGE_DELAYED else unit_shortage(s, wallet, position) <= 0:
         finish(s, wallet, position)
     elif stage == STAGE_DELAYED:
         begin(s, wallet, position)
     else:
+        if s.accruing:
+            settle_unit(s, wallet, position)
         step(s, wallet, position)
     return 0
 

@@ -15,7 +15,7 @@
 #   open loss     = what open orders are priced through the mark (when they were placed, in whole ticks rounded up),
 #                   so that a fill can not make the account poorer than its requirement supposes
 # For a risk unit (an isolated position, or all cross positions of one wallet):
-#   equity      E = margin + sum U        (margin: isolated margin, or the wallet's balance)
+#   equity      E = margin + sum (U - funding accrued, see accrual.pxd)    (margin: isolated margin, or the wallet's balance)
 #   health      H = E - sum M             liquidated when H < 0, and only then
 #   shortfall     = max(0, -E)
 #   bankruptcy price of a position = the price at which closing it leaves exactly nothing of its share of E:
@@ -31,6 +31,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from .accrual cimport accrued_of
 from .collateral cimport collateral_value, owed
 from .contract cimport exposure_of, inverse, value_at
 from .initial cimport WHOLE_E18, initial_rate, rated
@@ -46,6 +47,10 @@ cdef inline money_t pnl_at(State *s, Market *m, Position *p, value_t price) noex
     if p.lots == 0:
         return 0
     return sub_checked(value_at(s, m, p.lots, price), p.cost, &s.overflow)
+
+cdef inline money_t gain_now(State *s, Market *m, Position *p) noexcept nogil:
+    """What a position adds to an equity: its pnl at the mark, less the funding that it owes since its last settlement."""
+    return sub_checked(pnl_at(s, m, p, m.mark), accrued_of(s, m, p), &s.overflow)
 
 cdef inline Tier *tier_of(State *s, Market *m, money_t notional) noexcept nogil:
     """The bracket in which a notional lies: floor < notional <= cap, the first for 0, the last beyond all caps."""
@@ -144,7 +149,7 @@ cdef inline money_t wallet_requirement(State *s, Wallet *w, int32_t without, mon
             value = value_at(s, m, p.lots, m.mark) if p.lots else 0
             total = add_checked(total, requirement(s, m, p, value, 0, 0), &s.overflow)
             if p.mode == MODE_CROSS:
-                pnl[0] = add_checked(pnl[0], value - p.cost, &s.overflow)
+                pnl[0] = add_checked(pnl[0], value - p.cost - accrued_of(s, m, p), &s.overflow)
         slot = p.account_next
     return total
 
@@ -185,7 +190,7 @@ cdef inline money_t cross_equity(State *s, Wallet *w) noexcept nogil:
     while slot != NONE:
         p = &s.positions[slot]
         if p.lots and p.mode == MODE_CROSS:
-            total = add_checked(total, pnl_at(s, &s.markets[p.market], p, s.markets[p.market].mark), &s.overflow)
+            total = add_checked(total, gain_now(s, &s.markets[p.market], p), &s.overflow)
         slot = p.account_next
     return total
 
@@ -240,7 +245,7 @@ cdef inline money_t unit_equity(State *s, int32_t wallet, int32_t position) noex
         return cross_equity(s, &s.wallets[wallet])
     p = &s.positions[position]
     return add_checked(
-        p.isolated_margin, pnl_at(s, &s.markets[p.market], p, s.markets[p.market].mark), &s.overflow)
+        p.isolated_margin, gain_now(s, &s.markets[p.market], p), &s.overflow)
 
 cdef inline money_t unit_maintenance(State *s, int32_t wallet, int32_t position) noexcept nogil:
     cdef Position *p

@@ -15,6 +15,7 @@ Sources: see mark_rules.pxd.
 
 from libc.stdint cimport INT64_MAX, int64_t, uint16_t
 
+from .accrual cimport accrual_rebase
 from .bands cimport refresh_bands
 from .book cimport NO_PRICE, best_price, impact_price
 from .events cimport event_new
@@ -36,6 +37,7 @@ cdef int change_mark(State *s, Market *m, value_t mark) except -1 nogil:
     cdef int64_t gap
     if not m.mark_changed:
         m.mark_before = m.mark
+    accrual_rebase(s, m)
     m.mark = mark
     refresh_bands(s, m)
     if not m.mark_changed:

@@ -11,6 +11,7 @@ from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_depth, book_match, book_remove, crosses, ladder_get,
     matches_now, order_detach, order_link,
 )
+from .accrual cimport accrued_of
 from .contract cimport exposure_of, inverse, lot_hold, lot_loss
 from .events cimport event_new
 from .hedge cimport refused_leg
@@ -174,7 +175,7 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     loss = mul_checked(lot_loss(s, m, t.side, through, premium_of(m, t.side, through)), t.lots, &s.overflow)
     if w.positions_head == t.position and p.account_next == NONE and not w.flags & WALLET_MULTI:
         # the only position: what `available` would say
-        exposure = w.balance - before + (value - p.cost if p.mode == MODE_CROSS else 0)
+        exposure = w.balance - before + (value - p.cost - accrued_of(s, m, p) if p.mode == MODE_CROSS else 0)
     else:
         exposure = available(s, w, NONE, True)
     if exposure - (after - before) - loss < 0:

@@ -8,10 +8,11 @@ hurt meanwhile by fills or ADL form a further pass, until none is left.
 from libc.stdint cimport int32_t
 from libc.stdlib cimport qsort
 
+from .accrual cimport accrue_to_now
 from .adl cimport adl_forget
 from .book cimport NONE
 from .fund cimport unwind
-from .liquidation cimport go_on_with_liquidation, resume, start
+from .liquidation cimport go_on_with_liquidation, is_due, resume, start
 from .multi cimport conversion_due
 from .oracles cimport refresh_collateral
 from .orders cimport fire_conditionals
@@ -145,23 +146,48 @@ cdef int list_hurt(State *s) except -1 nogil:
     return 0
 
 
+cdef int list_accrued(State *s) except -1 nogil:
+    """Multi-asset accounts that funding alone can have hurt."""
+    cdef int32_t i
+    if s.collateral != NULL:
+        for i in range(s.markets_count):
+            if s.markets[i].rules.funding_continuous:
+                watches_crossed(s, i, s.markets[i].mark)
+    return 0
+
+
+cdef int collect_accrued(State *s) except -1 nogil:
+    """Positions that are looked at whatever the mark, in markets whose mark may not have moved."""
+    cdef int32_t i
+    for i in range(s.markets_count):
+        if s.markets[i].rules.funding_continuous:
+            collect_crossed(s, &s.markets[i])
+    return 0
+
+
 cdef int mark_group_end(State *s) except -1 nogil:
     """After the last mark of an instant: stops on the mark, then liquidations in passes until nobody is left."""
     cdef int32_t i
     cdef Market *m
     adl_forget(s)
+    if s.accruing:
+        accrue_to_now(s)
     for i in range(s.changed_count):
         m = &s.markets[s.changed[i]]
         if m.waiting_orders:
             fire_conditionals(s, m, SOURCE_MARK)
     if s.collateral != NULL:
         list_hurt(s)
+    if s.accruing:
+        list_accrued(s)
     look_at_dirty(s)
     for i in range(s.changed_count):
         m = &s.markets[s.changed[i]]
         m.mark_changed = 0
         collect_crossed(s, m)
     s.changed_count = 0
+    if s.accruing:
+        collect_accrued(s)
     if s.crossed_count:
         look_at_crossed(s)
     s.adl.of_group = 1
@@ -179,10 +205,17 @@ cdef int end_of_group(State *s) except -1 nogil:
 
 
 cdef int look_again(State *s) except -1 nogil:
-    """Find those who were hurt meanwhile by fills or ADL: they form a further pass."""
+    """Find those who were hurt meanwhile by fills or ADL, or by time: they form a further pass."""
     if s.collateral != NULL:
         refresh_collateral(s)                   # forced sales may have moved the book that prices an asset
-    return look_at_dirty(s)
+    if s.accruing:
+        accrue_to_now(s)
+        list_accrued(s)
+    look_at_dirty(s)
+    if s.accruing:
+        collect_accrued(s)
+        look_at_crossed(s)
+    return 0
 
 
 cdef int passes(State *s) except -1 nogil:
@@ -217,6 +250,8 @@ cdef int work_off(State *s) except -1 nogil:
 
 cdef int liquidation_due(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """A liquidation timer fires: one unit's next step, then whoever it hurt."""
+    if not is_due(s, wallet, position):
+        return 0
     resume(s, wallet, position)
     if s.adl.open:
         return 0

@@ -79,7 +79,7 @@ cdef struct MarketRules:
     ns_t funding_quiet_interval_ns      # and after so many cycles within the quiet rate
     int64_t funding_quiet_cycles
     rate_t funding_quiet_rate
-    int64_t funding_continuous          # the rate is per 8 h, a stamp pays it for the time since the one before
+    int64_t funding_continuous          # funding accrues at a rate per 8 h; a stamp books what has accrued
 
 cdef struct VenueRules:
     ns_t liquidation_period_ns

@@ -65,6 +65,8 @@ cdef inline int light_of(State *s, int64_t slot) noexcept nogil:
 cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
     cdef uint64_t h = fold(OF_POSITION, <int64_t>p.account << 16 | p.market, p.lots)
     h = fold(h, p.cost, p.isolated_margin)
+    if s.accruals and p.lots:
+        h = fold(h, high_word(s.accrued_from[p - s.positions]), <int64_t>low_word(s.accrued_from[p - s.positions]))
     h = fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
     return fold(h, light_of(s, p - s.positions), 0)
 
@@ -136,6 +138,8 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.premium_count, m.premium_weighted)
     h = fold(h, m.premium_next_ns, m.index_next_ns)
     h = fold(h, m.quiet_cycles, m.index_lost)
+    h = fold(h, high_word(m.accrued_base), <int64_t>low_word(m.accrued_base))
+    h = fold(h, m.accrued_since, m.accrued_paid)
     h = fold(h, high_word(m.basis_ema), <int64_t>low_word(m.basis_ema))
     h = fold(h, high_word(m.local_ema), <int64_t>low_word(m.local_ema))
     h = fold(h, m.basis_ema_weight, m.local_ema_weight)

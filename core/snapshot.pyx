@@ -15,11 +15,11 @@ from libc.string cimport memcmp, memcpy, memset
 from .ladder cimport NONE, Ladder, Page
 from .links cimport check_links
 from .state cimport (
-    BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, POSITIONS_MAX, SOURCES_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account,
-    Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger, Wallet,
-    Watch, WorldLevel, state_free,
+    BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, POSITIONS_MAX, SOURCES_MAX, SPECIAL_CONTRACT, TOUCHED, WALLET_STALE, WALLET_TOUCHED,
+    Account, Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger,
+    Wallet, Watch, WorldLevel, state_free,
 )
-from .units cimport large_pages
+from .units cimport i128, large_pages
 
 cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
@@ -128,6 +128,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.printed, s.printed_count * 8), piece(s.changed, s.changed_count * 4),
         piece(s.lights, s.lights_count), piece(s.found, s.found_count * sizeof(Found)),
         piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
+        piece(s.accrued_from, s.positions_count * sizeof(i128) if s.accruals else 0),
     ]
     cdef int32_t i
     for i in range(s.markets_count):
@@ -267,6 +268,8 @@ cdef int expect_counts(State *saved, State *made) except -1:
     if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
             or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
+    if saved.accruals > 1:
+        raise ValueError("the snapshot does not say whether positions accrue funding")
     if not 0 <= saved.lights_count <= saved.positions_count:
         raise ValueError("the snapshot has more ADL lights than positions")
     if saved.fund_samples_count not in (0, saved.markets_count + saved.fund_count * saved.assets_count) \
@@ -314,6 +317,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.found = <Found *>take_if(cursor, saved.found_count * sizeof(Found))
     fresh.fund_samples = <FundSamples *>take_if(cursor, saved.fund_samples_count * sizeof(FundSamples))
     fresh.day_realised = <int64_t *>take_if(cursor, saved.day_count * 8)
+    fresh.accrued_from = <i128 *>take_if(cursor, saved.positions_count * sizeof(i128) if saved.accruals else 0)
     cdef int32_t i
     for i in range(saved.markets_count):
         expect_contract(&fresh.markets[i], &made.markets[i])
@@ -366,6 +370,7 @@ cdef int forget_pools(State *s) except -1:
     s.accounts = NULL
     s.wallets = NULL
     s.positions, s.positions_capacity = NULL, s.positions_count
+    s.accrued_from = NULL
     s.orders, s.orders_capacity = NULL, s.orders_count
     s.triggers, s.triggers_capacity = NULL, s.triggers_count
     s.levels, s.levels_capacity = NULL, s.levels_count
@@ -411,8 +416,8 @@ cdef tuple fixed_terms(Market *m):
     """What of a market is the same as long as its engine lives."""
     return (
         m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.mark_min, m.position_max,
-        m.position_most, m.special, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min, m.rules.tier_method,
-        m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account)
+        m.position_most, m.special & SPECIAL_CONTRACT, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min,
+        m.rules.tier_method, m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account)
 
 
 cdef int expect_contract(Market *m, Market *made) except -1:

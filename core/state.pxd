@@ -29,6 +29,10 @@ cdef enum:                      # Wallet.flags
 cdef enum:                      # `next_free` of a level that is in use
     TOUCHED = -2                # changed since its last hash; NONE: not
 
+cdef enum:                      # Market.special: of what the short way of orders knows nothing
+    SPECIAL_CONTRACT = 1
+    SPECIAL_ACCRUAL = 2         # funding accrues
+
 cdef enum:                      # liquidation stage of a risk unit (a wallet's cross pool, or an isolated position)
     STAGE_NONE = 0
     STAGE_DELAYED = 1           # found; the rulebook's delay is running
@@ -188,7 +192,7 @@ cdef struct Market:
     int64_t positions_count
     int32_t id
     int32_t state
-    uint8_t special                     # a contract or tiers of which the short way of orders knows nothing
+    uint8_t special                     # SPECIAL_: of what the short way of orders knows nothing
     uint8_t initial_rates               # tiers or size have initial rates of their own; see initial.pxd
     # prices
     value_t mark
@@ -247,6 +251,14 @@ cdef struct Market:
     int64_t premium_count
     int64_t premium_weighted
     int64_t quiet_cycles                # funding stamps in a row within the quiet rate
+    # funding that accrues, see accrual.pxd: money a lot with 32 binary places
+    i128 accrued_base                   # when price or rate last changed, which was
+    ns_t accrued_since
+    i128 accrued                        # at the last decision, which was
+    ns_t accrued_ns
+    i128 accrued_low                    # band for which triggers are set
+    i128 accrued_high
+    money_t accrued_paid                # settled, and still with the clearing account
     # statistics that an outcome asks for
     value_t mark_lowest
     value_t mark_highest
@@ -383,6 +395,9 @@ cdef struct State:
     Position *positions
     int32_t positions_count
     int32_t positions_capacity
+    i128 *accrued_from                  # of each position: the index of its last settlement; none until a market needs it
+    int32_t accruing                    # markets in which funding accrues
+    uint8_t accruals                    # whether there is `accrued_from`
     Order *orders
     int32_t orders_count
     int32_t orders_capacity
@@ -458,6 +473,7 @@ cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef int fills_grow(State *s) except -1 nogil
 cdef int fund_samples_make(State *s) except -1 nogil
 cdef int day_make(State *s) except -1 nogil
+cdef int accrued_make(State *s) except -1 nogil
 
 cdef inline int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
     return leg_new(s, account, market, LEG_BOTH)

@@ -10,6 +10,7 @@ Triggers stand in price buckets of a few ticks, longs and shorts apart; `longs_b
 crosses nothing cost one comparison.
 """
 
+from .accrual cimport accrued_at_worst, accrued_of
 from .contract cimport BEYOND, inverse, mark_worth
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
 from .margin cimport held_maintenance, maintenance_of, orders_maintenance, tier_of, value_at
@@ -192,18 +193,36 @@ cdef int collect_edges(State *s, Market *m) except -1 nogil:
     return 0
 
 
+cdef inline money_t to_accrue(State *s, Market *m, Position *p) noexcept nogil:
+    """What of the slack funding may take until the position is stamped again."""
+    if not m.rules.funding_continuous:
+        return 0
+    return accrued_at_worst(s, m, p) - accrued_of(s, m, p)
+
+
+cdef inline int set_by_budget(
+    State *s, Market *m, int32_t slot, money_t value, money_t maintenance, money_t budget
+) except -1 nogil:
+    """A position's triggers for what it may lose; where funding alone may take it, it is looked at at each decision."""
+    cdef Position *p = &s.positions[slot]
+    if budget < 0:
+        return trigger_set(s, m, slot, m.price_max * m.tick_value if p.lots > 0 else 0)
+    trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance, budget))
+    watch_edge(s, m, p, abs64(value))
+    return 0
+
+
 cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except? -1 nogil:
     cdef Position *p = &s.positions[slot]
     cdef Market *m = &s.markets[p.market]
     cdef money_t value = value_at(s, m, p.lots, m.mark)
     cdef money_t health
     maintenance[0] = held_maintenance(s, m, p, value)
-    health = p.isolated_margin + value - p.cost - maintenance[0]
+    health = p.isolated_margin + value - p.cost - accrued_of(s, m, p) - maintenance[0]
     if health < 0:
         trigger_clear(s, m, slot)
     else:
-        trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance[0], health))
-        watch_edge(s, m, p, abs64(value))
+        set_by_budget(s, m, slot, value, maintenance[0], health - to_accrue(s, m, p))
     return health
 
 
@@ -217,7 +236,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
     cdef int32_t slot = w.positions_head
     cdef int32_t only = NONE
     cdef money_t health = w.balance
-    cdef money_t needed = 0, value, weights = 0, part
+    cdef money_t needed = 0, value, weights = 0, part, reserve = 0
     cdef Position *p
     cdef Market *m
     cdef int count = 0
@@ -229,6 +248,9 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
             part = held_maintenance(s, m, p, value)
             needed += part
             health = add_checked(health, value - p.cost - part, &s.overflow)
+            if m.rules.funding_continuous:
+                health = sub_checked(health, accrued_of(s, m, p), &s.overflow)
+                reserve = add_checked(reserve, to_accrue(s, m, p), &s.overflow)
             weights = add_checked(weights, share_weight(s, m, abs64(value)), &s.overflow)
             count += 1
             only = slot
@@ -249,8 +271,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         p = &s.positions[only]
         m = &s.markets[p.market]
         value = value_at(s, m, p.lots, m.mark)
-        trigger_set(s, m, only, trigger_mark(s, m, p, value, held_maintenance(s, m, p, value), health))
-        watch_edge(s, m, p, abs64(value))
+        set_by_budget(s, m, only, value, held_maintenance(s, m, p, value), health - reserve)
         return health
     slot = w.positions_head
     while slot != NONE:
@@ -258,9 +279,8 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         if p.lots and p.mode == MODE_CROSS:
             m = &s.markets[p.market]
             value = value_at(s, m, p.lots, m.mark)
-            part = mul_div_floor(health, share_weight(s, m, abs64(value)), weights, &s.overflow)
-            trigger_set(s, m, slot, trigger_mark(s, m, p, value, held_maintenance(s, m, p, value), part))
-            watch_edge(s, m, p, abs64(value))
+            part = mul_div_floor(health - reserve, share_weight(s, m, abs64(value)), weights, &s.overflow)
+            set_by_budget(s, m, slot, value, held_maintenance(s, m, p, value), part)
         slot = p.account_next
     return health
 

@@ -112,6 +112,10 @@ DERIBIT_PRICES = COMPUTED | {
     "premium_average": PremiumAverage.EQUAL, "funding_formula": FundingFormula.DAMPER, "funding_inner": 250_000,
     "funding_continuous": 1, "funding_interval_ns": 5 * SECOND, "premium_period_ns": SECOND,
 }  # fmt: skip
+ACCRUING = {  # rates of a fifth per 8 h and more, booked every minute
+    "funding_continuous": 1, "funding_interval_ns": 60 * SECOND, "premium_period_ns": 3 * SECOND,
+    "premium_source": PremiumSource.MARK, "funding_formula": FundingFormula.DAMPER, "funding_cap": 10**11,
+}  # fmt: skip
 DYDX_PRICES = COMPUTED | OF_SOURCES | {
     "index_method": IndexMethod.WEIGHTED_MEDIAN, "mark_method": MarkMethod.ORACLE, "mark_period_ns": 0,
     "premium_average": PremiumAverage.EQUAL, "funding_cap_margin": 6_000_000_000, "funding_price": FundingPrice.INDEX,
@@ -278,6 +282,12 @@ SETTINGS = [
         [MARKET | LEAPS, INVERSE | LEAPS, COARSE | LEAPS],
         weights={"jump": 4, "edge": 3, "seed": 4, "rule": 0, "deposit": 2}, hedge=0.1,
     ),
+    Setting(  # Deribit: equity falls although no mark moves
+        "accruing", VENUE | {"liquidation_period_ns": SECOND, "reduce_method": ReduceMethod.TIER},
+        [MARKET | ACCRUING, INVERSE | ACCRUING, MARKET | ACCRUING | {"premium_period_ns": 0, "order_maintenance": 1},
+         MARKET],
+        weights={"jump": 2, "edge": 3, "index": 4, "funding": 4, "tick": 4, "rule": 0.5, "seed": 3}, hedge=0.1,
+    ),
     Setting(
         "sloped", VENUE | {"reduce_method": ReduceMethod.SLICE, "reduce_slice": 300_000_000},
         [INVERSE | SLOPED, MARKET, INVERSE | SLOPED | {"lot_numerator": 1_001, "lot_denominator": 7, "price_min": 1}],
@@ -415,6 +425,13 @@ SETTINGS = [
             "reduce_limit": ReduceLimit.NONE, "liquidation_period_ns": SECOND, "cross_order": CrossOrder.LARGEST_LOSS,
         }, [COARSE | {"asset": 2}, SMALL | {"asset": 1}, MARKET], assets=3, purses=(0, 0, 30, 100),
         weights={"jump": 3, "collateral": 2, "seed": 8, "withdraw": 2, "deposit": 0.4},
+    ),
+    Setting(
+        "accruing-multi", MULTI, [MARKET | ACCRUING, SMALL | {"asset": 1, "fund_group": 1} | ACCRUING, MARKET],
+        assets=3, purses=(0, 0, 30, 100),
+        weights=NO_TAPE | {
+            "jump": 3, "collateral": 2, "seed": 8, "index": 3, "funding": 3, "limit": 0.7, "tick": 4, "deposit": 0.4,
+        },
     ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
     Setting(

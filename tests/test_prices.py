@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import pytest
 from model.averages import ONE, exp_decay
-from model.numbers import ceil_div
 from perpsim.core import Engine, EventKind, Kind, Reject, formulas_prices
 from stream_settings import BINANCE_PRICES, DERIBIT_PRICES, MARKET, OKX_PRICES, SECOND, VENUE
 
@@ -76,7 +75,8 @@ def test_without_a_valid_source_the_index_stays_and_is_said_to_be_lost():
     assert source(engine, 0, -1) == Reject.BAD_VALUE
 
 
-def test_continuous_funding_pays_the_time_since_the_stamp_before():
+def test_continuous_funding_accrues_by_the_nanosecond_and_is_booked_at_the_stamp():
+    """Premium 0.1 %, damper 0.025 %: a rate of 0.075 % per 8 h from the first sample on."""
     rules = DERIBIT_PRICES | {"mark_method": 0, "mark_period_ns": 0, "funding_inner": 250_000, "funding_cap": 5_000_000}
     engine = venue(**rules)
     for account, side in ((0, 0), (1, 1)):
@@ -85,11 +85,23 @@ def test_continuous_funding_pays_the_time_since_the_stamp_before():
         engine.submit(kind=Kind.SEED_POSITION, account=account, side=side, size_lots=500, value=PRICE)
     engine.submit(kind=Kind.SET_INDEX, value=PRICE)
     engine.submit(kind=Kind.SET_MARK, value=PRICE + PRICE // 1000)
-    engine.submit(kind=Kind.TICK, time_ns=(START // (5 * SECOND) + 2) * 5 * SECOND)
-    paid = [event for event in engine.drain() if event["kind"] == EventKind.FUNDING_PAYMENT and event["account"] == 0]
+    stamp = (START // (5 * SECOND) + 2) * 5 * SECOND
     value, rate = 5 * (PRICE + PRICE // 1000), 1_000_000 - 250_000
-    per_stamp = ceil_div(ceil_div(value * rate, 10**9) * 5, 8 * 3600)
-    assert per_stamp > 0 and {-event["value"] for event in paid} == {per_stamp}
+    equity = {}
+    for ns in (0, 1, SECOND // 2):
+        engine.submit(kind=Kind.TICK, time_ns=stamp - 3 * SECOND + ns)
+        equity[ns] = int(engine.accounts()["equity"][0])
+    per_8h = value * rate // 10**9
+    assert equity[0] - equity[SECOND // 2] == pytest.approx(per_8h / 8 / 3600 / 2, abs=1)
+    engine.drain()
+    engine.submit(kind=Kind.TICK, time_ns=stamp)
+    paid = [event for event in engine.drain() if event["kind"] == EventKind.FUNDING_PAYMENT]
+    assert [event["account"] for event in paid] == [1, 0]
+    before, booked = int(engine.accounts()["equity"][0]), -paid[1]["value"]
+    assert booked == pytest.approx(per_8h * 5 / 8 / 3600, abs=1) and 0 <= booked + -paid[0]["value"] <= 1
+    assert engine.positions()["accrued"].tolist() == [0] * len(engine.positions())
+    engine.submit(kind=Kind.SET_FUNDING, value=0)
+    assert int(engine.accounts()["equity"][0]) == before
     engine.check()
 
 

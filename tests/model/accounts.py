@@ -4,7 +4,7 @@ from .collateral import PRICE_MAX, Pool
 from .contract import entry_value
 from .initial import beyond_rate, margin_of
 from .ledger import change_position, move_isolated
-from .margin import Unit, available, maintenance_of, orders_lots, tier_of, value_of
+from .margin import Unit, available, gain_of, maintenance_of, orders_lots, tier_of, value_of
 from .numbers import ceil_div
 from .orders import in_liquidation, refused_leg, reject
 from .state import HEALTHY, Position, Venue, Wallet
@@ -176,7 +176,7 @@ def removable(p: Position) -> int:
     value = value_of(p)
     return min(
         p.isolated_margin - maintenance_of(p),
-        p.isolated_margin + value - p.cost - margin_of(p.market, p.leverage, abs(value)),
+        p.isolated_margin + gain_of(p) - margin_of(p.market, p.leverage, abs(value)),
     )
 
 

@@ -3,6 +3,7 @@
 found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take over what is left
 """
 
+from .accrual import settle
 from .adl import forget_queue
 from .conversion import convert_debts
 from .fund import unwind
@@ -105,6 +106,7 @@ def schedule(v: Venue, unit: Unit, delay_ns: int) -> None:
 
 def begin(v: Venue, unit: Unit) -> None:
     unit.set_stage(REDUCING)
+    settle_unit(v, unit)
     if v.reduce_method == ReduceMethod.CURE:
         unit.wallet.work_ns, unit.wallet.work = v.time_ns, 0
     for p in reversed(unit.positions()):
@@ -114,6 +116,13 @@ def begin(v: Venue, unit: Unit) -> None:
     if unit.pool:
         convert_debts(v, unit.pool, everything=True)
     step(v, unit)
+
+
+def settle_unit(v: Venue, unit: Unit) -> None:
+    """Funding that has accrued is paid before anything is sold."""
+    for p in reversed(unit.positions()):
+        if p.lots:
+            settle(v, p)
 
 
 def net_legs(v: Venue, unit: Unit) -> None:
@@ -144,6 +153,7 @@ def liquidation_due(v: Venue, unit: Unit) -> None:
     elif stage == DELAYED:
         begin(v, unit)
     else:
+        settle_unit(v, unit)
         step(v, unit)
     refresh(v)
     work_off(v)

@@ -1,5 +1,6 @@
 """The definitions of the risk page, as formulas over the state of now."""
 
+from .accrual import accrued_of
 from .contract import exposure_of, inverse, lot_hold, lot_loss, value_at
 from .initial import margin_of
 from .numbers import ceil_div
@@ -13,6 +14,11 @@ def value_of(p: Position) -> int:
 
 def pnl_of(p: Position) -> int:
     return value_of(p) - p.cost if p.lots else 0
+
+
+def gain_of(p: Position) -> int:
+    """What a position adds to an equity."""
+    return pnl_of(p) - accrued_of(p)
 
 
 def tier_of(m: Market, notional: int) -> Tier:
@@ -105,7 +111,7 @@ def cross_positions(w: Wallet) -> list[Position]:
 
 
 def cross_equity(w: Wallet) -> int:
-    return w.balance + sum(pnl_of(p) for p in cross_positions(w))
+    return w.balance + sum(gain_of(p) for p in cross_positions(w))
 
 
 def available(w: Wallet, gains: bool) -> int:
@@ -119,7 +125,7 @@ def available(w: Wallet, gains: bool) -> int:
 
 
 def pnl_counted(w: Wallet, gains: bool) -> int:
-    pnl = sum(pnl_of(p) for p in cross_positions(w))
+    pnl = sum(gain_of(p) for p in cross_positions(w))
     return pnl if gains else min(pnl, 0)
 
 
@@ -162,7 +168,7 @@ class Unit:
             return sum(asset.counts_for(cross_equity(wallet)) for wallet, asset in self.pool.pairs())
         if self.position is None:
             return cross_equity(self.wallet)
-        return self.position.isolated_margin + pnl_of(self.position)
+        return self.position.isolated_margin + gain_of(self.position)
 
     def maintenance(self) -> int:
         if self.pool:

@@ -1,6 +1,6 @@
 """Commands that change a market or the rulebook: states with the auction and the settlement, rules at a date."""
 
-from . import price_rules
+from . import accrual, price_rules
 from .adl_light import start_light_timer
 from .book import best_order, tidy
 from .fund import rules_fit, start_fund_timer
@@ -130,6 +130,7 @@ def settle_market(v: Venue, m: Market, price: int) -> None:
             settle_at_mark(v, p)
     clearing = v.clearing(m)
     transfer(clearing, v.wallet(v.rounding, m.asset), clearing.balance)
+    m.accrued_paid = 0
     mark_group_end(v)
 
 
@@ -198,6 +199,10 @@ def set_rule(v: Venue, c: Command) -> int:
         target is not v or (rules_fit(v, name, c.value) and rounds_fit(v, name, c.value))
     ):
         return reject(v, c, Reject.BAD_VALUE)
+    if target is not v:
+        if c.aux == Rule.FUNDING_CONTINUOUS and target.funding_continuous:
+            accrual.settle_all(v, target)
+        accrual.rebase(target)
     setattr(target, name, c.value)
     if c.aux == Rule.MARK_PERIOD:
         start_mark_timer(v, target)
@@ -211,6 +216,8 @@ def set_rule(v: Venue, c: Command) -> int:
         start_funding_timer(v, target)
     elif c.aux == Rule.BASIS_SAMPLES:
         target.basis = []
+    elif c.aux == Rule.FUNDING_CONTINUOUS and c.value:
+        accrual.begin(target)
     elif c.aux in (Rule.FUND_TRIGGER, Rule.DRAWDOWN_WINDOW, Rule.FUND_SAMPLE_PERIOD):
         start_fund_timer(v)
     elif c.aux in (Rule.SOCIALISE, Rule.DAY_START):

@@ -9,6 +9,7 @@ HYPERLIQUID    median of index + average of mid - index, median(bid, ask, last),
 
 from statistics import median_low
 
+from .accrual import rebase
 from .book import best_price
 from .depth_price import impact_price
 from .index_price import median, perpetuals_elsewhere
@@ -22,6 +23,7 @@ def change_mark(v: Venue, m: Market, mark: int) -> None:
     if m not in v.marked:
         v.marked.append(m)
         m.mark_before = m.mark
+    rebase(m)
     m.mark = mark
     m.mark_lowest = min(m.mark_lowest or mark, mark)
     m.mark_highest = max(m.mark_highest, mark)

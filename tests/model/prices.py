@@ -81,4 +81,4 @@ def premium_due(v: Venue, m: Market) -> None:
     if m.premium_period_ns and m.premium_next_ns == v.time_ns:
         m.premium_next_ns += m.premium_period_ns
         v.timer(m.premium_next_ns, PREMIUM, m)
-        sample_premium(m)
+        sample_premium(v, m)

@@ -92,6 +92,7 @@ class Position:
     leverage: int
     lots: int = 0
     cost: int = 0
+    accrued_from: int = 0  # the market's funding index at its last settlement
     isolated_margin: int = 0
     mode: int = CROSS
     position_side: int = Leg.BOTH
@@ -171,8 +172,9 @@ class Market:
     underlying, close_fee_reserved, maintenance_value = 0, 0, 0
     initial_base = initial_slope = oi_lower_cap = oi_upper_cap = 0
 
-    def __init__(self, number: int, parameters: dict) -> None:
-        self.number = number
+    def __init__(self, number: int, parameters: dict, venue: Venue | None = None) -> None:
+        self.number, self.venue = number, venue
+        self.accrued_base = self.accrued_since = self.accrued_paid = 0  # funding that accrues
         self.contract_kind, self.value_rounding, self.price_min = ContractKind.LINEAR, 0, 1
         self.tier_method = self.maintenance_base = self.maintenance_slope = self.close_fee_in_maintenance = 0
         for name, value in (DEFAULTS | parameters).items():
@@ -262,7 +264,7 @@ class Venue(FundRules):
         self.day_realised: dict[tuple[int, int], int] = {}  # when the day began
         self.day_next_ns = 0
         self.gates = [0] * assets  # until when nobody withdraws
-        self.markets = [Market(n, parameters) for n, parameters in enumerate(markets)]
+        self.markets = [Market(n, parameters, self) for n, parameters in enumerate(markets)]
         for m in self.markets:
             m.world_position = self.position(self.world, m)
             m.fund_position = self.position(self.fund_first + m.fund_group, m)
