@@ -20,8 +20,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
-from perpsim.core import MarkMethod, QueueModel, TapeWalk
+from perpsim.core import AdlPolicy, MarkMethod, QueueModel, TapeWalk
 from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
+from perpsim.exchange.adl import Policy
 from perpsim.exchange.contracts import BUILT
 from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
@@ -66,6 +67,15 @@ class BotPlan:
 
 
 @dataclass(frozen=True, eq=False)
+class AdlPlan:
+    """A user's own ADL policy."""
+
+    policy: Policy
+    name: str  # as the scenario names it
+    source: Path  # its file
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """All that a run needs."""
 
@@ -75,6 +85,7 @@ class Plan:
     changes: dict[str, Any]
     markets: tuple[MarketPlan, ...]
     bots: tuple[BotPlan, ...]
+    adl: AdlPlan | None
     start_ns: int | None  # None: as soon as there is a book and a mark
     end_ns: int
     interval_ns: int
@@ -115,6 +126,7 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
         changes=changes,
         markets=tuple(markets),
         bots=tuple(_bot(file, f"strategy[{number}]", bot) for number, bot in enumerate(scenario.strategy)),
+        adl=_adl(file, book),
         start_ns=start_ns,
         end_ns=end_ns or last_ns,
         interval_ns=_positive_ns(file, "run.interval", scenario.run.interval),
@@ -269,11 +281,7 @@ def _positive_ns(file: ScenarioFile, key: str, seconds: int | float | str) -> in
 
 def _bot(file: ScenarioFile, key: str, bot: Bot) -> BotPlan:
     """Import a strategy's class and make it. Raises InputError where that is impossible."""
-    where, colon, name = bot.use.rpartition(":")
-    if not colon or not name.isidentifier():
-        raise file.wrong(f"{key}.use", f"{bot.use!r} is not of the form file.py:Class")
-    module = _module(file, f"{key}.use", where)
-    made = getattr(module, name, None)
+    where, name, made = _named(file, f"{key}.use", bot.use, "file.py:Class")
     if not (isinstance(made, type) and issubclass(made, Strategy)):
         raise file.wrong(f"{key}.use", f"{where} has no Strategy class named {name}")
     try:
@@ -282,6 +290,29 @@ def _bot(file: ScenarioFile, key: str, bot: Bot) -> BotPlan:
         raise file.wrong(f"{key}.parameters", f"{name} does not take them: {error}") from error
     feed_ns, order_ns = (to_ns(file, f"{key}.{each}", getattr(bot, each)) for each in ("feed_latency", "order_latency"))
     return BotPlan(strategy, bot, bot.name or name, Path(inspect.getfile(made)), feed_ns, order_ns)
+
+
+def _adl(file: ScenarioFile, book: Rulebook) -> AdlPlan | None:
+    """The function that decides about ADL, where the rules leave it to one."""
+    use, key = file.scenario.venue.adl, "venue.adl"
+    if book.adl_policy != AdlPolicy.USER:
+        if use:
+            raise file.wrong(key, 'is asked only under adl_policy = "user"; set that in venue.rules')
+        return None
+    if not use:
+        raise file.wrong(key, 'adl_policy is "user"; name the function that decides, as file.py:function')
+    where, name, policy = _named(file, key, use, "file.py:function")
+    if not inspect.isfunction(policy):
+        raise file.wrong(key, f"{where} has no function named {name}")
+    return AdlPlan(policy, use, Path(inspect.getfile(policy)))
+
+
+def _named(file: ScenarioFile, key: str, use: str, form: str) -> tuple[str, str, Any]:
+    """(file or module, name, what has that name there, None where nothing has)."""
+    where, colon, name = use.rpartition(":")
+    if not colon or not name.isidentifier():
+        raise file.wrong(key, f"{use!r} is not of the form {form}")
+    return where, name, getattr(_module(file, key, where), name, None)
 
 
 def _module(file: ScenarioFile, key: str, where: str) -> Any:

@@ -1,7 +1,7 @@
 """Scenario files: one TOML says what is replayed, by which rules, for whom, and what is done to it.
 
     [run]          name, seed, start, end, interval, depth, audit, trail
-    [venue]        rulebook, date, rules, markets
+    [venue]        rulebook, date, rules, adl, markets
     [[tape]]       recording, files or store; queue model, walk, where mark and funding come from
     [fund]         initial
     [[population]] accounts and their distributions
@@ -59,6 +59,7 @@ class Venue(Table):
     rulebook: str
     date: datetime.date
     rules: dict[str, Any] = {}  # venue-wide, or of every market
+    adl: str = ""  # file.py:function or module:function that decides where adl_policy is "user"
     markets: dict[str, dict[str, Any]] = {}  # by symbol
 
 

@@ -11,8 +11,9 @@ from differential import Pair, apply_all, as_array, check_doors
 from model import Command
 from model.adl import rank
 from model.adl_share import SHARES, gather, share_out
-from model.wire import AdlFault, AdlPolicy, AdlPrice, EventKind, Flag, Kind, Reject
+from model.wire import AdlFault, AdlPolicy, AdlPrice, EventKind, Flag, Kind, Reject, Rule
 from perpsim.core import COMMAND, Engine, Kernel, Stop
+from perpsim.exchange.recovery import JournaledEngine, replay
 from stream_settings import SECOND, Setting
 
 pytestmark = pytest.mark.unshadowed("core against twin, in batches and across a snapshot: check_doors")
@@ -219,3 +220,52 @@ def test_a_kernel_stops_for_each_decision():
             kernel.decide(0, rows[number : number + 1])
     assert stops > 5
     assert engine.digest() == pair.core.digest()
+
+
+def test_the_policy_may_be_left_to_a_user_for_a_time():
+    """SET_RULE, there and back, while the crash goes on."""
+    pair = Pair(crash_setting(adl_policy=AdlPolicy.BYBIT), every=50)
+    twin = pair.twin.venue
+    for number, c in enumerate(crash(twin, 8, rounds=30)):
+        pair.apply(c)
+        while twin.asked:
+            for part in like(twin, AdlPolicy.CONTRACT_PRO_RATA):
+                pair.apply(part)
+        if number % 250 == 200:
+            to = AdlPolicy.BYBIT if twin.adl_policy == AdlPolicy.USER else AdlPolicy.USER
+            pair.apply(Command(Kind.SET_RULE, aux=Rule.ADL_POLICY, value=to))
+    assert pair.kinds[EventKind.ADL] > pair.kinds[EventKind.ADL_PENDING] > 5
+
+
+@pytest.mark.parametrize("batch", [1, 7, 10_000])
+def test_a_journal_has_what_was_taken_and_asks_nobody(batch):
+    """An engine's own journal, whatever the batches: refused commands and decisions are in it, once."""
+    setting, log, _ = pending()
+    log = [*log, Command(Kind.TICK), Command(Kind.ADL_DECISION, market=9), Command(Kind.TICK)]
+    rows = as_array(log)
+    journaled = JournaledEngine.in_memory(Engine(setting.venue, setting.markets, setting.accounts, audit=1))
+    for first in range(0, len(rows), batch):
+        apply_all(journaled, rows[first : first + batch])
+    while journaled.engine.pending_adl:
+        journaled.submit(kind=Kind.ADL_DECISION, market=journaled.engine.pending_adl["market"])
+    journaled.close()
+    found = replay(journaled.journal.log.data)
+    assert found.engine.digest() == journaled.engine.digest() and found.commands > len(rows)
+
+
+def test_an_engine_comes_back_with_its_question(tmp_path):
+    """A snapshot and a journal, left while a decision is due."""
+    setting, log, _ = pending()
+    journaled = JournaledEngine.create(Engine(setting.venue, setting.markets, setting.accounts, audit=1), tmp_path)
+    apply_all(journaled, as_array(log))
+    journaled.save()
+    journaled.apply(as_array([Command(Kind.TICK)]))  # refused: a decision is due
+    journaled.close()
+    again, found = JournaledEngine.resume(tmp_path)
+    question, before = again.engine.pending_adl, journaled.engine.pending_adl
+    assert found.snapshot and found.replayed == 1
+    assert question.pop("candidates").tobytes() == before.pop("candidates").tobytes() and question == before
+    for engine in (again, journaled.engine):
+        engine.apply(as_array([Command(Kind.ADL_DECISION, market=question["market"])]))
+    assert again.engine.digest() == journaled.engine.digest()
+    again.close()
