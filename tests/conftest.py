@@ -57,7 +57,7 @@ class Engine(shadow.Engine):
         while not pieces or done < len(commands):
             step = len(commands) if len(commands) > WHOLE_FROM else max(1, self.audit_at - self.commands)
             pieces.append(super().apply(commands[done : done + step]))
-            taken = super().consumed
+            taken = super().consumed if self.asks else len(commands[done : done + step])
             done += taken
             self.tick(taken)
             asked = self.asks and self.pending_adl is not None

@@ -100,6 +100,8 @@ def take() -> list[Note]:
 class Engine(BareEngine):
     """An engine that notes what it is told."""
 
+    before = 0  # commands of an `apply` in two parts that the first of them has taken
+
     def __new__(cls, *arguments, **options):
         engine = super().__new__(cls, *arguments, **options)
         engine.note = Note(engine, *arguments, **options)
@@ -107,7 +109,7 @@ class Engine(BareEngine):
         return engine
 
     def apply(self, commands):
-        note = self.note
+        note, self.before = self.note, 0
         if note.amid or self.asks:  # what stops for a user's decision is compared by tests of its own
             note.close()
         if not note.open or not isinstance(commands, np.ndarray):
@@ -117,7 +119,12 @@ class Engine(BareEngine):
             return self.told(super().apply, commands)
         first = self.told(super().apply, commands[:room])
         note.close()
+        self.before = room
         return np.concatenate([first, super().apply(commands[room:])])
+
+    @property
+    def consumed(self):
+        return self.before + super().consumed
 
     def submit(self, **fields):
         note = self.note
