@@ -269,9 +269,12 @@ cdef class Kernel:
         cdef int64_t until_ns = NEVER if until is None else until
         cdef int reason = STOP_UNTIL
         cdef Engine engine
+        for venue in range(len(self.engines)):
+            engine = self.engines[venue]
+            if engine.state.adl.open:
+                self.deciding = venue
+                return Stop(STOP_DECISION)      # nothing goes on before `decide`
         if self.deciding >= 0:
-            if self.engines[self.deciding].pending_adl is not None:
-                raise RuntimeError(f"engine {self.deciding} waits for an ADL decision: see `decide`")
             self.deciding = -1
             if self.woken:
                 return Stop(STOP_WAKE)  # what was watched had happened before the decision, or by it

@@ -151,7 +151,7 @@ cdef bint decision_leads(State *s) noexcept nogil:
     """Where a user is asked about an ADL: the unit, its position, the units after it."""
     cdef int32_t i
     if not s.adl.open:
-        return s.found_count == 0
+        return s.found_count == 0 and s.found_next == 0
     if not unit_leads(s, s.adl.wallet, s.adl.position) or not 0 <= s.adl.slot < s.positions_count:
         return False
     for i in range(s.found_count):

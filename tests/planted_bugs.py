@@ -105,7 +105,8 @@ BUGS = [
     ),
     Bug(
         "edge-unwatched", "triggers.pyx",
-        "    if m.rules.tier_method == TIERS_WHOLE:\n        collect_edges(s, m)\n",
+        "    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY:\n"
+        "        collect_edges(s, m)\n",
         "",
         "a leap of maintenance on the winning side is not looked at",
     ),
@@ -220,6 +221,12 @@ BUGS = [
         "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n",
         "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n    fresh.dirty_count = 0\n",
         "a restored engine has forgotten whose triggers were to be set anew",
+    ),
+    Bug(
+        "waiting-command-lost", "dispatch.pyx",
+        "    if waiting.kind:\n        apply_any(s, &waiting)\n",
+        "",
+        "a command whose timers led to an ADL decision is not done after it",
     ),
     Bug(
         "digest-of-large-batches", "engine.pyx",

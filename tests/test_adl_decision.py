@@ -213,8 +213,7 @@ def test_a_kernel_stops_for_each_decision():
     while kernel.run() == Stop.DECISION:
         assert kernel.deciding == 0
         stops += 1
-        with pytest.raises(RuntimeError, match="waits for an ADL decision"):
-            kernel.run()
+        assert kernel.run() == Stop.DECISION  # still due: nothing goes on
         while engine.pending_adl is not None:  # one answer may lead to the next question
             number = next(answers)
             kernel.decide(0, rows[number : number + 1])
@@ -269,3 +268,25 @@ def test_an_engine_comes_back_with_its_question(tmp_path):
         engine.apply(as_array([Command(Kind.ADL_DECISION, market=question["market"])]))
     assert again.engine.digest() == journaled.engine.digest()
     again.close()
+
+
+def test_a_kernel_takes_decisions_where_one_is_due_and_nothing_else():
+    _, _, engine = pending()
+    kernel = Kernel([engine])
+    tick = np.zeros(1, COMMAND)
+    tick["kind"] = Kind.TICK
+    with pytest.raises(ValueError, match="taken where one is due, and no others"):
+        kernel.decide(0, tick)
+    with pytest.raises(TypeError, match="dtype"):
+        kernel.decide(0, np.zeros(1))
+    assert kernel.run(engine.time_ns) == Stop.DECISION
+    bad = decision(engine, {0: 10**12})
+    kernel.decide(0, bad)
+    assert engine.drain()["reason"].tolist() == [Reject.BAD_DECISION] and engine.pending_adl
+    while engine.pending_adl:
+        nobody = np.zeros(1, COMMAND)
+        nobody["kind"], nobody["market"] = Kind.ADL_DECISION, engine.pending_adl["market"]
+        kernel.decide(0, nobody)
+    assert kernel.run(engine.time_ns) == Stop.UNTIL
+    with pytest.raises(ValueError, match="taken where one is due"):
+        kernel.decide(0, nobody)
