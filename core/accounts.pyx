@@ -10,12 +10,12 @@ from .idmap cimport find_leg
 from .ladder cimport NONE
 from .ledger cimport change_position, move_isolated
 from .margin cimport (
-    available, held_maintenance, initial_margin, tier_of, unit_equity, unit_maintenance, value_at,
+    available, held_maintenance, initial_margin, tier_held, tier_of, unit_equity, unit_maintenance, value_at,
 )
 from .orders cimport reject
 from .records cimport *
 from .state cimport (
-    ACCOUNT_HEDGE, ACCOUNT_HOUSE, STAGE_NONE, WALLET_HEDGE, WALLET_MULTI, Market, Position, Wallet, mark_dirty,
+    ACCOUNT_HEDGE, ACCOUNT_HOUSE, POSITION_LIMIT, STAGE_NONE, WALLET_HEDGE, WALLET_MULTI, Market, Position, Wallet, mark_dirty,
     tiers_of_leverage, touch, wallet_of,
 )
 from .triggers cimport clear_unit
@@ -68,6 +68,8 @@ cdef int refused_leverage(State *s, Market *m, Position *p, int64_t leverage) no
     cdef money_t value
     if s.wallets[p.wallet].stage != STAGE_NONE or p.stage != STAGE_NONE:
         return REJECT_IN_LIQUIDATION
+    if p.flags & POSITION_LIMIT and leverage > tier_held(s, m, p, 0).leverage_max:
+        return REJECT_LEVERAGE_CAP
     if p.lots or p.resting_orders:
         value = abs64(value_at(s, m, p.lots, m.mark))
         if leverage > tier_of(s, m, value).leverage_max or p.mode == MODE_ISOLATED and leverage > p.leverage \
@@ -104,7 +106,8 @@ cdef int set_leverage(State *s, const Command *c) except -1 nogil:
             s.positions[slots[i]].leverage = old[i]
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     for i in range(count):
-        s.positions[slots[i]].cap_tiers = tiers_of_leverage(s, m, c.value)
+        if not s.positions[slots[i]].flags & POSITION_LIMIT:
+            s.positions[slots[i]].cap_tiers = tiers_of_leverage(s, m, c.value)
     touch(s, c.account * s.assets_count + m.asset)
     account_event(s, c, EVENT_LEVERAGE)
     return 0

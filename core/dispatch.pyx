@@ -36,6 +36,7 @@ from .prices cimport (
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .risk cimport go_on, liquidation_due, mark_group_end
+from .risk_limits cimport set_risk_limit
 from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
@@ -316,10 +317,10 @@ cdef enum:                              # sets of kinds, one bit each
         1 << KIND_TAPE_LEVEL | 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING
         | 1 << KIND_SET_COLLATERAL_PRICE | 1 << KIND_SET_SOURCE
     )
-    KNOWN = ((1 << (KIND_SET_ACCOUNT + 1)) - 2) | 1 << KIND_SET_SOURCE
+    KNOWN = ((1 << (KIND_SET_ACCOUNT + 1)) - 2) | 1 << KIND_SET_RISK_LIMIT | 1 << KIND_SET_SOURCE
     KIND_LAST = KIND_SET_SOURCE
     OF_TAPE = 1 << KIND_TAPE_LEVEL | 1 << KIND_TAPE_TRADE | 1 << KIND_TAPE_ORDER
-    OF_ACCOUNT = ((1 << (KIND_SEED_POSITION + 1)) - 2) | 1 << KIND_SET_ACCOUNT
+    OF_ACCOUNT = ((1 << (KIND_SEED_POSITION + 1)) - 2) | 1 << KIND_SET_ACCOUNT | 1 << KIND_SET_RISK_LIMIT
     OF_HOUSE_TOO = 1 << KIND_DEPOSIT | 1 << KIND_WITHDRAW
 
 
@@ -351,6 +352,8 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
         return price_command(s, c)
     if kind == KIND_SET_LEVERAGE:
         return set_leverage(s, c)
+    if kind == KIND_SET_RISK_LIMIT:
+        return set_risk_limit(s, c)
     if kind == KIND_SET_MARGIN_MODE:
         return set_margin_mode(s, c)
     if kind == KIND_SET_POSITION_MODE:

@@ -25,9 +25,11 @@ from .oracles cimport set_collateral
 from .records cimport *
 from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
-from .state cimport LOTS_BITS, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new, state_free, state_init
+from .state cimport (
+    LOTS_BITS, OI_BANDS_MAX, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new, state_free, state_init,
+)
 from .state_hash cimport hashes_forget, hashes_update
-from .units cimport RATE_ONE
+from .units cimport RATE_ONE, VALUE_ONE
 from .views cimport (
     accounts_array, book_arrays, market_dict, orders_array, positions_array, queue_list, statistics_dict,
 )
@@ -70,6 +72,7 @@ def market_parameters(market):
     numbers = {name: int(getattr(market, name)) for name in CONTRACT} | rules_of(market, venue=False)
     for name in ("sources", "perp_sources"):
         numbers[name] = tuple(int(weight) for weight in getattr(market, name, ()))
+    numbers["oi_ladder"] = tuple((int(band), int(share)) for band, share in getattr(market, "oi_ladder", ()))
     numbers["tiers"] = tuple(
         (int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max), int(getattr(t, "initial", 0))) for t in market.tiers)
     return numbers
@@ -158,6 +161,22 @@ cdef int set_sources(State *s, Market *m, weights, perp_weights) except -1:
     return 0
 
 
+cdef int set_oi_ladder(Market *m, ladder) except -1:
+    """Bands of open interest (1e-8 of a base unit; of an inverse contract of the quote) and what one position may be of each."""
+    if len(ladder) > OI_BANDS_MAX:
+        raise ValueError(f"market {m.id}: {len(ladder)} bands of open interest, at most {int(OI_BANDS_MAX)} are possible")
+    for i, (band, share) in enumerate(ladder):
+        lots = band * m.lot_denominator // m.lot_numerator // VALUE_ONE
+        if not (0 < lots < NOTIONAL_LIMIT // OI_BANDS_MAX and 0 < share <= RATE_ONE):
+            raise ValueError(f"market {m.id}: band {i + 1} of open interest is empty or too large, or its rate not 0 to 1")
+        m.oi_bands[i].lots = lots
+        m.oi_bands[i].rate = share
+    m.oi_count = <int32_t>len(ladder)
+    if m.oi_count:
+        m.special |= SPECIAL_CONTRACT
+    return 0
+
+
 cdef object linear_bounds(Market *m, int32_t number, dict c):
     """What one lot is worth at the largest price; sets what a tick of it is worth."""
     product = c["tick_value"] * c["lot_numerator"]
@@ -220,6 +239,7 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     set_market_rules(&m.rules, parameters)
     set_contract(s, m, number, parameters)
     set_tiers(s, m, parameters["tiers"])
+    set_oi_ladder(m, parameters.get("oi_ladder", ()))
     set_sources(s, m, parameters.get("sources", ()), parameters.get("perp_sources", ()))
     for i in range(2):
         ladder_init(&m.sides[i].accounts, m.price_max)

@@ -24,10 +24,10 @@ from .collateral cimport owed
 from .ladder cimport NONE
 from .liquidation_price cimport cure_fund_fee, ramped_fee
 from .liquidation_size cimport SHARE_ONE, block_lots, cure_lots, cure_share, lots_above
-from .margin cimport basis_of, fee_of, in_asset_of, maintenance_of, tier_of, unit_equity, value_at
+from .margin cimport basis_of, fee_of, in_asset_of, maintenance_of, maintenance_on, tier_held, tier_of, unit_equity, value_at
 from .records cimport *
 from .risk_unit cimport missing_in, unit_shortage
-from .state cimport WALLET_MULTI, Market, Position, Tier, Wallet, pool_first, pool_next
+from .state cimport POSITION_LIMIT, WALLET_MULTI, Market, Position, Tier, Wallet, pool_first, pool_next
 from .units cimport RATE_ONE, abs64, add_checked, max64, min64, money_t, mul_div_ceil, wide_mul
 
 cdef enum:
@@ -49,12 +49,12 @@ cdef lots_t reduce_size(State *s, int32_t wallet, int32_t position, int32_t slot
     if method == REDUCE_WHOLE or method == REDUCE_SLICE_COOLDOWN:
         return held
     if method == REDUCE_TIER:
-        basis = basis_of(m, p, value)
+        basis = tier_basis(m, p, value)
         return lots_above(held, basis, tier_of(s, m, basis).floor, &s.overflow) if tier_of(s, m, basis).floor else 0
     if method == REDUCE_TIER_FOK:
         return size_to_tier(s, wallet, position, p, m, held, value)
     if method == REDUCE_TWO_TIERS or method == REDUCE_LOWEST_TIER:
-        return size_by_tiers(s, wallet, position, m, held, basis_of(m, p, value))
+        return size_by_tiers(s, wallet, position, m, held, tier_basis(m, p, value))
     if method == REDUCE_CLIPS:
         return min64(held, m.rules.clip_lots) if m.rules.clip_lots else held
     if method == REDUCE_BLOCK:
@@ -73,11 +73,15 @@ cdef lots_t size_to_safe(
     cdef Tier *last = t + m.tier_count - 1
     cdef money_t basis = basis_of(m, p, value)
     cdef lots_t low = 1, high, middle
+    if p.flags & POSITION_LIMIT and not m.rules.lower_limit_first:
+        last = t                            # one rate for all
     while t < last and wide_mul(t.rate, basis) <= wide_mul(m.rules.liquidation_fee, value):
         t += 1
     # Selling frees more than its fee while what is left lies in a tier whose rate is above the fee, and less below:
     # what is freed rises up to that floor and falls behind it. One lot more, for the rounding of the floor to lots.
-    high = held if t.floor == 0 else min64(held, max64(1, held - mul_div_ceil(t.floor, held, max64(basis, 1), &s.overflow)))
+    high = held
+    if t.floor:
+        high = max64(1, held - mul_div_ceil(t.floor, held, max64(tier_basis(m, p, value), 1), &s.overflow))
     if freed_by(s, m, p, held, value, high) < missing and high < held:
         high += 1
     if freed_by(s, m, p, held, value, high) < missing:
@@ -95,8 +99,25 @@ cdef inline money_t freed_by(State *s, Market *m, Position *p, lots_t held, mone
     """Maintenance that the sale of a part at the mark frees, less its liquidation fee."""
     cdef money_t basis = basis_of(m, p, value)
     cdef money_t left = mul_div_ceil(basis, held - sold, held, &s.overflow)
-    cdef money_t freed = maintenance_of(s, m, basis) - maintenance_of(s, m, left)
-    return freed - fee_of(s, value - mul_div_ceil(value, held - sold, held, &s.overflow), m.rules.liquidation_fee)
+    cdef money_t worth = mul_div_ceil(value, held - sold, held, &s.overflow)
+    cdef money_t needed
+    if p.flags & POSITION_LIMIT:
+        needed = fee_of(s, left, limit_left(s, m, p, worth).rate)
+    else:
+        needed = maintenance_of(s, m, left)
+    return maintenance_on(s, m, p, basis) - needed - fee_of(s, value - worth, m.rules.liquidation_fee)
+
+
+cdef inline Tier *limit_left(State *s, Market *m, Position *p, money_t worth) noexcept nogil:
+    """The chosen limit of what a sale leaves: lowered to what holds it, where a liquidation does that."""
+    cdef Tier *chosen = tier_held(s, m, p, worth)
+    cdef Tier *t = tier_of(s, m, worth)
+    return t if m.rules.lower_limit_first and t < chosen else chosen
+
+
+cdef inline money_t tier_basis(Market *m, Position *p, money_t value) noexcept nogil:
+    """What tells a position's tier: its maintenance's basis, or its value where a limit was chosen for that."""
+    return value if p.flags & POSITION_LIMIT else basis_of(m, p, value)
 
 
 cdef lots_t size_to_tier(
@@ -104,9 +125,9 @@ cdef lots_t size_to_tier(
 ) noexcept nogil:
     """What is above the cap of the highest lower tier at which maintenance would be restored; 0: at none."""
     cdef money_t missing = missing_in(s, wallet, position, m)
-    cdef money_t basis = basis_of(m, p, value)
+    cdef money_t basis = tier_basis(m, p, value)
     cdef Tier *first = &s.tiers[m.tier_first]
-    cdef Tier *t = tier_of(s, m, basis)
+    cdef Tier *t = tier_held(s, m, p, basis)
     cdef lots_t lots
     while t > first:
         t -= 1

@@ -4,7 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder
 from .state cimport (
-    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market, Order, Position, Watch,
+    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, POSITION_LIMIT, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market, Order,
+    Position, Watch,
 )
 
 
@@ -83,7 +84,9 @@ cdef bint positions_lead(State *s) noexcept nogil:
                 and leads(p.account_next, s.positions_count) and leads(p.market_next, s.positions_count)
                 and leads(p.orders_head, s.orders_count) and leads(p.orders_tail, s.orders_count)
                 and 0 <= p.wallet < wallets and 0 <= p.account < s.accounts_count and p.market < s.markets_count
-                and -s.markets[p.market].position_most <= p.lots <= s.markets[p.market].position_most):
+                and -s.markets[p.market].position_most <= p.lots <= s.markets[p.market].position_most
+                and p.cap_tiers <= s.markets[p.market].tier_count
+                and (p.cap_tiers > 0 or not p.flags & POSITION_LIMIT)):
             return False
     for i in range(wallets):
         if not leads(s.wallets[i].positions_head, s.positions_count) or s.wallets[i].account != i / s.assets_count:

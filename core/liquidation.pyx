@@ -1,6 +1,6 @@
 """What happens to a risk unit under maintenance, step by step; each step is a parameter of the rulebook.
 
-    found -> (delay) -> cancel orders -> reduce in the book -> takeover -> ADL -> cover what is left
+    found -> (delay) -> (lower risk limit) -> cancel orders -> reduce in the book -> takeover -> ADL -> cover what is left
 
     NONE       health is not negative
     DELAYED    found; the rulebook's delay runs, then it is checked again
@@ -25,6 +25,7 @@ from .records cimport (
     TAKEOVER_BACKSTOP, TAKEOVER_NONE, Event,
 )
 from .reduction cimport reduce_once
+from .risk_limits cimport lower_limits
 from .risk_unit cimport forget_seen, healthy, next_position, set_stage, stage_of, unit_event, unit_shortage
 from .settle cimport cancel_orders_of
 from .state cimport (
@@ -94,6 +95,8 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
     if s.rules.reduce_method == REDUCE_CURE:
         s.wallets[wallet].work_ns = s.time_ns
         s.wallets[wallet].work = 0
+    if lower_limits(s, wallet, position, True) and unit_shortage(s, wallet, position) <= 0:
+        return finish(s, wallet, position)      # a lower limit was enough: its orders stay
     if position != NONE:
         cancel_orders_of(s, position, REASON_LIQUIDATION)
     else:
@@ -106,6 +109,7 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
             net_pool(s, wallet)
         if s.wallets[wallet].flags & WALLET_MULTI:
             convert_debts(s, wallet, True)
+    lower_limits(s, wallet, position, False)
     return step(s, wallet, position)
 
 
@@ -172,6 +176,7 @@ cdef int step(State *s, int32_t wallet, int32_t position) except -1 nogil:
     forget_seen(s, wallet, position)
     while progress and unit_shortage(s, wallet, position) > 0:
         progress = reduce_once(s, wallet, position)
+        lower_limits(s, wallet, position, False)
         if progress and period > 0 and unit_shortage(s, wallet, position) > 0:
             if below_backstop(s, wallet, position):
                 break

@@ -6,6 +6,7 @@
 #   pnl         U = V - K
 #   maintenance M = ceil(|V| * rate) - deduction, of the bracket in which |V| lies        (spec: Binance brackets);
 #               where the market says so it is a rate of |K| in the bracket of |K|, which no mark moves  (spec: BitMEX);
+#               of a risk limit that the account has chosen, ceil(rate * all of it);
 #               WHOLE tiers deduct nothing: M leaps at an edge (OKX, Bitget, BitMEX); LINEAR: rate = base + slope * |V|
 #   initial       = ceil(max(|V|, |V + bids|, |V - asks|) / leverage) + open loss + fee reserve of open orders;
 #                   in cross mode by the venue's own rate where that asks for more (initial.pxd);
@@ -37,7 +38,7 @@ from .contract cimport exposure_of, inverse, value_at
 from .initial cimport WHOLE_E18, initial_rate, rated
 from .ladder cimport NONE
 from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
-from .state cimport WALLET_MULTI, Collateral, Market, Position, State, Tier, Wallet, lead_of
+from .state cimport POSITION_LIMIT, WALLET_MULTI, Collateral, Market, Position, State, Tier, Wallet, lead_of
 from .units cimport (
     RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor,
     rate_t, sub_checked, ticks_t, value_t,
@@ -71,9 +72,19 @@ cdef inline money_t basis_of(Market *m, Position *p, money_t value) noexcept nog
     """What a position's maintenance is a rate of: what it is worth, or what it was opened for; without a sign."""
     return abs64(p.cost) if m.rules.maintenance_value == MAINTENANCE_ENTRY else abs64(value)
 
+cdef inline Tier *tier_held(State *s, Market *m, Position *p, money_t basis) noexcept nogil:
+    """The tier that holds for a position: the one that its account has chosen, else that of its size."""
+    return &s.tiers[m.tier_first + p.cap_tiers - 1] if p.flags & POSITION_LIMIT else tier_of(s, m, basis)
+
+cdef inline money_t maintenance_on(State *s, Market *m, Position *p, money_t basis) noexcept nogil:
+    """Maintenance of so much of a position: at a chosen limit's rate on the whole, else by tiers."""
+    if p.flags & POSITION_LIMIT:
+        return mul_div_ceil(basis, tier_held(s, m, p, basis).rate, RATE_ONE, &s.overflow)
+    return maintenance_of(s, m, basis)
+
 cdef inline money_t held_maintenance(State *s, Market *m, Position *p, money_t value) noexcept nogil:
     """Maintenance of a position while it is worth `value`."""
-    return maintenance_of(s, m, basis_of(m, p, value))
+    return maintenance_on(s, m, p, basis_of(m, p, value))
 
 cdef inline money_t linear_maintenance(money_t notional, rate_t base, rate_t slope, int *overflow) noexcept nogil:
     """A rate that rises with the size, on the whole (Deribit): base + slope a coin, at most one half."""
@@ -204,7 +215,7 @@ cdef inline money_t orders_maintenance(State *s, Market *m, Position *p) noexcep
     """
     if not m.rules.order_maintenance or p.mode != MODE_CROSS:
         return 0
-    return maintenance_of(s, m, p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL])
+    return maintenance_on(s, m, p, p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL])
 
 cdef inline money_t cross_maintenance(State *s, int32_t wallet) noexcept nogil:
     """Maintenance of one wallet's cross positions, and of their orders where the rulebook asks for it."""

@@ -17,11 +17,12 @@ from .events cimport event_new
 from .hedge cimport refused_leg
 from .idmap cimport find_order, idmap_put, key_hash
 from .margin cimport available, beyond_rate, premium_of, requirement, value_at
+from .oi_limit cimport interest_limit
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills
 from .state cimport (
-    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, WALLET_MULTI, Order, Position, Trigger, Wallet, notional_cap, order_new,
-    order_set, trigger_new, wallet_of,
+    POSITION_LIMIT, STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, WALLET_MULTI, Order, Position, Trigger, Wallet,
+    notional_cap, order_new, order_set, trigger_new, wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
@@ -153,6 +154,8 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
         return REJECT_POSITION_CAP      # if all of them were filled, before any of the other side
     if t.flags & FLAG_REDUCE_ONLY:
         return REJECT_NONE
+    if m.oi_count and by_side(t.side, p.lots) + p.order_lots[t.side] + t.lots > interest_limit(m, &s.overflow):
+        return REJECT_OI_LIMIT
     price = margin_price(s, m, t)
     order_value = mul_checked(lot_hold(s, m, price), t.lots, &s.overflow)
     value = value_at(s, m, p.lots, m.mark) if p.lots else 0
@@ -167,7 +170,9 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     if exposure > abs64(value):
         if exposure > s.tiers[m.tier_first + m.tier_count - 1].cap:
             return REJECT_POSITION_CAP
-        if exposure > notional_cap(s, m, p) or beyond_rate(s, m, p, exposure):
+        if exposure > notional_cap(s, m, p):
+            return REJECT_RISK_LIMIT if p.flags & POSITION_LIMIT else REJECT_LEVERAGE_CAP
+        if beyond_rate(s, m, p, exposure):
             return REJECT_LEVERAGE_CAP
     elif abs64(value) >= order_value:
         return REJECT_NONE              # it can only reduce

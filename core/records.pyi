@@ -72,6 +72,7 @@ class Kind(IntEnum):
     SET_FUNDING = 22
     SET_SHOCK = 23
     SET_ACCOUNT = 24
+    SET_RISK_LIMIT = 25
     SET_SOURCE = 28
 
 class EventKind(IntEnum):
@@ -121,6 +122,7 @@ class EventKind(IntEnum):
     COLLATERAL_PRICE = 62
     AUTO_EXCHANGE = 63
     COLLATERAL_ORDER = 64
+    RISK_LIMIT = 42
 
 class MarketState(IntEnum):
     PRE_OPEN = 0
@@ -207,6 +209,8 @@ class Rule(IntEnum):
     OI_UPPER_CAP = 101
     CLIP_LOTS = 110
     MAINTENANCE_VALUE = 111
+    OI_FLOOR_LOTS = 112
+    LOWER_LIMIT_FIRST = 113
     INDEX_METHOD = 130
     INDEX_PERIOD = 131
     OUTLIER_RULE = 132
@@ -485,6 +489,8 @@ class Reject(IntEnum):
     NO_DECISION_PENDING = 34
     UNKNOWN_RULE = 35
     TIME_BACKWARDS = 36
+    RISK_LIMIT = 38
+    OI_LIMIT = 39
     HEDGE_ONLY = 40
     UNKNOWN_SOURCE = 43
     WITHDRAWALS_GATED = 47

@@ -12,6 +12,9 @@ cdef struct MarketRules:
     int64_t value_rounding
     int64_t tier_method
     int64_t maintenance_value
+    int64_t risk_limits                 # accounts may choose the tier that holds for the whole of their position
+    int64_t lower_limit_first           # a liquidation lowers it before anything is sold
+    lots_t oi_floor_lots                # a position that no ladder of open interest forbids
     rate_t maintenance_base             # of LINEAR tiers: the rate of a position of nothing
     rate_t maintenance_slope            # and what a coin of value adds to it
     rate_t close_fee_in_maintenance     # added to every maintenance rate

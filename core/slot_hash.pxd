@@ -13,8 +13,8 @@ from .ladder cimport NONE, ladder_get
 from .records cimport FLAG_TRAILING, Command
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, FundSamples, Level, Market, Order, Position,
-    Source, State, Timer, Trigger, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, POSITION_LIMIT, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, FundSamples, Level, Market,
+    Order, Position, Source, State, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport high_word, low_word, mix64
 
@@ -68,7 +68,7 @@ cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
     if s.accruals and p.lots:
         h = fold(h, high_word(s.accrued_from[p - s.positions]), <int64_t>low_word(s.accrued_from[p - s.positions]))
     h = fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
-    return fold(h, light_of(s, p - s.positions), 0)
+    return fold(h, light_of(s, p - s.positions), p.cap_tiers if p.flags & POSITION_LIMIT else 0)
 
 cdef inline uint64_t fold_order(State *s, uint64_t h, Order *o) noexcept nogil:
     h = fold(h, o.id, <int64_t>s.positions[o.position].account << 32 | o.flags << 8 | o.tif << 4 | o.stp_mode)

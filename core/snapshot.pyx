@@ -417,7 +417,8 @@ cdef tuple fixed_terms(Market *m):
     return (
         m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.mark_min, m.position_max,
         m.position_most, m.special & SPECIAL_CONTRACT, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min,
-        m.rules.tier_method, m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account)
+        m.rules.tier_method, m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account, m.rules.risk_limits,
+        tuple((m.oi_bands[i].lots, m.oi_bands[i].rate) for i in range(m.oi_count)))
 
 
 cdef int expect_contract(Market *m, Market *made) except -1:

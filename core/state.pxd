@@ -33,6 +33,10 @@ cdef enum:                      # Market.special: of what the short way of order
     SPECIAL_CONTRACT = 1
     SPECIAL_ACCRUAL = 2         # funding accrues
 
+cdef enum:                      # Position.flags
+    POSITION_SEEN = 1           # nothing more can be had for it in this liquidation step
+    POSITION_LIMIT = 2          # its account has chosen a risk limit, see risk_limits.pyx
+
 cdef enum:                      # liquidation stage of a risk unit (a wallet's cross pool, or an isolated position)
     STAGE_NONE = 0
     STAGE_DELAYED = 1           # found; the rulebook's delay is running
@@ -52,6 +56,7 @@ cdef enum:
 cdef enum:
     BASIS_SAMPLES_MAX = 512
     FUND_SAMPLES_MAX = 512
+    OI_BANDS_MAX = 16
     SOURCES_MAX = 32            # constituents of an index and external perpetuals, of one market
 
 cdef extern from *:
@@ -84,7 +89,7 @@ cdef struct Position:                   # two cache lines; a look at the account
     uint8_t mode                        # MODE_CROSS or MODE_ISOLATED
     uint8_t triggered_side              # which trigger ladder holds it: 0 none, 1 longs, 2 shorts
     uint8_t stage                       # of an isolated position
-    uint8_t seen                        # nothing more can be had for it in this liquidation step
+    uint8_t flags                       # POSITION_SEEN, POSITION_LIMIT
     uint16_t waiting_orders
     # second line: orders
     money_t order_value[2]              # open buy and sell orders at their prices, reduce-only ones left out
@@ -95,7 +100,7 @@ cdef struct Position:                   # two cache lines; a look at the account
     int32_t orders_head
     int32_t orders_tail
     uint16_t reduce_only_orders
-    uint8_t cap_tiers                   # tiers that its leverage allows
+    uint8_t cap_tiers                   # tiers that its leverage allows, or the number of the chosen one
     uint8_t leg                         # LEG_BOTH, LEG_LONG or LEG_SHORT, for good
 
 cdef struct Wallet:                     # one account in one asset; its cross positions are one risk unit
@@ -163,6 +168,10 @@ cdef struct Tier:                       # marginal bracket: maintenance(V) = cei
     int64_t leverage_max
     rate_t initial                      # on the whole of a notional that lies in it; 0: 1 / leverage_max
 
+cdef struct OiBand:                     # a band of open interest, and what one position may be of it
+    lots_t lots
+    rate_t rate
+
 cdef struct Source:                     # a constituent of the index, or the mid of a perpetual elsewhere
     int64_t weight
     value_t price                       # 0: none yet, or lost
@@ -212,6 +221,8 @@ cdef struct Market:
     uint8_t index_lost                  # no valid source was left when the index was last computed
     int32_t sources_count               # of the index
     int32_t perps_count                 # external perpetuals, numbered after them
+    int32_t oi_count                    # bands of the ladder of open interest; 0: none
+    OiBand oi_bands[OI_BANDS_MAX]
     # books
     BookSide sides[2]
     uint32_t depth_epoch

@@ -13,12 +13,12 @@ crosses nothing cost one comparison.
 from .accrual cimport accrued_at_worst, accrued_of
 from .contract cimport BEYOND, inverse, mark_worth
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
-from .margin cimport held_maintenance, maintenance_of, orders_maintenance, tier_of, value_at
+from .margin cimport held_maintenance, maintenance_of, orders_maintenance, tier_held, tier_of, value_at
 from .multi cimport stamp_multi
 from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, TIERS_LINEAR, TIERS_WHOLE
-from .state cimport ACCOUNT_HOUSE, WALLET_MULTI, Tier, Wallet, pool_first, pool_next, push_crossed
+from .state cimport ACCOUNT_HOUSE, POSITION_LIMIT, WALLET_MULTI, Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
-    RATE_ONE, abs64, add_checked, max64, lots_t, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
+    RATE_ONE, abs64, add_checked, max64, lots_t, min64, mul_div_ceil, mul_div_floor, prefetch, rate_t, sub_checked, value_t,
 )
 from .watches cimport watches_clear
 
@@ -107,6 +107,8 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
         wanted = value - budget + SLACK_UNITS           # no mark moves the maintenance
         if (p.lots > 0) == inverse(m):
             wanted = -wanted
+    elif p.flags & POSITION_LIMIT:
+        wanted = one_rate_worth(s, tier_held(s, m, p, size).rate, target, (p.lots > 0) != inverse(m))
     elif m.rules.tier_method == TIERS_LINEAR:
         wanted = linear_worth(s, m, target, p.lots < 0)
     elif (p.lots > 0) != inverse(m):
@@ -129,6 +131,13 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
         return BEYOND if beyond else mark + 1
     mark = mark_worth(m, -p.lots, wanted, False, &beyond)
     return BEYOND if beyond else mark - 1   # much money, little short: beyond all marks
+
+
+cdef inline money_t one_rate_worth(State *s, rate_t rate, money_t target, bint worth) noexcept nogil:
+    """The notional at which value - rate * notional comes to `target`; of what is worth it, or owes it."""
+    if worth:
+        return mul_div_ceil(target, RATE_ONE, RATE_ONE - rate, &s.overflow)
+    return mul_div_floor(-target, RATE_ONE, RATE_ONE + rate, &s.overflow)
 
 
 cdef money_t linear_worth(State *s, Market *m, money_t target, bint worth) noexcept nogil:
@@ -157,7 +166,8 @@ cdef inline value_t next_edge(State *s, Market *m, lots_t lots, money_t size) no
 
 cdef inline void watch_edge(State *s, Market *m, Position *p, money_t size) noexcept nogil:
     """WHOLE tiers: maintenance leaps on the winning side too, where what is worth something enters the next tier."""
-    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY and (p.lots > 0) != inverse(m):
+    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY \
+            and (p.lots > 0) != inverse(m) and not p.flags & POSITION_LIMIT:
         if inverse(m):
             m.edge_bound = max64(m.edge_bound, next_edge(s, m, p.lots, size))
         else:
@@ -181,7 +191,8 @@ cdef int collect_edges(State *s, Market *m) except -1 nogil:
     slot = m.positions_head
     while slot != NONE:
         p = &s.positions[slot]
-        if p.lots and (p.lots > 0) != turned and not s.accounts[p.account].flags & ACCOUNT_HOUSE:
+        if p.lots and (p.lots > 0) != turned and not (
+                s.accounts[p.account].flags & ACCOUNT_HOUSE or p.flags & POSITION_LIMIT):
             size = abs64(value_at(s, m, p.lots, m.mark))
             if tier_of(s, m, size) != tier_of(s, m, abs64(value_at(s, m, p.lots, m.edge_from))):
                 trigger_clear(s, m, slot)

@@ -9,13 +9,13 @@ from .book cimport NO_PRICE, best_price, world_lots, worse
 from .ladder cimport NONE, Ladder, ladder_get
 from .margin cimport gain_now, held_maintenance, orders_maintenance, position_maintenance, value_at
 from .records cimport MODE_CROSS, SIDE_BUY, SIDE_SELL
-from .state cimport Market, Order, Position, Wallet
+from .state cimport POSITION_LIMIT, Market, Order, Position, Wallet
 
 POSITION = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("mode", "u1"), ("stage", "u1"), ("leverage", "<u2"), ("orders", "<u2"),
     ("position_side", "u1"), ("lots", "<i8"), ("cost", "<i8"), ("isolated_margin", "<i8"), ("value", "<i8"), ("pnl", "<i8"),
     ("maintenance", "<i8"), ("trigger", "<i8"), ("bid_value", "<i8"), ("ask_value", "<i8"), ("open_loss", "<i8"),
-    ("accrued", "<i8"), ("adl_light", "u1"),
+    ("accrued", "<i8"), ("adl_light", "u1"), ("risk_limit", "u1"),
 ], align=True)
 ACCOUNT = np.dtype([
     ("account", "<i4"), ("asset", "<i4"), ("owner", "<i4"), ("stp_group", "<i4"), ("balance", "<i8"),
@@ -43,7 +43,7 @@ cdef object positions_array(State *s):
     cdef int64_t[:] values = rows["value"], pnl = rows["pnl"], maintenance = rows["maintenance"]
     cdef int64_t[:] trigger = rows["trigger"], bids = rows["bid_value"], asks = rows["ask_value"]
     cdef int64_t[:] open_loss = rows["open_loss"], accrued = rows["accrued"]
-    cdef unsigned char[:] light = rows["adl_light"]
+    cdef unsigned char[:] light = rows["adl_light"], limit = rows["risk_limit"]
     with nogil:
         for i in range(s.positions_count):
             p = &s.positions[i]
@@ -68,6 +68,7 @@ cdef object positions_array(State *s):
             asks[i] = p.order_value[SIDE_SELL]
             open_loss[i] = p.open_loss
             light[i] = s.lights[i] if i < s.lights_count else 0
+            limit[i] = p.cap_tiers if p.flags & POSITION_LIMIT else 0
     return rows
 
 

@@ -27,7 +27,7 @@ from .orders cimport position_for
 from .records cimport *
 from .risk_unit cimport net_multi, next_position, share_of, unit_event
 from .settle cimport trim_reduce_only
-from .state cimport WALLET_MULTI, Market, Wallet, wallet_of
+from .state cimport POSITION_SEEN, WALLET_MULTI, Market, Wallet, wallet_of
 from .units cimport abs64, lots_t, money_t
 
 
@@ -170,7 +170,7 @@ cdef int check_from(State *s, int32_t first) except -1 nogil:
             continue
         slot = s.wallets[wallet].positions_head
         while slot != NONE:
-            s.positions[slot].seen = 0
+            s.positions[slot].flags &= ~POSITION_SEEN
             slot = s.positions[slot].account_next
         deleverage_vault(s, wallet)
         if s.adl.open:
@@ -188,7 +188,7 @@ cdef int deleverage_vault(State *s, int32_t wallet) except -1 nogil:
         value = value_at(s, m, s.positions[slot].lots, m.mark)
         share = share_of(s, wallet, NONE, slot)
         deleverage(s, m, slot, &value, &share)
-        s.positions[slot].seen = 1
+        s.positions[slot].flags |= POSITION_SEEN
         if s.adl.open:
             s.adl.wallet = wallet
             s.adl.position = NONE

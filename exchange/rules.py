@@ -83,6 +83,9 @@ class MarketSpec:
     price_min: int = 1
     tier_method: int = TierMethod.MARGINAL
     maintenance_value: int = MaintenanceValue.MARK
+    risk_limits: int = 0
+    lower_limit_first: int = 0
+    oi_floor_lots: int = 0
     maintenance_base: int = 0
     maintenance_slope: int = 0
     close_fee_in_maintenance: int = 0
@@ -151,6 +154,7 @@ class MarketSpec:
     funding_quiet_cycles: int = 0
     funding_quiet_rate: int = 0
     funding_continuous: int = 0
+    oi_ladder: tuple[tuple[int, int], ...] = ()  # (band of open interest in 1e-8 of a size unit, rate of it)
     sources: tuple[int, ...] = ()  # weights of the index's constituents
     perp_sources: tuple[int, ...] = ()  # of the mids of perpetuals elsewhere, numbered after them
 
@@ -362,7 +366,7 @@ SECONDS |= {
     "funding_capped_interval", "funding_quiet_interval",
 }  # fmt: skip
 COUNTS |= {"sources_few", "last_price_protection", "funding_quiet_cycles", "funding_continuous"}
-COUNTS |= {"close_fee_reserved"}
+COUNTS |= {"close_fee_reserved", "risk_limits", "lower_limit_first", "oi_floor_lots"}
 # Of initial margin.
 RATES |= {"initial_base", "initial_slope"}
 MONEY |= {"oi_lower_cap", "oi_upper_cap"}
@@ -440,7 +444,18 @@ def parse_weights(stated: Any) -> tuple[int, ...]:
     return tuple(rate(weight, f"weight of source {number}") for number, weight in enumerate(values))
 
 
+def parse_ladder(rows: list[list[Any]]) -> tuple[tuple[int, int], ...]:
+    """[band of open interest in base units (inverse: quote units), rate] rows, lowest first."""
+    bands = []
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list | tuple) or len(row) != 2:
+            raise ValueError(f"oi_ladder, band {number}: {row!r} is not [open interest, rate]")
+        bands.append((money(row[0], f"oi_ladder, band {number}"), rate(row[1], f"oi_ladder, rate {number}")))
+    return tuple(bands)
+
+
 # Rules that are more than one number: key -> parser of what TOML gives.
 TABLES: dict[str, Callable[[Any], Any]] = {
     "collateral": parse_collateral, "tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights,
+    "oi_ladder": parse_ladder,
 }  # fmt: skip

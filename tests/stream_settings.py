@@ -158,6 +158,13 @@ LEAPS = {  # maintenance leaps at the edges of the tiers
     "tiers": tuple((cap, rate, 0, leverage) for cap, rate, _, leverage in STEPS),
 }  # fmt: skip
 ENTRY = {"maintenance_value": MaintenanceValue.ENTRY}
+CHOSEN = {"risk_limits": 1, "lower_limit_first": 1}
+WIDE = tuple((cap, rate, 0, leverage) for cap, rate, _, leverage in LARGE)
+LADDER = {"oi_ladder": tuple((band * VALUE_ONE, share) for band, share in (
+    (3, 400_000_000), (4, 250_000_000), (100, 150_000_000), (40_000_000, 100_000_000),
+)), "oi_floor_lots": 120}  # fmt: skip
+SACKS = {"oi_ladder": ((3 * 10**15, 300_000_000), (10**16, 100_000_000)), "oi_floor_lots": 30}
+COINS = {"oi_ladder": ((30_000 * VALUE_ONE, 300_000_000), (100_000 * VALUE_ONE, 99_999_999)), "oi_floor_lots": 30}
 SLOPED = {"tier_method": TierMethod.LINEAR, "maintenance_base": 10_000_000, "maintenance_slope": 100_000} | {
     "tiers": LEAPS["tiers"]
 }
@@ -370,6 +377,21 @@ SETTINGS = [
         "entry", VENUE | {"reduce_method": ReduceMethod.TIER_FOK, "net_hedges": 1},
         [DEAR | LEAPS | ENTRY, COARSE | ENTRY, INVERSE | LEAPS | ENTRY, INVERSE | SLOPED | ENTRY, MARKET], hedge=0.2,
         weights={"jump": 3, "edge": 5, "seed": 6, "deposit": 2, "rule": 0.2},
+    ),
+    Setting(  # accounts choose their tier; a liquidation lowers it first
+        "risk-limits", VENUE | {"reduce_method": ReduceMethod.TIER_FOK, "liquidation_period_ns": SECOND},
+        [DEAR | LEAPS | CHOSEN | ENTRY | {"tiers": WIDE}, MARKET | CHOSEN, INVERSE | LEAPS | CHOSEN, COARSE | CHOSEN],
+        hedge=0.2, weights={"jump": 2, "edge": 6, "seed": 6, "deposit": 3, "rule": 0.2, "depth": 2, "limit": 2},
+    ),
+    Setting(
+        "risk-multi", MULTI | {"reduce_method": ReduceMethod.TO_SAFE},
+        [MARKET | CHOSEN, SMALL | {"asset": 1, "fund_group": 1} | CHOSEN, MARKET | {"risk_limits": 1}], assets=3,
+        purses=(0, 0, 30, 100),
+        weights=NO_TAPE | {"jump": 3, "collateral": 2, "seed": 8, "limit": 0.7, "withdraw": 2, "deposit": 0.4},
+    ),
+    Setting(  # largest positions by the open interest
+        "interest", VENUE, [MARKET | LADDER, COARSE | SACKS, INVERSE | COINS | CHOSEN],
+        hedge=0.2, weights={"limit": 2, "seed": 6},
     ),
     Setting(
         "entry-multi", MULTI | {"reduce_method": ReduceMethod.TIER},

@@ -56,7 +56,8 @@ RULE_VALUES = {
     Rule.LIQUIDATION_FEE_BASE: (0, 0, 1, 2, 3, 4), Rule.POSITION_BLOCK_RATE: (0, 100_000_000),
     Rule.POSITION_BLOCK_MIN: (0, 20 * VALUE_ONE), Rule.ACCOUNT_BLOCK_NOTIONAL: (0, 0, 300 * VALUE_ONE),
     Rule.CURE_PERIOD: (0, 5 * SECOND), Rule.CURE_START: (0, 100_000_000), Rule.LIQUIDATOR_FEE: (0, 10_000_000, -1),
-    Rule.CLIP_LOTS: (0, 7), Rule.MAINTENANCE_VALUE: (0, 0, 1, 2),
+    Rule.CLIP_LOTS: (0, 7), Rule.MAINTENANCE_VALUE: (0, 0, 1, 2), Rule.OI_FLOOR_LOTS: (0, 50, -1),
+    Rule.LOWER_LIMIT_FIRST: (0, 1, 2),
     Rule.DAY_START: (0, 30 * SECOND, 90 * SECOND, 24 * 3600 * SECOND), Rule.COVER_FROM_FEES: (0, 1, 2),
     Rule.FUND_TRIGGER: (0, 1, 2, 2, 3, 3, 4), Rule.DRAWDOWN_TRIGGER: (100_000_000, RATE_ONE, RATE_ONE + 1),
     Rule.DRAWDOWN_STOP: (0, 50_000_000, 900_000_000), Rule.DRAWDOWN_WINDOW: (0, 30 * SECOND, 600 * SECOND, -1),
@@ -207,7 +208,7 @@ class VenueWords:
         c = self.limit()[0]
         what = self.rng.randrange(10)
         if what == 0:
-            c.kind = self.rng.choice((0, 25, 200))
+            c.kind = self.rng.choice((0, 30, 200))
         elif what == 1:
             c.market = len(self.venue.markets) + self.rng.randrange(3)
         elif what == 2:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from perpsim.core import ContractKind, MaintenanceValue, TierMethod
+from perpsim.core import ContractKind, Engine, MaintenanceValue, TierMethod, questions
 from perpsim.exchange.calculator import Account, order_cost
 from perpsim.exchange.rules import MarketSpec, Rulebook, Tier, parse_tiers
 from perpsim.exchange.units import RATE_ONE, VALUE_ONE, exact, rate
@@ -315,6 +316,17 @@ def okx_iso(inputs: Inputs) -> dict[str, Any]:
     account.hold("X", side_of(inputs), exact(inputs["q"]), fine.amount(inputs["EP"]), **own)
     price = account.liquidation_price("X")
     return {"liq_price": None if price is None else fine.number(price)}
+
+
+@formula("oi_limit", spare=True)
+def oi_limit(inputs: Inputs) -> dict[str, Any]:
+    """The largest position where the open interest is at the end of each band; so many lots a unit, for the digits."""
+    one, bands = 10**4, [exact(band) for band in inputs["tiers"]]
+    ladder = tuple((round(band * VALUE_ONE), rate(share)) for band, share in zip(bands, inputs["pcts"], strict=True))
+    book = rulebook(market("X", 4 * one, 1, one, (Tier(TOP, 0, 0, 1),), oi_ladder=ladder))
+    engine = Engine(book, book.markets, 1, audit=0)
+    ends = itertools.accumulate(bands)
+    return {"max_position": [Fraction(questions.interest_limit_of(engine, 0, int(end * one)), one) for end in ends]}
 
 
 @formula("bybit_iso", spare=True)

@@ -54,6 +54,8 @@ def set_leverage(v: Venue, c: Command) -> int:
     for p in legs:
         if in_liquidation(p):
             return reject(v, c, Reject.IN_LIQUIDATION)
+        if p.risk_limit and c.value > m.tiers[p.risk_limit - 1].leverage_max:
+            return reject(v, c, Reject.LEVERAGE_CAP)
         if p.lots or p.resting():
             value = abs(value_of(p))
             if c.value > tier_of(m, value).leverage_max or (c.value > p.leverage and beyond_rate(p, value, c.value)):

@@ -13,6 +13,7 @@ from .matching import cancel_orders_of
 from .numbers import ceil_div
 from .oracles import refresh
 from .reduction import reduce_once, shortage, throttled
+from .risk_limits import lower_limits
 from .state import DELAYED, HEALTHY, REDUCING, Venue
 from .stops import fire_on_mark
 from .timers import LIQUIDATION
@@ -109,12 +110,16 @@ def begin(v: Venue, unit: Unit) -> None:
     settle_unit(v, unit)
     if v.reduce_method == ReduceMethod.CURE:
         unit.wallet.work_ns, unit.wallet.work = v.time_ns, 0
+    if lower_limits(v, unit, with_orders=True) and shortage(v, unit) <= 0:
+        finish(v, unit)
+        return
     for p in reversed(unit.positions()):
         cancel_orders_of(v, p, Reject.BY_LIQUIDATION)
     if v.net_hedges and unit.position is None:
         net_legs(v, unit)
     if unit.pool:
         convert_debts(v, unit.pool, everything=True)
+    lower_limits(v, unit, with_orders=False)
     step(v, unit)
 
 
@@ -169,6 +174,7 @@ def step(v: Venue, unit: Unit) -> None:
     forget_seen(unit)
     period = v.liquidation_period_ns
     while shortage(v, unit) > 0 and reduce_once(v, unit):
+        lower_limits(v, unit, with_orders=False)
         if period and shortage(v, unit) > 0:
             if below_backstop(v, unit):
                 break

@@ -43,14 +43,21 @@ def basis_of(p: Position) -> int:
 
 
 def maintenance_of(p: Position) -> int:
-    return maintenance_at(p.market, basis_of(p)) if p.lots else 0
+    return maintenance_on(p, basis_of(p)) if p.lots else 0
+
+
+def maintenance_on(p: Position, basis: int) -> int:
+    """By the tiers, or at the rate of the risk limit that the account has chosen."""
+    if p.risk_limit:
+        return fee_of(basis, p.market.tiers[p.risk_limit - 1].rate)
+    return maintenance_at(p.market, basis)
 
 
 def orders_maintenance(p: Position) -> int:
     """Of a cross position's open orders, where the rulebook asks for it: as of a position of their value."""
     if not p.market.order_maintenance or p.mode != CROSS:
         return 0
-    return maintenance_at(p.market, orders_value(p, BUY) + orders_value(p, SELL))
+    return maintenance_on(p, orders_value(p, BUY) + orders_value(p, SELL))
 
 
 def fee_of(notional: int, rate: int) -> int:

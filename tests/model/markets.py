@@ -25,7 +25,8 @@ MARKET_RULES = {
     Rule.MIN_NOTIONAL: "min_notional", Rule.MAX_ORDERS: "max_orders", Rule.MAX_CONDITIONAL: "max_conditional",
     Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method", Rule.MARK_PERIOD: "mark_period_ns",
     Rule.BASIS_SAMPLES: "basis_samples", Rule.ORDER_MAINTENANCE: "order_maintenance", Rule.CLIP_LOTS: "clip_lots",
-    Rule.MAINTENANCE_VALUE: "maintenance_value",
+    Rule.MAINTENANCE_VALUE: "maintenance_value", Rule.OI_FLOOR_LOTS: "oi_floor_lots",
+    Rule.LOWER_LIMIT_FIRST: "lower_limit_first",
 } | price_rules.NAMES  # fmt: skip
 VENUE_RULES = {
     Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
@@ -69,7 +70,7 @@ RANGES = {
     Rule.ADL_LIGHT: (0, 2), Rule.ADL_LIGHT_LEVELS: (1, 100), Rule.ADL_LIGHT_PERIOD: (0, 10**18),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
     Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 4), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 6),
-    Rule.ORDER_MAINTENANCE: (0, 1), Rule.MAINTENANCE_VALUE: (0, 1),
+    Rule.ORDER_MAINTENANCE: (0, 1), Rule.MAINTENANCE_VALUE: (0, 1), Rule.LOWER_LIMIT_FIRST: (0, 1),
     Rule.COLLATERAL_ORACLE: (0, 3), Rule.COLLATERAL_SPOT_PRICE: (0, 1), Rule.BLEND_SPOT: (0, RATE_ONE),
     Rule.BLEND_INDEX: (0, RATE_ONE), Rule.BLEND_REDEMPTION: (0, RATE_ONE), Rule.EXCHANGE_LTV: (0, RATE_ONE),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),

@@ -9,7 +9,7 @@ from .margin import Unit, basis_of, fee_of, maintenance_at, maintenance_of, pnl_
 from .matching import Taker, match
 from .numbers import ceil_div
 from .orders import band_limit
-from .state import Market, Position, Venue, WorldLots
+from .state import Market, Position, Tier, Venue, WorldLots
 from .waterfall import cover_shortfall, first_position, fund_means, share_of, unit_event
 from .wire import BUY, RATE_ONE, SELL, EventKind, LiquidationFee, ReduceLimit, ReduceMethod, Reject, Takeover
 
@@ -74,12 +74,12 @@ def reduce_size(v: Venue, unit: Unit, p: Position) -> int:
         rested = w.work_ns == 0 or v.time_ns - w.work_ns >= v.slice_cooldown_ns
         return slice_lots if 0 < v.slice_above < value and rested else held
     if method == ReduceMethod.TIER:
-        floor = tier_of(p.market, basis_of(p)).floor
-        return down_to(held, basis_of(p), floor) if floor else 0
+        floor = tier_of(p.market, tier_basis(p)).floor
+        return down_to(held, tier_basis(p), floor) if floor else 0
     if method == ReduceMethod.TIER_FOK:
         return size_to_tier(unit, p, held, value)
     if method in (ReduceMethod.TWO_TIERS, ReduceMethod.LOWEST_TIER):
-        return size_by_tiers(v, unit, p, held, basis_of(p))
+        return size_by_tiers(v, unit, p, held, tier_basis(p))
     if method == ReduceMethod.CLIPS:
         return min(held, p.market.clip_lots or held)
     if method == ReduceMethod.BLOCK:
@@ -95,7 +95,21 @@ def down_to(held: int, value: int, cap: int) -> int:
 def freed_by(p: Position, held: int, value: int, size: int) -> int:
     """Maintenance that a sale at the mark frees, less its fee."""
     left, part = ceil_div(value * (held - size), held), ceil_div(basis_of(p) * (held - size), held)
-    return maintenance_of(p) - maintenance_at(p.market, part) - fee_of(value - left, p.market.liquidation_fee)
+    needed = maintenance_at(p.market, part)
+    if p.risk_limit:
+        needed = fee_of(part, limit_left(p, left).rate)
+    return maintenance_of(p) - needed - fee_of(value - left, p.market.liquidation_fee)
+
+
+def limit_left(p: Position, worth: int) -> Tier:
+    """The chosen tier, or the lower one to which the liquidation brings it."""
+    chosen, fits = p.market.tiers[p.risk_limit - 1], tier_of(p.market, worth)
+    return fits if p.market.lower_limit_first and fits.cap < chosen.cap else chosen
+
+
+def tier_basis(p: Position) -> int:
+    """By what a position's tier is told: a chosen limit is one of its value."""
+    return abs(value_of(p)) if p.risk_limit else basis_of(p)
 
 
 def size_to_safe(unit: Unit, p: Position, held: int, value: int) -> int:
@@ -109,8 +123,8 @@ def size_to_safe(unit: Unit, p: Position, held: int, value: int) -> int:
 
 def size_to_tier(unit: Unit, p: Position, held: int, value: int) -> int:
     """Down to the highest lower tier that would do; 0 if none would."""
-    tiers, basis = p.market.tiers, basis_of(p)
-    lower = tiers[: tiers.index(tier_of(p.market, basis))]
+    tiers, basis = p.market.tiers, tier_basis(p)
+    lower = tiers[: p.risk_limit - 1 if p.risk_limit else tiers.index(tier_of(p.market, basis))]
     for tier in reversed(lower):
         size = down_to(held, basis, tier.cap)
         if freed_by(p, held, value, size) >= -unit.in_asset_of(p.market, unit.health()):

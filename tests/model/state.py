@@ -101,6 +101,7 @@ class Position:
     due_ns: int = 0
     seen: bool = False
     light: int = 0  # of ADL
+    risk_limit: int = 0  # number of the tier that was chosen, from 1
     orders: list[Order] = field(default_factory=list)  # oldest first
 
     @property
@@ -171,6 +172,8 @@ class Market:
     hedge_allowed, order_maintenance, band_outward, disposal_full_lots = 1, 0, 0, 0
     underlying, close_fee_reserved, maintenance_value = 0, 0, 0
     initial_base = initial_slope = oi_lower_cap = oi_upper_cap = 0
+    risk_limits = lower_limit_first = oi_floor_lots = 0
+    oi_ladder = ()
 
     def __init__(self, number: int, parameters: dict, venue: Venue | None = None) -> None:
         self.number, self.venue = number, venue

@@ -29,6 +29,7 @@ from .marks import change_mark
 from .orders import cancel, cancel_all, expire, place, reject
 from .prices import mark_due, premium_due, set_index, set_source, shocked, start_timers
 from .recorded import tape_order
+from .risk_limits import set_risk_limit
 from .state import Venue
 from .stops import fire_on_prints
 from .tape import depth_end, set_shock, tape_level, tape_trade
@@ -38,7 +39,7 @@ WITHOUT_MARKET = {
     Kind.CANCEL_ALL, Kind.DEPOSIT, Kind.WITHDRAW, Kind.TICK, Kind.SET_RULE, Kind.SET_ACCOUNT,
     Kind.SET_COLLATERAL_PRICE, Kind.SET_POSITION_MODE,
 }  # fmt: skip
-OF_ACCOUNT = {*range(Kind.PLACE, Kind.SEED_POSITION + 1), Kind.SET_ACCOUNT}
+OF_ACCOUNT = {*range(Kind.PLACE, Kind.SEED_POSITION + 1), Kind.SET_ACCOUNT, Kind.SET_RISK_LIMIT}
 OF_TAPE = {Kind.TAPE_LEVEL, Kind.TAPE_TRADE, Kind.TAPE_ORDER}
 GROUPED = {Kind.TAPE_LEVEL, Kind.SET_MARK, Kind.SET_INDEX, Kind.SET_FUNDING, Kind.SET_COLLATERAL_PRICE, Kind.SET_SOURCE}
 MONEY = {Kind.DEPOSIT, Kind.WITHDRAW}
@@ -57,7 +58,7 @@ class Twin:
             Kind.SET_RULE: set_rule, Kind.SET_MARKET_STATE: set_market_state, Kind.TAPE_ORDER: tape_order,
             Kind.TAPE_LEVEL: level_row, Kind.TAPE_TRADE: trade_row, Kind.SET_MARK: price_row,
             Kind.SET_INDEX: price_row, Kind.SET_SOURCE: price_row, Kind.SET_FUNDING: price_row,
-            Kind.SET_SHOCK: shock_row,
+            Kind.SET_SHOCK: shock_row, Kind.SET_RISK_LIMIT: set_risk_limit,
             Kind.SET_COLLATERAL_PRICE: set_collateral_price,
             Kind.TICK: lambda v, c: Reject.NONE,
         }  # fmt: skip

@@ -24,7 +24,7 @@ from .wire import BUY, ISOLATED, SELL
 
 POSITION_FIELDS = [
     "account", "market", "mode", "stage", "leverage", "orders", "position_side", "lots", "cost", "isolated_margin",
-    "value", "pnl", "maintenance", "bid_value", "ask_value", "open_loss", "accrued", "adl_light",
+    "value", "pnl", "maintenance", "bid_value", "ask_value", "open_loss", "accrued", "adl_light", "risk_limit",
 ]  # fmt: skip
 ACCOUNT_FIELDS = [
     "account", "asset", "owner", "stp_group", "balance", "isolated", "equity", "maintenance", "cross_equity",
@@ -74,7 +74,7 @@ def position_row(v: Venue, p: Position) -> tuple:
         p.account, p.market.number, p.mode, p.stage, p.leverage, len(p.orders), p.position_side, p.lots, p.cost,
         p.isolated_margin,
         value_of(p), pnl_of(p), maintenance_of(p), held * orders_value(p, BUY), held * orders_value(p, SELL),
-        held * open_loss_of(p), accrued_of(p), p.light,
+        held * open_loss_of(p), accrued_of(p), p.light, p.risk_limit,
     )  # fmt: skip
 
 
