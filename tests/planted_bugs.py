@@ -162,8 +162,8 @@ BUGS = [
     # ---- the waterfall ----
     Bug(
         "size-past-the-tiers", "forced_size.pyx",
-        "    high = held if t.floor == 0 else min64(",
-        "    high = held if True else min64(",
+        "    if t.floor:\n        high = max64(1, held",
+        "    if False:\n        high = max64(1, held",
         "the whole is sold where a part restores maintenance, the fee being above the rate of the lower brackets",
     ),
     Bug(
