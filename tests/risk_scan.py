@@ -87,7 +87,7 @@ class Crowd:
         self.assets = [Asset(number, terms) for number, terms in enumerate(collateral)]
         terms = {"collateral": list(collateral)} if collateral else {}
         self.engine = Engine(
-            VENUE | DELAYED | terms | rules, markets, accounts, assets=options.pop("assets", 1), audit=2
+            VENUE | DELAYED | terms | rules, markets, accounts, assets=options.pop("assets", 1), audit=0
         )
         self.now = START
         self.marks = [100 * VALUE_ONE] * len(markets)
@@ -191,8 +191,9 @@ class Crowd:
             self.assets[number].price = price
         healths = self.scan()
         expected = {unit for unit, health in healths.items() if health < 0}
-        for number, price in prices.items():
-            self.do(Kind.SET_COLLATERAL_PRICE, asset=number, value=price, flags=Flag.MORE)
+        for left, (number, price) in zip(range(len(prices) - 1, -1, -1), prices.items(), strict=True):
+            flags = Flag.MORE * (left > 0 or bool(changes))
+            self.do(Kind.SET_COLLATERAL_PRICE, asset=number, value=price, flags=flags)
         for left, (number, mark) in zip(range(len(changes) - 1, -1, -1), changes.items(), strict=True):
             self.set_mark(number, mark, more=left > 0)
         events = self.engine.drain()

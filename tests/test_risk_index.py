@@ -180,10 +180,11 @@ def run(case: str, seed: int, groups: int = GROUPS) -> Crowd:
             between(crowd)
         moved = rng.sample(range(len(crowd.markets)), rng.randrange(1, len(crowd.markets) + 1))
         prices = {}
-        if crowd.assets and rng.random() < 0.5:
+        if crowd.assets and rng.random() < 0.6:
             reach = rng.choice((0.001, 0.01, 0.05))
             asset = rng.randrange(1, len(crowd.assets))
             prices = {asset: int(crowd.assets[asset].price * (1 + rng.uniform(-reach, reach)))}
+            moved = rng.choice((moved, []))
         crowd.step({number: crowd.walk(number) for number in moved}, prices)
     return crowd
 
@@ -212,6 +213,32 @@ def test_a_scan_by_other_rules_is_told_from_the_engine(case, monkeypatch):
     monkeypatch.setattr(risk_scan, "maintenance_at", lambda market, notional: right(market, notional) * 11 // 10)
     with pytest.raises(AssertionError, match="missed"):
         run(case, 0)
+
+
+def test_funding_takes_them_one_after_the_other_within_a_band():
+    """Longs and shorts of little slack; parts of a basis point accrue between decisions, and their marks stay."""
+    rng = random.Random(1)
+    rules = ACCRUING | {"premium_period_ns": 0, "funding_interval_ns": 0}
+    crowd = Crowd(rng, [WIDE | rules, INVERSE | rules | {"leverage_default": 50}, WIDE], ACCOUNTS)
+    for account in range(ACCOUNTS):
+        for number in rng.sample(range(2), rng.choice((1, 2))):
+            size = lots_worth(crowd.markets[number], rng.uniform(300, 3_000) * VALUE_ONE) * rng.choice((1, -1))
+            notional = abs(value_at(crowd.markets[number], size, crowd.marks[number]))
+            needed = maintenance_at(crowd.markets[number], notional) + 2 + int(notional * rng.uniform(0, 0.0008))
+            crowd.do(Kind.DEPOSIT, account=account, value=needed)
+            crowd.seed(account, number, size)
+    for number, rate in enumerate((1_000_000, -1_500_000)):
+        crowd.accruals[number].change(crowd.now, rate=rate)
+        crowd.do(Kind.SET_FUNDING, market=number, value=rate)
+    for group in range(120):
+        crowd.now += EIGHT_HOURS // 200
+        crowd.do(Kind.TICK, time_ns=crowd.now)
+        if group == 60:
+            for number in range(2):  # the other sides pay from now on
+                crowd.accruals[number].change(crowd.now, rate=-3 * crowd.accruals[number].rate)
+                crowd.do(Kind.SET_FUNDING, market=number, value=crowd.accruals[number].rate)
+        crowd.step({2: crowd.marks[2]})
+    assert crowd.found >= 30 and crowd.spared >= 500
 
 
 def test_only_funding_kills():
