@@ -135,7 +135,8 @@ def of_two_prices(rng: random.Random) -> Crowd:
             crowd.seed(account, number, lots_worth(markets[number], money) * rng.choice((1, -1)))
         health = -crowd.scan()[account, 0, 0xFFFF]
         paid = rng.choice((0, 0, 1, 2))
-        amount = int((health + slack(rng, health)) * 1.3 * VALUE_ONE // crowd.assets[paid].price) + 10
+        covered = (health + slack(rng, health)) * (1.3 if paid else 1)  # coins count for less
+        amount = int(covered * VALUE_ONE // crowd.assets[paid].price) + 10
         crowd.do(Kind.DEPOSIT, account=account, asset=paid, value=max(amount, 10))
     return crowd
 
