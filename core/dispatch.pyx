@@ -464,7 +464,7 @@ cdef int apply_any(State *s, const Command *c) except -1 nogil:
     cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
     cdef int kind = c.kind
     cdef int reason
-    cdef bint tape
+    cdef bint tape, due
     if kind > KIND_LAST or not kind_in(kind, KNOWN):
         return reject(s, c, REJECT_UNKNOWN_KIND)
     tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
@@ -474,9 +474,10 @@ cdef int apply_any(State *s, const Command *c) except -1 nogil:
         return adl_command(s, c)
     if s.adl.open:
         return reject(s, c, REJECT_DECISION_PENDING)
-    if (s.depth_market != NONE or s.changed_count or s.prices_changed) and (time_ns > s.time_ns or not joins_group(kind)):
-        close_group(s)                  # nobody may act inside a group
-    if not s.adl.open and (time_ns > s.time_ns or (not tape and s.next_timer_ns <= time_ns)):
+    due = time_ns > s.time_ns or (not tape and s.next_timer_ns <= time_ns)
+    if (s.depth_market != NONE or s.changed_count or s.prices_changed) and (due or not joins_group(kind)):
+        close_group(s)                  # nobody may act inside a group, and no timer fires there
+    if due and not s.adl.open:
         advance(s, time_ns, not tape)
     if s.adl.open:
         return hold(s, c)

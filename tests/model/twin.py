@@ -108,8 +108,9 @@ def decide(v: Venue, c: Command) -> None:
 def run(v: Venue, c: Command, handlers: dict) -> None:
     time_ns = c.time_ns or v.time_ns
     from_tape = bool(c.flags & Flag.TAPE) or c.kind in OF_TAPE
-    if time_ns > v.time_ns or c.kind not in GROUPED:
-        close_group(v)  # nobody may act inside a group
+    due = not from_tape and v.timers and v.timers[0][0] <= time_ns
+    if time_ns > v.time_ns or due or c.kind not in GROUPED:
+        close_group(v)  # nobody may act inside a group, and no timer fires there
     advance(v, time_ns, inclusive=not from_tape)
     reason = refuse_early(v, c)
     if reason:
