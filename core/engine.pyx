@@ -103,8 +103,6 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
     cdef Tier *grown
     floor = rate_before = deduction = 0
     m.edge_bound = 0 if m.rules.contract_kind == CONTRACT_INVERSE else BEYOND
-    if m.rules.tier_method == TIERS_LINEAR and m.rules.contract_kind != CONTRACT_INVERSE:
-        raise ValueError("LINEAR tiers are of inverse contracts: they ask for a size in coins")
     if not tiers:
         raise ValueError("a market needs at least one tier")
     grown = <Tier *>realloc(s.tiers, (s.tiers_count + len(tiers)) * sizeof(Tier))

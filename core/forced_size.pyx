@@ -104,8 +104,8 @@ cdef inline money_t freed_by(State *s, Market *m, Position *p, lots_t held, mone
     if p.flags & POSITION_LIMIT:
         needed = fee_of(s, left, limit_left(s, m, p, worth).rate)
     else:
-        needed = maintenance_of(s, m, left)
-    return maintenance_on(s, m, p, basis) - needed - fee_of(s, value - worth, m.rules.liquidation_fee)
+        needed = maintenance_of(s, m, left, held - sold)
+    return maintenance_on(s, m, p, basis, held) - needed - fee_of(s, value - worth, m.rules.liquidation_fee)
 
 
 cdef inline Tier *limit_left(State *s, Market *m, Position *p, money_t worth) noexcept nogil:

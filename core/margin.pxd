@@ -40,8 +40,8 @@ from .ladder cimport NONE
 from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
 from .state cimport POSITION_LIMIT, WALLET_MULTI, Collateral, Market, Position, State, Tier, Wallet, lead_of
 from .units cimport (
-    RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_div_ceil, mul_div_floor,
-    rate_t, sub_checked, ticks_t, value_t,
+    RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_checked, mul_div_ceil,
+    mul_div_floor, rate_t, sub_checked, ticks_t, value_t,
 )
 
 cdef inline money_t pnl_at(State *s, Market *m, Position *p, value_t price) noexcept nogil:
@@ -61,11 +61,18 @@ cdef inline Tier *tier_of(State *s, Market *m, money_t notional) noexcept nogil:
         t += 1
     return t
 
-cdef inline money_t maintenance_of(State *s, Market *m, money_t notional) noexcept nogil:
-    cdef Tier *t = tier_of(s, m, notional)
+cdef inline money_t maintenance_of(State *s, Market *m, money_t notional, lots_t lots) noexcept nogil:
+    """Maintenance of so many lots of a notional; the lots matter for LINEAR rates of linear contracts alone."""
+    cdef Tier *t
+    cdef int beyond = 0
+    cdef int64_t coins = notional
     if m.rules.tier_method == TIERS_LINEAR:
+        if not inverse(m):
+            coins = mul_div_ceil(mul_checked(abs64(lots), m.lot_numerator, &beyond), VALUE_ONE, m.lot_denominator, &beyond)
         return linear_maintenance(
-            notional, m.rules.maintenance_base + m.rules.close_fee_in_maintenance, m.rules.maintenance_slope, &s.overflow)
+            notional, coins, m.rules.maintenance_base + m.rules.close_fee_in_maintenance, m.rules.maintenance_slope, beyond,
+            &s.overflow)
+    t = tier_of(s, m, notional)
     return mul_div_ceil(notional, t.rate, RATE_ONE, &s.overflow) - t.deduction
 
 cdef inline money_t basis_of(Market *m, Position *p, money_t value) noexcept nogil:
@@ -76,20 +83,24 @@ cdef inline Tier *tier_held(State *s, Market *m, Position *p, money_t basis) noe
     """The tier that holds for a position: the one that its account has chosen, else that of its size."""
     return &s.tiers[m.tier_first + p.cap_tiers - 1] if p.flags & POSITION_LIMIT else tier_of(s, m, basis)
 
-cdef inline money_t maintenance_on(State *s, Market *m, Position *p, money_t basis) noexcept nogil:
-    """Maintenance of so much of a position: at a chosen limit's rate on the whole, else by tiers."""
+cdef inline money_t maintenance_on(State *s, Market *m, Position *p, money_t basis, lots_t lots) noexcept nogil:
+    """Maintenance of so many lots of a position: at a chosen limit's rate on the whole, else by tiers."""
     if p.flags & POSITION_LIMIT:
         return mul_div_ceil(basis, tier_held(s, m, p, basis).rate, RATE_ONE, &s.overflow)
-    return maintenance_of(s, m, basis)
+    return maintenance_of(s, m, basis, lots)
 
 cdef inline money_t held_maintenance(State *s, Market *m, Position *p, money_t value) noexcept nogil:
     """Maintenance of a position while it is worth `value`."""
-    return maintenance_on(s, m, p, basis_of(m, p, value))
+    return maintenance_on(s, m, p, basis_of(m, p, value), p.lots)
 
-cdef inline money_t linear_maintenance(money_t notional, rate_t base, rate_t slope, int *overflow) noexcept nogil:
-    """A rate that rises with the size, on the whole (Deribit): base + slope a coin, at most one half."""
-    cdef int beyond = 0
-    cdef money_t square = mul_div_ceil(mul_div_ceil(notional, notional, VALUE_ONE, &beyond), slope, RATE_ONE, &beyond)
+cdef inline money_t linear_maintenance(
+    money_t notional, int64_t coins, rate_t base, rate_t slope, int beyond, int *overflow
+) noexcept nogil:
+    """A rate that rises with the size, on the whole (Deribit): base + slope a coin, at most one half.
+
+    `coins` in 1e-8; `beyond` says that they leave 64 bits.
+    """
+    cdef money_t square = mul_div_ceil(mul_div_ceil(notional, coins, VALUE_ONE, &beyond), slope, RATE_ONE, &beyond)
     cdef money_t most = notional / 2 + (notional & 1)
     if beyond:
         return most
@@ -215,7 +226,8 @@ cdef inline money_t orders_maintenance(State *s, Market *m, Position *p) noexcep
     """
     if not m.rules.order_maintenance or p.mode != MODE_CROSS:
         return 0
-    return maintenance_on(s, m, p, p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL])
+    return maintenance_on(
+        s, m, p, p.order_value[SIDE_BUY] + p.order_value[SIDE_SELL], p.order_lots[SIDE_BUY] + p.order_lots[SIDE_SELL])
 
 cdef inline money_t cross_maintenance(State *s, int32_t wallet) noexcept nogil:
     """Maintenance of one wallet's cross positions, and of their orders where the rulebook asks for it."""

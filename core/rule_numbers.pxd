@@ -16,7 +16,7 @@ cdef struct MarketRules:
     int64_t lower_limit_first           # a liquidation lowers it before anything is sold
     lots_t oi_floor_lots                # a position that no ladder of open interest forbids
     rate_t maintenance_base             # of LINEAR tiers: the rate of a position of nothing
-    rate_t maintenance_slope            # and what a coin of value adds to it
+    rate_t maintenance_slope            # and what a coin of size adds to it
     rate_t close_fee_in_maintenance     # added to every maintenance rate
     rate_t initial_base                 # of an initial margin that is linear in size: the rate of a position of nothing
     rate_t initial_slope                # and what a coin of size adds to it; both 0: by the tiers

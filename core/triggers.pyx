@@ -110,7 +110,7 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
     elif p.flags & POSITION_LIMIT:
         wanted = one_rate_worth(s, tier_held(s, m, p, size).rate, target, (p.lots > 0) != inverse(m))
     elif m.rules.tier_method == TIERS_LINEAR:
-        wanted = linear_worth(s, m, target, p.lots < 0)
+        wanted = linear_worth(s, m, target, p.lots)
     elif (p.lots > 0) != inverse(m):
         wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
         while t > first and wanted < t.floor:
@@ -140,12 +140,16 @@ cdef inline money_t one_rate_worth(State *s, rate_t rate, money_t target, bint w
     return mul_div_floor(-target, RATE_ONE, RATE_ONE + rate, &s.overflow)
 
 
-cdef money_t linear_worth(State *s, Market *m, money_t target, bint worth) noexcept nogil:
-    """The notional W at which W - M (`worth`) or -W - M comes to `target`, LINEAR tiers; both run one way in W."""
+cdef money_t linear_worth(State *s, Market *m, money_t target, lots_t lots) noexcept nogil:
+    """The notional W at which W - M (of what is worth W) or -W - M (of what owes it) comes to `target`, LINEAR tiers.
+
+    M is at most half of W and grows with it, so both run one way in W.
+    """
     cdef money_t low = 0, high = <int64_t>1 << 61, middle, left
+    cdef bint worth = (lots > 0) != inverse(m)
     while low < high:
         middle = low + (high - low) / 2
-        left = (middle if worth else -middle) - maintenance_of(s, m, middle)
+        left = (middle if worth else -middle) - maintenance_of(s, m, middle, lots)
         if left >= target if worth else left < target:
             high = middle
         else:

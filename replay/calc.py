@@ -197,7 +197,7 @@ def tier_text(tier: Tier, spec: MarketSpec) -> str:
     meant = {
         TierMethod.MARGINAL: f"rate {tier.rate / RATE_ONE:.6g}, deduction {show_money(tier.deduction)}",
         TierMethod.WHOLE: f"rate {tier.rate / RATE_ONE:.6g} on the whole position",
-        TierMethod.LINEAR: f"rate {base:.6g} + {slope:.6g} a unit of value",
+        TierMethod.LINEAR: f"rate {base:.6g} + {slope:.6g} a coin",
     }[spec.tier_method]
     fee = spec.close_fee_in_maintenance / RATE_ONE
     closing = f", closing fee {fee:.6g}" if fee else ""

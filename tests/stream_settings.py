@@ -178,7 +178,10 @@ RATED = LEAPS | {
 OI_SCALED = {"oi_lower_cap": 500 * VALUE_ONE, "oi_upper_cap": 6_000 * VALUE_ONE, "tiers": tuple(
     (*row, initial) for row, initial in zip(STEPS, (0, 50_000_000, 100_000_000, 250_000_000, RATE_ONE), strict=True)
 )}  # fmt: skip
-SLOPED_USDC = {"initial_base": 20_000_000, "initial_slope": 3_000_000, "oi_upper_cap": 30_000 * VALUE_ONE}
+SLOPED_USDC = SLOPED | {
+    "maintenance_slope": 4_000_000, "initial_base": 20_000_000, "initial_slope": 3_000_000,
+    "oi_upper_cap": 30_000 * VALUE_ONE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -305,10 +308,11 @@ SETTINGS = [
         [MARKET | RATED, MARKET | OI_SCALED, INVERSE | RATED | {"oi_upper_cap": 40 * VALUE_ONE}],
         weights=NO_TAPE | {"margin": 3, "mode": 2, "leverage": 3, "withdraw": 3, "conditional": 0.5}, hedge=0.1,
     ),
-    Setting(  # Deribit: initial margin by size
-        "initial-sloped", VENUE | {"reduce_method": ReduceMethod.CLIPS},
-        [INVERSE | SLOPED | {"initial_base": 20_000_000, "initial_slope": 50_000_000}, MARKET | SLOPED_USDC],
-        weights=NO_TAPE | {"margin": 3, "mode": 2, "leverage": 3, "withdraw": 3, "rule": 0},
+    Setting(  # Deribit: margins by size, of contracts in coin and in USDC
+        "initial-sloped", VENUE,
+        [INVERSE | SLOPED | {"initial_base": 20_000_000, "initial_slope": 50_000_000}, MARKET | SLOPED_USDC,
+         COARSE | SLOPED_USDC | {"maintenance_slope": 3, "initial_slope": 5, "order_maintenance": 1}],
+        weights=NO_TAPE | {"leverage": 3, "withdraw": 3, "rule": 0, "jump": 4, "edge": 4, "seed": 6},
     ),
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),

@@ -28,9 +28,11 @@ def tier_of(m: Market, notional: int) -> Tier:
     return m.tiers[-1]
 
 
-def maintenance_at(m: Market, notional: int) -> int:
+def maintenance_at(m: Market, notional: int, lots: int) -> int:
+    """Maintenance of so many lots of a notional."""
     if m.tier_method == TierMethod.LINEAR:
-        square = ceil_div(ceil_div(notional * notional, VALUE_ONE) * m.maintenance_slope, RATE_ONE)
+        coins = notional if inverse(m) else ceil_div(abs(lots) * m.lot_numerator * VALUE_ONE, m.lot_denominator)
+        square = ceil_div(ceil_div(notional * coins, VALUE_ONE) * m.maintenance_slope, RATE_ONE)
         rate = m.maintenance_base + m.close_fee_in_maintenance
         return min(ceil_div(notional, 2), ceil_div(notional * rate, RATE_ONE) + square)
     tier = tier_of(m, notional)
@@ -43,21 +45,22 @@ def basis_of(p: Position) -> int:
 
 
 def maintenance_of(p: Position) -> int:
-    return maintenance_on(p, basis_of(p)) if p.lots else 0
+    return maintenance_on(p, basis_of(p), p.lots) if p.lots else 0
 
 
-def maintenance_on(p: Position, basis: int) -> int:
+def maintenance_on(p: Position, basis: int, lots: int) -> int:
     """By the tiers, or at the rate of the risk limit that the account has chosen."""
     if p.risk_limit:
         return fee_of(basis, p.market.tiers[p.risk_limit - 1].rate)
-    return maintenance_at(p.market, basis)
+    return maintenance_at(p.market, basis, lots)
 
 
 def orders_maintenance(p: Position) -> int:
     """Of a cross position's open orders, where the rulebook asks for it: as of a position of their value."""
     if not p.market.order_maintenance or p.mode != CROSS:
         return 0
-    return maintenance_on(p, orders_value(p, BUY) + orders_value(p, SELL))
+    lots = orders_lots(p, BUY) + orders_lots(p, SELL)
+    return maintenance_on(p, orders_value(p, BUY) + orders_value(p, SELL), lots)
 
 
 def fee_of(notional: int, rate: int) -> int:

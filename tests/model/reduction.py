@@ -95,7 +95,7 @@ def down_to(held: int, value: int, cap: int) -> int:
 def freed_by(p: Position, held: int, value: int, size: int) -> int:
     """Maintenance that a sale at the mark frees, less its fee."""
     left, part = ceil_div(value * (held - size), held), ceil_div(basis_of(p) * (held - size), held)
-    needed = maintenance_at(p.market, part)
+    needed = maintenance_at(p.market, part, held - size)
     if p.risk_limit:
         needed = fee_of(part, limit_left(p, left).rate)
     return maintenance_of(p) - needed - fee_of(value - left, p.market.liquidation_fee)
