@@ -26,7 +26,7 @@ MARKET_RULES = {
     Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method", Rule.MARK_PERIOD: "mark_period_ns",
     Rule.BASIS_SAMPLES: "basis_samples", Rule.ORDER_MAINTENANCE: "order_maintenance", Rule.CLIP_LOTS: "clip_lots",
     Rule.MAINTENANCE_VALUE: "maintenance_value", Rule.OI_FLOOR_LOTS: "oi_floor_lots",
-    Rule.LOWER_LIMIT_FIRST: "lower_limit_first",
+    Rule.LOWER_LIMIT_FIRST: "lower_limit_first", Rule.OI_LOWER_CAP: "oi_lower_cap", Rule.OI_UPPER_CAP: "oi_upper_cap",
 } | price_rules.NAMES  # fmt: skip
 VENUE_RULES = {
     Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
