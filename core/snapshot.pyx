@@ -15,9 +15,9 @@ from libc.string cimport memcmp, memcpy, memset
 from .ladder cimport NONE, Ladder, Page
 from .links cimport check_links
 from .state cimport (
-    BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, POSITIONS_MAX, SOURCES_MAX, SPECIAL_CONTRACT, TOUCHED, WALLET_STALE, WALLET_TOUCHED,
-    Account, Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger,
-    Wallet, Watch, WorldLevel, state_free,
+    BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, OI_BANDS_MAX, POSITIONS_MAX, SOURCES_MAX, SPECIAL_CONTRACT, TOUCHED,
+    WALLET_STALE, WALLET_TOUCHED, Account, Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position,
+    Source, State, Tier, Timer, Trigger, Wallet, Watch, WorldLevel, state_free,
 )
 from .units cimport i128, large_pages
 
@@ -418,7 +418,7 @@ cdef tuple fixed_terms(Market *m):
         m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.mark_min, m.position_max,
         m.position_most, m.special & SPECIAL_CONTRACT, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min,
         m.rules.tier_method, m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account, m.rules.risk_limits,
-        tuple((m.oi_bands[i].lots, m.oi_bands[i].rate) for i in range(m.oi_count)))
+        m.oi_count, tuple((m.oi_bands[i].lots, m.oi_bands[i].rate) for i in range(OI_BANDS_MAX)))
 
 
 cdef int expect_contract(Market *m, Market *made) except -1:

@@ -30,7 +30,7 @@ PIECES = (  # the first of a snapshot, in their order; five of each ladder follo
     "setup", "state", "markets", "tiers", "basis", "sources", "accounts", "wallets", "positions", "orders", "triggers",
     "levels", "recorded", "order index", "position index", "timers", "dirty", "printed", "changed", "lights",
     "found", "fund samples",
-    "day",
+    "day", "accrued",
 )  # fmt: skip
 
 
