@@ -37,6 +37,7 @@ cdef lots_t book_depth(
     State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without, bint ends) noexcept nogil
 cdef int32_t first_order(State *s, Market *m, int side, bint recorded) noexcept nogil
 cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexcept nogil
+cdef ticks_t price_of_lots(State *s, Market *m, int side, lots_t lots) noexcept nogil
 
 cdef inline lots_t world_lots(WorldLevel *w) noexcept nogil:
     """What can be had of a recorded level: max(0, R - P - C)."""

@@ -216,10 +216,20 @@ cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexc
 
     NO_PRICE if the side does not hold that much.
     """
+    return mean_price(s, m, side, notional, False)
+
+
+cdef ticks_t price_of_lots(State *s, Market *m, int side, lots_t lots) noexcept nogil:
+    """The same of so many lots."""
+    return mean_price(s, m, side, lots, True)
+
+
+cdef ticks_t mean_price(State *s, Market *m, int side, int64_t wanted, bint in_lots) noexcept nogil:
+    """Average price in ticks of what is wanted, in lots or in money; the last level may give a lot more than the money buys."""
     cdef BookSide *b = &m.sides[side]
     cdef ticks_t account_price = b.best_accounts, world_price = b.best_world, price
     cdef lots_t lots, taken = 0
-    cdef int64_t left = notional, unit
+    cdef int64_t left = wanted, unit
     cdef int64_t paid = 0               # ticks, of an inverse contract money
     cdef bint from_accounts
     while left > 0 and (account_price != NO_PRICE or world_price != NO_PRICE):
@@ -236,10 +246,10 @@ cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexc
         if price <= 0:
             continue
         unit = lot_hold(s, m, price)
-        lots = min64(lots, left / unit + 1)
+        lots = min64(lots, left if in_lots else left / unit + 1)
         taken += lots
         paid += lots * (unit if inverse(m) else price)
-        left -= lots * unit
+        left -= lots if in_lots else lots * unit
     if left > 0 or taken == 0:
         return NO_PRICE
     if inverse(m):                      # the mean of what a lot is worth, and the price that belongs to it

@@ -69,29 +69,55 @@ cdef lots_t size_to_safe(
 ) noexcept nogil:
     """The smallest size whose sale at the mark would restore maintenance, liquidation fee paid; else the whole."""
     cdef money_t missing = missing_in(s, wallet, position, m)
-    cdef Tier *t = &s.tiers[m.tier_first]
-    cdef Tier *last = t + m.tier_count - 1
     cdef money_t basis = basis_of(m, p, value)
-    cdef lots_t low = 1, high, middle
-    if p.flags & POSITION_LIMIT and not m.rules.lower_limit_first:
-        last = t                            # one rate for all
-    while t < last and wide_mul(t.rate, basis) <= wide_mul(m.rules.liquidation_fee, value):
-        t += 1
-    # Selling frees more than its fee while what is left lies in a tier whose rate is above the fee, and less below:
-    # what is freed rises up to that floor and falls behind it. One lot more, for the rounding of the floor to lots.
-    high = held
-    if t.floor:
-        high = max64(1, held - mul_div_ceil(t.floor, held, max64(tier_basis(m, p, value), 1), &s.overflow))
-    if freed_by(s, m, p, held, value, high) < missing and high < held:
-        high += 1
-    if freed_by(s, m, p, held, value, high) < missing:
-        return held
+    cdef money_t tiered = tier_basis(m, p, value)
+    cdef Tier *t = tier_of(s, m, tiered)
+    cdef Tier *chosen = tier_held(s, m, p, tiered)
+    cdef bint one_rate = p.flags & POSITION_LIMIT and not m.rules.lower_limit_first
+    cdef lots_t low = 1, high
+    cdef bint gains
+    if m.rules.tier_method == TIERS_LINEAR and not p.flags & POSITION_LIMIT:
+        high = size_that_frees_most(s, m, p, held, value)
+        return smallest(s, m, p, held, value, missing, 1, high) if freed_by(s, m, p, held, value, high) >= missing else held
+    if one_rate or chosen < t:
+        t = chosen
+    while True:                         # sizes that leave the position in one tier, from the largest tier to the first
+        high = held if t.floor == 0 or one_rate else lots_above(held, tiered, t.floor, &s.overflow) - 1
+        gains = wide_mul(t.rate, basis) > wide_mul(m.rules.liquidation_fee, value)
+        if low <= high:                 # a lot more frees more than its fee; or else the first of the tier frees most
+            if not gains:
+                high = low
+            if freed_by(s, m, p, held, value, high) >= missing:
+                return smallest(s, m, p, held, value, missing, low, high)
+        if t.floor == 0 or one_rate:
+            return held
+        low = max64(1, lots_above(held, tiered, t.floor, &s.overflow))
+        t -= 1
+
+
+cdef lots_t smallest(
+    State *s, Market *m, Position *p, lots_t held, money_t value, money_t missing, lots_t low, lots_t high
+) noexcept nogil:
+    """The smallest size that frees so much, where more frees more: between one that may not do and one that does."""
+    cdef lots_t middle
     while low < high:
         middle = low + (high - low) / 2
         if freed_by(s, m, p, held, value, middle) >= missing:
             high = middle
         else:
             low = middle + 1
+    return low
+
+
+cdef lots_t size_that_frees_most(State *s, Market *m, Position *p, lots_t held, money_t value) noexcept nogil:
+    """Where the rate rises with the size: every further lot frees less, and from here on no more than its fee."""
+    cdef lots_t low = 1, high = held, middle
+    while low < high:
+        middle = low + (high - low) / 2
+        if freed_by(s, m, p, held, value, middle + 1) > freed_by(s, m, p, held, value, middle):
+            low = middle + 1
+        else:
+            high = middle
     return low
 
 

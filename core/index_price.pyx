@@ -32,6 +32,7 @@ cdef value_t shocked(State *s, Market *m, value_t recorded) noexcept nogil:
 
 cdef int change_index(State *s, Market *m, value_t index) except -1 nogil:
     cdef Event *e
+    m.index_ns = s.time_ns
     if m.index == index:
         return 0
     accrual_rebase(s, m)

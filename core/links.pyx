@@ -3,9 +3,10 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder
+from .mark_inputs cimport MARK_BOOKS_MAX, MARK_TRADES_MAX, MarkInputs
 from .state cimport (
-    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, POSITION_LIMIT, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market, Order,
-    Position, Watch,
+    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, LOTS_BITS, POSITION_LIMIT, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market,
+    Order, Position, Watch,
 )
 
 
@@ -116,7 +117,19 @@ cdef bint market_leads(State *s, Market *m) noexcept nogil:
             and 0 <= m.fund_position < s.positions_count and m.tier_first >= 0 and m.tier_count > 0
             and m.tier_first + m.tier_count <= s.tiers_count and 0 <= m.basis_count <= BASIS_SAMPLES_MAX
             and 0 <= m.basis_next < BASIS_SAMPLES_MAX and 0 <= m.sources_count <= SOURCES_MAX
-            and 0 <= m.perps_count <= SOURCES_MAX - m.sources_count)
+            and 0 <= m.perps_count <= SOURCES_MAX - m.sources_count and rings_fit(&s.mark_inputs[m.id]))
+
+
+cdef bint rings_fit(MarkInputs *inputs) noexcept nogil:
+    """Rings are filled from their start, and what is in them can be weighed."""
+    cdef int64_t i
+    if not (0 <= inputs.trades_count <= MARK_TRADES_MAX and 0 <= inputs.trades_next < MARK_TRADES_MAX
+            and 0 <= inputs.books_count <= MARK_BOOKS_MAX and 0 <= inputs.books_next < MARK_BOOKS_MAX):
+        return False
+    for i in range(inputs.trades_count):
+        if not (0 <= inputs.trades[i].price < <int64_t>1 << PRICE_BITS and 0 < inputs.trades[i].lots <= <int64_t>1 << LOTS_BITS):
+            return False
+    return True
 
 
 cdef bint watches_lead(State *s) noexcept nogil:

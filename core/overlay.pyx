@@ -339,6 +339,8 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
     cdef WorldLevel *w
     cdef lots_t repaid = 0
     cdef bint meets = m.sides[maker_side].best_accounts != NO_PRICE and matches_now(m)
+    cdef lots_t recorded = lots
+    m.kept_lots = 0
     if meets:
         fill_better(s, m, side, venue_price, &lots)
     at = ladder_get(&m.sides[maker_side].world, price)
@@ -362,7 +364,7 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
         else:
             unfilled(s, m, side, venue_price, repaid)
     if 1 <= venue_price <= m.price_max:
-        note_print(s, m, venue_price)
+        note_print(s, m, venue_price, recorded - m.kept_lots)    # less what accounts had of it
     return 0
 
 

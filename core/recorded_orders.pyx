@@ -68,7 +68,8 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil
     cdef ticks_t price = s.orders[slot].price_ticks
     cdef int64_t order_id = s.orders[slot].id
     cdef int32_t ahead
-    cdef lots_t take
+    cdef lots_t take, recorded = lots
+    m.kept_lots = 0
     if matches_now(m):
         fill_better(s, m, side, price, &lots)
     while lots > 0 and matches_now(m):
@@ -83,7 +84,7 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots) except -1 nogil
         settle_fills(s, m, side, m.world_position, order_id)
     if lots:
         reduce(s, m, slot, lots)
-    note_print(s, m, price)
+    note_print(s, m, price, recorded - m.kept_lots)
     return 0
 
 

@@ -358,6 +358,11 @@ cdef enum:
     RULE_FUNDING_CAP = 162
     RULE_IMPACT_NOTIONAL = 163
     RULE_FUNDING_CONTINUOUS = 164
+    RULE_MARK_COMPOSITION = 165
+    RULE_MARK_WINDOW = 166
+    RULE_MARK_WEIGHT_TRADES = 167
+    RULE_MARK_WEIGHT_BOOK = 168
+    RULE_MARK_WEIGHT_INDEX = 169
     RULE_FUND_TRIGGER = 50
     RULE_DRAWDOWN_TRIGGER = 51
     RULE_DRAWDOWN_STOP = 52
@@ -386,6 +391,11 @@ cdef enum:
     MARK_FUNDING_BASIS = 4      # index + what funding still to come is worth: BitMEX
     MARK_ORACLE = 5             # the index itself: dYdX
     MARK_HYPERLIQUID = 6        # median of oracle + average, own book, perpetuals elsewhere
+    MARK_COMPOSITE = 7          # of trades, book, index and others, by weights or their median: Vega
+
+cdef enum:
+    COMPOSITION_WEIGHTED = 0
+    COMPOSITION_MEDIAN = 1
 
 cdef enum:
     INDEX_GIVEN = 0             # SET_INDEX only

@@ -246,6 +246,11 @@ class Rule(IntEnum):
     FUNDING_CAP = 162
     IMPACT_NOTIONAL = 163
     FUNDING_CONTINUOUS = 164
+    MARK_COMPOSITION = 165
+    MARK_WINDOW = 166
+    MARK_WEIGHT_TRADES = 167
+    MARK_WEIGHT_BOOK = 168
+    MARK_WEIGHT_INDEX = 169
     FUND_TRIGGER = 50
     DRAWDOWN_TRIGGER = 51
     DRAWDOWN_STOP = 52
@@ -274,6 +279,11 @@ class MarkMethod(IntEnum):
     FUNDING_BASIS = 4
     ORACLE = 5
     HYPERLIQUID = 6
+    COMPOSITE = 7
+
+class MarkComposition(IntEnum):
+    WEIGHTED = 0
+    MEDIAN = 1
 
 class IndexMethod(IntEnum):
     GIVEN = 0

@@ -68,6 +68,24 @@ cdef struct MarketRules:
     rate_t mark_mid_bound               # how far behind the touch an impact price counts
     ns_t mark_step_ns                   # time to funding is counted from multiples of this; 0: from now
     value_t mark_unit                   # the funding basis is rounded to multiples of this; 0: as it is
+    # of a composite mark
+    int64_t mark_composition
+    ns_t mark_window_ns                 # of trades and of the mean of the book; 0: the mark period
+    rate_t mark_weight_trades           # 0: the source takes no part
+    rate_t mark_weight_book
+    rate_t mark_weight_index
+    rate_t mark_weight_elsewhere
+    rate_t mark_weight_median
+    ns_t mark_stale_trades_ns           # after which a source does not count; 0: it never ages
+    ns_t mark_stale_book_ns
+    ns_t mark_stale_index_ns
+    rate_t mark_decay                   # what a trade of the window's whole age has lost of its weight
+    int64_t mark_decay_power
+    money_t mark_cash                   # margin whose volume is looked for in the book
+    rate_t mark_scaling                 # initial margin of a unit of value = scaling * (slippage + risk)
+    rate_t mark_slippage
+    rate_t mark_risk_long               # 0: by the largest leverage
+    rate_t mark_risk_short
     # funding
     int64_t premium_average
     int64_t premium_source

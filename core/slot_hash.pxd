@@ -10,6 +10,7 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, ladder_get
+from .mark_inputs cimport BookPrice, MarkInputs, RecentTrade
 from .records cimport FLAG_TRAILING, Command
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
@@ -124,6 +125,7 @@ cdef inline uint64_t hash_timer(State *s, Timer *t) noexcept nogil:
     return fold(fold(OF_TIMER, t.time_ns, t.kind), t.key, <int64_t>t.target << 32 | <uint32_t>other)
 
 cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
+    cdef MarkInputs *inputs = &s.mark_inputs[m.id]
     cdef uint64_t h = fold(OF_MARKET, m.id, m.state)
     h = fold_words(h, <int64_t *>&m.rules, sizeof(MarketRules) / 8)
     h = fold(h, m.mark, m.index)
@@ -146,6 +148,10 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.basis_ema_ns, m.local_ema_ns)
     h = fold_words(
         h, <int64_t *>&s.sources[<int64_t>m.id * SOURCES_MAX], (m.sources_count + m.perps_count) * sizeof(Source) / 8)
+    h = fold(h, m.index_ns, inputs.trades_count << 32 | inputs.books_count)
+    h = fold_words(h, <int64_t *>inputs.trades, inputs.trades_count * sizeof(RecentTrade) / 8)
+    h = fold_words(h, <int64_t *>inputs.books, inputs.books_count * sizeof(BookPrice) / 8)
+    h = fold(h, inputs.trades_next, inputs.books_next)
     h = fold(h, m.mark_lowest, m.mark_highest)
     h = fold(h, m.basis_gap_worst_e9, m.tape_unfilled_lots)
     return fold(fold(h, m.liquidated_long_lots, m.liquidated_short_lots), m.fund_result, 0)

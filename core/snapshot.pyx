@@ -14,6 +14,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from .ladder cimport NONE, Ladder, Page
 from .links cimport check_links
+from .mark_inputs cimport MarkInputs
 from .state cimport (
     BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, OI_BANDS_MAX, POSITIONS_MAX, SOURCES_MAX, SPECIAL_CONTRACT, TOUCHED,
     WALLET_STALE, WALLET_TOUCHED, Account, Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position,
@@ -117,6 +118,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.tiers, s.tiers_count * sizeof(Tier)),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
         piece(s.sources, <int64_t>s.markets_count * SOURCES_MAX * sizeof(Source)),
+        piece(s.mark_inputs, s.markets_count * sizeof(MarkInputs)),
         piece(s.accounts, s.accounts_count * sizeof(Account)),
         piece(<char *>wallets, len(wallets)),
         piece(s.positions, s.positions_count * sizeof(Position)), piece(s.orders, s.orders_count * sizeof(Order)),
@@ -300,6 +302,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.tiers = <Tier *>cursor.take(saved.tiers_count * sizeof(Tier))
     fresh.basis = <int64_t *>cursor.take(<int64_t>saved.markets_count * BASIS_SAMPLES_MAX * 8)
     fresh.sources = <Source *>cursor.take(<int64_t>saved.markets_count * SOURCES_MAX * sizeof(Source))
+    fresh.mark_inputs = <MarkInputs *>cursor.take(saved.markets_count * sizeof(MarkInputs))
     fresh.accounts = <Account *>cursor.take(<int64_t>saved.accounts_count * sizeof(Account))
     fresh.wallets = <Wallet *>cursor.take(<int64_t>saved.accounts_count * saved.assets_count * sizeof(Wallet))
     fresh.positions = <Position *>cursor.take(saved.positions_count * sizeof(Position))
@@ -367,6 +370,7 @@ cdef int forget_pools(State *s) except -1:
     s.fund_samples, s.day_realised = NULL, NULL
     s.lights = NULL
     s.sources = NULL
+    s.mark_inputs = NULL
     s.accounts = NULL
     s.wallets = NULL
     s.positions, s.positions_capacity = NULL, s.positions_count

@@ -4,6 +4,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, Ladder
+from .mark_inputs cimport MarkInputs
 from .order_records cimport (
     LOTS_BITS, POSITIONS_MAX, PRICE_BITS, STATE_RESTING, STATE_WAITING, BookSide, Level, Order, Trigger, WorldLevel, order_set,
 )
@@ -256,6 +257,8 @@ cdef struct Market:
     i128 local_ema
     int64_t basis_ema_weight            # ns with 16 binary places; 0: no sample yet
     int64_t local_ema_weight
+    ns_t index_ns                       # when the index was last given or computed
+    lots_t kept_lots                    # lots of trades kept for a composite mark, since a recorded trade began
     ns_t basis_ema_ns                   # of the last sample
     ns_t local_ema_ns
     # premium index of the running funding interval
@@ -401,6 +404,7 @@ cdef struct State:
     int64_t day_count
     ns_t day_next_ns                    # when the next day starts; 0: no timer runs
     Source *sources                     # [market][SOURCES_MAX]
+    MarkInputs *mark_inputs             # [market]
     Account *accounts
     Wallet *wallets                     # [account][asset]
     Position *positions

@@ -69,6 +69,7 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
     s.wallets = <Wallet *>zeroed(<int64_t>s.accounts_count * assets, sizeof(Wallet))
     s.basis = <int64_t *>zeroed(<int64_t>markets * BASIS_SAMPLES_MAX, sizeof(int64_t))
     s.sources = <Source *>zeroed(<int64_t>markets * SOURCES_MAX, sizeof(Source))
+    s.mark_inputs = <MarkInputs *>zeroed(markets, sizeof(MarkInputs))
     for i in range(s.accounts_count):
         s.accounts[i].owner = i
         s.accounts[i].stp_group = i
@@ -122,6 +123,7 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.fund_samples)
     free(s.day_realised)
     free(s.sources)
+    free(s.mark_inputs)
     free(s.accounts)
     free(s.wallets)
     free(s.positions)

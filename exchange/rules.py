@@ -30,6 +30,7 @@ from perpsim.core import (
     IndexMethod,
     LiquidationFee,
     MaintenanceValue,
+    MarkComposition,
     MarkMethod,
     OutlierRule,
     PremiumAverage,
@@ -140,6 +141,23 @@ class MarketSpec:
     mark_mid_bound: int = 0
     mark_step_ns: int = 0
     mark_unit: int = 0
+    mark_composition: int = MarkComposition.WEIGHTED
+    mark_window_ns: int = 0
+    mark_weight_trades: int = 0
+    mark_weight_book: int = 0
+    mark_weight_index: int = 0
+    mark_weight_elsewhere: int = 0
+    mark_weight_median: int = 0
+    mark_stale_trades_ns: int = 0
+    mark_stale_book_ns: int = 0
+    mark_stale_index_ns: int = 0
+    mark_decay: int = 0
+    mark_decay_power: int = 0
+    mark_cash: int = 0
+    mark_scaling: int = RATE_ONE
+    mark_slippage: int = 0
+    mark_risk_long: int = 0
+    mark_risk_short: int = 0
     premium_average: int = PremiumAverage.LINEAR_WEIGHTS
     premium_source: int = PremiumSource.IMPACT
     funding_formula: int = FundingFormula.SCALED
@@ -317,6 +335,7 @@ ENUMS = {
     "takeover": Takeover,
     "liquidation_fee_base": LiquidationFee,
     "mark_method": MarkMethod,
+    "mark_composition": MarkComposition,
     "queue_model": QueueModel,
     "contract_kind": ContractKind,
     "tier_method": TierMethod,
@@ -370,6 +389,14 @@ COUNTS |= {"close_fee_reserved", "risk_limits", "lower_limit_first", "oi_floor_l
 # Of initial margin.
 RATES |= {"initial_base", "initial_slope"}
 MONEY |= {"oi_lower_cap", "oi_upper_cap"}
+# Of composite marks.
+RATES |= {
+    "mark_weight_trades", "mark_weight_book", "mark_weight_index", "mark_weight_elsewhere", "mark_weight_median",
+    "mark_decay", "mark_scaling", "mark_slippage", "mark_risk_long", "mark_risk_short",
+}  # fmt: skip
+MONEY |= {"mark_cash"}
+SECONDS |= {"mark_window", "mark_stale_trades", "mark_stale_book", "mark_stale_index"}
+COUNTS |= {"mark_decay_power"}
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:

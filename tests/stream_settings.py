@@ -125,6 +125,13 @@ HYPERLIQUID_PRICES = COMPUTED | OF_SOURCES | {
     "mark_method": MarkMethod.HYPERLIQUID, "mark_period_ns": 3 * SECOND, "mark_ema_ns": 150 * SECOND,
     "mark_fallback_ns": 30 * SECOND, "funding_interval_ns": 20 * SECOND, "funding_price": FundingPrice.INDEX,
 }  # fmt: skip
+VEGA_PRICES = COMPUTED | OF_SOURCES | {
+    "perp_sources": (2, 1), "index_method": IndexMethod.WEIGHTED_MEAN, "mark_method": MarkMethod.COMPOSITE,
+    "mark_window_ns": 5 * SECOND, "mark_weight_trades": 300_000_000, "mark_weight_book": 400_000_000,
+    "mark_weight_index": 200_000_000, "mark_weight_elsewhere": 50_000_000, "mark_weight_median": 50_000_000,
+    "mark_stale_trades_ns": 3 * SECOND, "mark_stale_book_ns": SECOND, "mark_stale_index_ns": 20 * SECOND,
+    "mark_decay": 700_000_000, "mark_decay_power": 2, "mark_cash": 5 * VALUE_ONE, "mark_slippage": 10_000_000,
+}  # fmt: skip
 COLLATERAL = [  # asset 0, a coin with a book of its own (market 2), a coin that is redeemed for one of asset 0
     {"tiers": [(100_000 * VALUE_ONE, 100_000)]},
     {
@@ -467,6 +474,13 @@ SETTINGS = [
     Setting(
         "oracles", VENUE, [MARKET | DERIBIT_PRICES, COARSE | DYDX_PRICES, MARKET | HYPERLIQUID_PRICES],
         weights={"index": 4, "source": 8, "tick": 4, "mark": 0.1, "depth": 2},
+    ),
+    Setting(  # Vega: marks made of trades, book and oracles
+        "composite", VENUE, [
+            MARKET | VEGA_PRICES,
+            COARSE | VEGA_PRICES | {"mark_composition": 1, "mark_decay_power": 1, "mark_risk_long": 300_000_000},
+            INVERSE | VEGA_PRICES | {"mark_window_ns": 0, "mark_scaling": 200_000_000, "mark_cash": VALUE_ONE // 20},
+        ], weights={"index": 2, "source": 5, "tick": 4, "mark": 0.1, "depth": 2, "trade": 2}, l3=(2,),
     ),
 ]  # fmt: skip
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -202,7 +202,10 @@ class TestUse:
 BLOCKS = {
     "queue_model": {"proportional": "set by a scenario's tape", "behind-first": "set by a scenario's tape"},
     "tape_walk": {"drop": "set by a scenario's tape", "deeper": "set by a scenario's tape"},
-    "mark_method": {"given": "marks on the tape", "basis-ema": "Deribit"},
+    "mark_method": {
+        "given": "marks on the tape", "basis-ema": "Deribit", "composite": "building block: several sources (Vega)",
+    },
+    "mark_composition": {"median": "building block: the median of a mark's sources (Vega)"},
     "funding_formula": {"damper": "Deribit"},
     "premium_source": {"mark": "Deribit", "fair-basis": "BitMEX"},
     "index_method": {"given": "an index on the tape", "mean": "Deribit"},

@@ -14,6 +14,7 @@ from .wire import RATE_ONE, EventKind, IndexMethod, OutlierRule
 
 
 def change_index(v: Venue, m: Market, index: int) -> None:
+    m.index_ns = v.time_ns
     if index != m.index:
         rebase(m)
         m.index = index

@@ -32,6 +32,7 @@ def reduce(v: Venue, m: Market, order: Order, lots: int) -> None:
 def execute(v: Venue, m: Market, order: Order, lots: int) -> None:
     """A recorded trade against a recorded order: account orders with priority over it are hit first."""
     side, price = 1 - order.side, order.price
+    recorded, m.kept_lots = lots, 0
     if m.matches():
         lots = fill_better(v, m, side, price, lots)
         while lots:
@@ -45,7 +46,7 @@ def execute(v: Venue, m: Market, order: Order, lots: int) -> None:
     if lots:
         reduce(v, m, order, lots)
     tidy(m, order.side, price)
-    note_print(m, price)
+    note_print(v, m, price, recorded - m.kept_lots)
 
 
 def recorded_crossed(v: Venue, m: Market) -> None:

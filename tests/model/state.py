@@ -202,7 +202,10 @@ class Market:
         self.prints: list[int] = []  # trade prices that conditional orders were not shown yet
         self.basis: list[int] = []
         self.constituents = [Source(weight) for weight in (*self.sources, *self.perp_sources)]
-        self.index_lost = False
+        self.index_lost, self.index_ns = False, 0
+        self.trades: list[list[int]] = []  # for a composite mark: price, lots, time, oldest first
+        self.kept_lots = 0  # of these, since a recorded trade began
+        self.books: list[tuple[int, int]] = []  # time and price of the book, oldest first
         self.basis_average, self.local_average = Average(), Average()
         self.index_next_ns = self.premium_next_ns = self.quiet_cycles = 0
         self.premiums: list[int] = []

@@ -97,6 +97,7 @@ def tape_trade(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
     """A recorded trade at a recorded price; `side` is the taker's."""
     makers, venue_price = 1 - side, price + m.shift
     level = m.sides[makers].world.get(price)
+    recorded, m.kept_lots = lots, 0
     if m.matches():
         lots = fill_better(v, m, side, venue_price, lots)
     repaid = 0
@@ -110,7 +111,7 @@ def tape_trade(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
         repaid = walk_deeper(v, m, side, venue_price, repaid)
     unfilled(v, m, side, venue_price, repaid)
     if 1 <= venue_price <= m.price_max:
-        note_print(m, venue_price)
+        note_print(v, m, venue_price, recorded - m.kept_lots)  # accounts had the rest
 
 
 def eat_queue(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
