@@ -58,7 +58,7 @@ MARKET_VALUES = {
     "mark_decay": (0, 500_000_000, RATE_ONE), "mark_decay_power": (0, 1, 2, 3),
     "mark_cash": (0, VALUE_ONE, 40 * VALUE_ONE),
     "mark_scaling": (200_000_000, 1_500_000_000), "mark_slippage": (0, 100_000_000),
-    "mark_risk_long": (0, 300_000_000), "mark_risk_short": (0, 400_000_000),
+    "risk_limits": (0, 1), "mark_risk_long": (0, 300_000_000), "mark_risk_short": (0, 400_000_000),
     "initial_base": (0, 20_000_000), "initial_slope": (0, 200_000), "oi_lower_cap": (0, 500 * VALUE_ONE),
     "oi_upper_cap": (0, 2_000 * VALUE_ONE),
 }  # fmt: skip
