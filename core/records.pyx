@@ -590,9 +590,8 @@ COMMAND = np.dtype([
 ])
 EVENT = np.dtype([
     ("sequence", "<i8"), ("time_ns", "<i8"), ("order_id", "<i8"), ("maker_order_id", "<i8"), ("price_ticks", "<i8"),
-    ("size_lots", "<i8"), ("fee", "<i8"), ("value", "<i8"), ("aux", "<i8"), ("account", "<i4"),
-    ("maker_account", "<i4"), ("market", "<u2"), ("reason", "<u2"), ("kind", "u1"), ("venue", "u1"), ("asset", "u1"),
-    ("side", "u1"),
+    ("size_lots", "<i8"), ("fee", "<i8"), ("value", "<i8"), ("aux", "<i8"), ("account", "<i4"), ("maker_account", "<i4"),
+    ("market", "<u2"), ("reason", "<u2"), ("kind", "u1"), ("venue", "u1"), ("asset", "u1"), ("side", "u1"),
 ])
 MARKETS_ALL = ALL_MARKETS
 WORLD_ORDER = NO_ORDER

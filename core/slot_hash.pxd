@@ -66,7 +66,7 @@ cdef inline int light_of(State *s, int64_t slot) noexcept nogil:
 cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
     cdef uint64_t h = fold(OF_POSITION, <int64_t>p.account << 16 | p.market, p.lots)
     h = fold(h, p.cost, p.isolated_margin)
-    if s.accruals and p.lots:
+    if s.accruals and p.lots and s.accrued_from[p - s.positions]:   # by the value: elsewhere nothing may change
         h = fold(h, high_word(s.accrued_from[p - s.positions]), <int64_t>low_word(s.accrued_from[p - s.positions]))
     h = fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
     return fold(h, light_of(s, p - s.positions), p.cap_tiers if p.flags & POSITION_LIMIT else 0)

@@ -162,8 +162,8 @@ BUGS = [
     # ---- the waterfall ----
     Bug(
         "size-past-the-tiers", "forced_size.pyx",
-        "    if t.floor:\n        high = max64(1, held",
-        "    if False:\n        high = max64(1, held",
+        "        if t.floor == 0 or one_rate:\n            return held",
+        "        if True:\n            return held",
         "the whole is sold where a part restores maintenance, the fee being above the rate of the lower brackets",
     ),
     Bug(
