@@ -77,7 +77,7 @@ cdef inline int64_t initial_rate(Market *m, Tier *t, money_t notional) noexcept 
     cdef int64_t coins, rate
     if m.rules.initial_base or m.rules.initial_slope:
         coins = coins_of(m, notional, &beyond)
-        rate = WHOLE_E18 if beyond else linear_rate(m.rules.initial_base, m.rules.initial_slope, coins)
+        rate = WHOLE_E18 if beyond and m.rules.initial_slope else linear_rate(m.rules.initial_base, m.rules.initial_slope, coins)
     else:
         rate = tier_initial(t) * <int64_t>RATE_ONE
     if m.rules.oi_upper_cap:

@@ -40,8 +40,8 @@ from .ladder cimport NONE
 from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIERS_LINEAR
 from .state cimport POSITION_LIMIT, WALLET_MULTI, Collateral, Market, Position, State, Tier, Wallet, lead_of
 from .units cimport (
-    RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, lots_t, max64, min64, money_t, mul_checked, mul_div_ceil,
-    mul_div_floor, rate_t, sub_checked, ticks_t, value_t,
+    RATE_ONE, VALUE_ONE, abs64, add_checked, by_side, div_ceil, i128, lots_t, max64, min64, money_t, mul_checked, mul_div_ceil,
+    mul_div_floor, rate_t, sub_checked, ticks_t, value_t, wide_mul,
 )
 
 cdef inline money_t pnl_at(State *s, Market *m, Position *p, value_t price) noexcept nogil:
@@ -100,11 +100,18 @@ cdef inline money_t linear_maintenance(
 
     `coins` in 1e-8; `beyond` says that they leave 64 bits.
     """
-    cdef money_t square = mul_div_ceil(mul_div_ceil(notional, coins, VALUE_ONE, &beyond), slope, RATE_ONE, &beyond)
     cdef money_t most = notional / 2 + (notional & 1)
-    if beyond:
-        return most
-    return min64(most, mul_div_ceil(notional, base, RATE_ONE, overflow) + square)
+    cdef i128 square = 0
+    if slope:
+        if beyond:                      # 2^63 of 1e-8 coins: any slope is far above one half there
+            return most
+        square = (wide_mul(notional, coins) + VALUE_ONE - 1) / VALUE_ONE
+        if square >> 93:
+            return most
+        square = (square * slope + RATE_ONE - 1) / RATE_ONE
+        if square >= most:
+            return most
+    return min64(most, mul_div_ceil(notional, base, RATE_ONE, overflow) + <money_t>square)
 
 cdef inline money_t fee_of(State *s, money_t notional, rate_t rate) noexcept nogil:
     """Fee on an absolute notional, rounded up: the treasury gains the remainder (a rebate is rounded toward 0)."""
