@@ -1,10 +1,11 @@
 """Price-time priority over account orders and recorded liquidity; see book.pxd for the queue's layout."""
 
 from .contract cimport inverse, lot_hold, mark_worth
+from .impact cimport note_flow
 from .ladder cimport ladder_mark, ladder_unmark
 from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
-from .state cimport Fill, push_fill
-from .units cimport div_ceil, min64
+from .state cimport TOUCHED, Fill, pool_grow, push_fill
+from .units cimport RATE_ONE, div_ceil, min64
 
 
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:
@@ -23,11 +24,26 @@ cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLe
             b.best_world = worse(&b.world, side, recorded)
 
 
+cdef int eat(State *s, WorldLevel *w, lots_t lots) except -1 nogil:
+    """Recorded lots go to a simulated taker; where they come back with time, the level is listed."""
+    w.consumed += lots
+    w.next_free = TOUCHED
+    if w.in_eaten or s.markets[w.where >> 41].rules.resilience_keep == RATE_ONE:
+        return 0
+    w.in_eaten = 1
+    if s.eaten_count == s.eaten_capacity:
+        s.eaten = <int64_t *>pool_grow(s.eaten, &s.eaten_capacity, sizeof(int64_t))
+    s.eaten[s.eaten_count] = w.where
+    s.eaten_count += 1
+    return 0
+
+
 cdef int fill_world(State *s, WorldLevel *w, ticks_t price, lots_t lots, Taker *taker) except -1 nogil:
     """A simulated taker eats recorded lots: they stay eaten until history takes them too."""
     cdef Fill *f
-    w.consumed += lots
-    w.next_free = TOUCHED
+    eat(s, w, lots)
+    if s.markets[w.where >> 41].impact_count and not taker.is_world:
+        note_flow(&s.markets[w.where >> 41], 1 - side_of(w.where), lots)
     if taker.is_world:                  # history walking deeper: world against world leaves no position
         return 0
     f = push_fill(s)

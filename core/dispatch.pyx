@@ -21,13 +21,14 @@ from .cover cimport day_due, start_day_timer
 from .fund cimport unwind_due
 from .fund_trigger cimport forget_samples, fund_sample_due, start_fund_timer
 from .funding cimport change_funding, funding_due
+from .impact cimport start_impact
 from .index_price cimport shocked
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
 from .marks cimport change_mark, forget_basis
 from .oracles cimport set_collateral_price
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
-from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
+from .overlay cimport impact_due, set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
 from .prices cimport (
     mark_due, premium_due, set_index, set_source, start_funding_timer, start_index_timer, start_mark_timer,
@@ -35,14 +36,15 @@ from .prices cimport (
 )
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
+from .resilience cimport refill_due, start_resilience
 from .risk cimport go_on, liquidation_due, mark_group_end
 from .risk_limits cimport set_risk_limit
 from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
     NEVER, TIMER_ADL_LIGHT,
-    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, WALLET_MULTI, Market,
-    OpenAdl, Timer, VenueRules, mark_dirty, wallet_of,
+    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_IMPACT, TIMER_MARK, TIMER_PREMIUM, TIMER_RESILIENCE, TIMER_UNWIND,
+    WALLET_MULTI, Market, OpenAdl, Timer, VenueRules, mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
@@ -91,6 +93,13 @@ cdef int timer_fired(State *s, Timer *t) except -1 nogil:
         return light_due(s)
     if t.kind == TIMER_FUND:
         return fund_sample_due(s)
+    if t.kind == TIMER_IMPACT:
+        impact_due(s, &s.markets[t.target])
+        return fire_all(s)
+    if t.kind == TIMER_RESILIENCE:
+        refill_due(s, &s.markets[t.target])
+        trade_crossed(s, &s.markets[t.target])
+        return fire_all(s)
     if t.kind == TIMER_UNWIND:
         unwind_due(s, &s.markets[t.target])
     else:
@@ -111,6 +120,8 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
         s.time_ns = time_ns
         for i in range(s.markets_count):
             start_timers(s, &s.markets[i])
+            start_resilience(s, &s.markets[i])
+            start_impact(s, &s.markets[i])
         start_fund_timer(s)
         start_day_timer(s)
         start_light_timer(s)
@@ -294,7 +305,7 @@ cdef int price_command(State *s, const Command *c) except -1 nogil:
             return reject(s, c, REJECT_BAD_VALUE)
         return change_funding(s, m, value, c.expire_ns)
     if tape:
-        value = shocked(s, m, value)
+        value = shocked(s, m, value, RATE_ONE if c.kind == KIND_SET_MARK else m.rules.impact_index)
     if c.kind == KIND_SET_SOURCE and not 0 <= c.aux < m.sources_count + m.perps_count:
         return reject(s, c, REJECT_UNKNOWN_SOURCE)
     if value < (0 if c.kind == KIND_SET_SOURCE else m.mark_min) or value > m.price_max * m.tick_value:

@@ -23,11 +23,15 @@ from .state cimport SOURCES_MAX, Source
 from .units cimport RATE_ONE, mul_div_floor
 
 
-cdef value_t shocked(State *s, Market *m, value_t recorded) noexcept nogil:
-    """A recorded price, moved as the recorded book is."""
-    if m.shock == RATE_ONE:
-        return recorded
-    return mul_div_floor(recorded, m.shock, RATE_ONE, &s.overflow)
+cdef value_t shocked(State *s, Market *m, value_t recorded, rate_t share) noexcept nogil:
+    """A recorded price, moved as the recorded book is, by `share` of its impact."""
+    cdef rate_t impact
+    if m.shock != RATE_ONE:
+        recorded = mul_div_floor(recorded, m.shock, RATE_ONE, &s.overflow)
+    if m.impact:
+        impact = mul_div_floor(m.impact, share, RATE_ONE, &s.overflow)
+        recorded = mul_div_floor(recorded, RATE_ONE + impact, RATE_ONE, &s.overflow)
+    return recorded
 
 
 cdef int change_index(State *s, Market *m, value_t index) except -1 nogil:

@@ -7,7 +7,7 @@ They hold between commands; those of risk only while no mark group is open and t
 from libc.stdint cimport uint32_t
 
 from .accrual cimport accrued_at_worst, accrued_now, accrued_of
-from .book cimport NO_PRICE, first_order, world_lots
+from .book cimport NO_PRICE, first_order, price_of, side_of, world_lots
 from .contract cimport BEYOND, lot_hold, lot_loss
 from .idmap cimport find_leg, find_order, key_hash
 from .ladder cimport NONE, ladder_get, ladder_is_marked, ladder_next, ladder_previous
@@ -358,11 +358,11 @@ cdef int check_recorded(State *s, int32_t slot, Breach *b) noexcept nogil:
     cdef int64_t price
     if w.recorded == 0:                 # not in use
         return equal(b, BREACH_RECORDED, slot, 0, w.printed | w.consumed, 0)
-    price = w.where & ((<int64_t>1 << 40) - 1)
+    price = price_of(w.where)
     if expect(b, 0 <= w.where >> 41 < s.markets_count, BREACH_RECORDED_PLACE, w.where >> 41, price, slot, NONE):
         return 1
     m = &s.markets[w.where >> 41]
-    ladder = &m.sides[(w.where >> 40) & 1].world
+    ladder = &m.sides[side_of(w.where)].world
     if equal(b, BREACH_RECORDED_PLACE, m.id, price, ladder_get(ladder, price), slot):
         return 1
     if expect(b, w.recorded > 0 and w.printed >= 0 and w.consumed >= 0, BREACH_RECORDED, m.id, price,

@@ -192,6 +192,8 @@ cdef int check_links(State *s) except -1:
     holds = holds and watches_lead(s) and decision_leads(s)
     for i in range(s.printed_count):
         holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
+    for i in range(s.eaten_count):
+        holds = holds and 0 <= s.eaten[i] >> 41 < s.markets_count       # see eat
     if not holds:
         raise ValueError("the snapshot is damaged: an index in it leads nowhere, or a position is too large")
     return 0

@@ -167,6 +167,7 @@ cdef enum:
     EVENT_COLLATERAL_PRICE = 62
     EVENT_AUTO_EXCHANGE = 63
     EVENT_COLLATERAL_ORDER = 64
+    EVENT_IMPACT = 66
     EVENT_RISK_LIMIT = 42
 
 # Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
@@ -549,6 +550,9 @@ cdef enum:
 cdef enum:
     QUEUE_BEHIND_FIRST = 0
     QUEUE_PROPORTIONAL = 1
+    QUEUE_POWER = 2             # the front loses f(front) / (f(front) + f(back)), f(x) = x ** queue_power
+    QUEUE_LOG = 3               # likewise, f(x) = ln(1 + x)
+    QUEUE_FRONT_FIRST = 4
 
 cdef enum:
     WALK_DROP = 0               # mode D of the level queue

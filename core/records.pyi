@@ -439,6 +439,9 @@ class SpotPrice(IntEnum):
 class QueueModel(IntEnum):
     BEHIND_FIRST = 0
     PROPORTIONAL = 1
+    POWER = 2
+    LOG = 3
+    FRONT_FIRST = 4
 
 class TapeWalk(IntEnum):
     DROP = 0

@@ -483,6 +483,9 @@ class SpotPrice(IntEnum):
 class QueueModel(IntEnum):
     BEHIND_FIRST = QUEUE_BEHIND_FIRST
     PROPORTIONAL = QUEUE_PROPORTIONAL
+    POWER = QUEUE_POWER
+    LOG = QUEUE_LOG
+    FRONT_FIRST = QUEUE_FRONT_FIRST
 
 
 class TapeWalk(IntEnum):

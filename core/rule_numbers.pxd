@@ -43,6 +43,13 @@ cdef struct MarketRules:
     rate_t funding_inner                # dead band around the interest rate
     rate_t funding_cap
     money_t impact_notional
+    int64_t queue_power                 # exponent of the power queue model
+    ns_t impact_step_ns                 # simulated flow shifts recorded prices at multiples of this; 0: never
+    rate_t impact_factor                # by this share where the kernel is 1, for a million lots in a step
+    rate_t impact_index                 # share of that by which a recorded index moves, too
+    ns_t resilience_step_ns             # what takers ate comes back: at multiples of this, 0: not with time
+    int64_t resilience_quotes           # 1: with each change of the best recorded quotes
+    rate_t resilience_keep              # what stays eaten at each step
     int64_t underlying                  # markets with the same number have the same; 0: one of its own
     int64_t hedge_allowed               # accounts in hedge mode have two legs here
     int64_t close_fee_reserved          # orders and cross positions bind the fee of closing at bankruptcy

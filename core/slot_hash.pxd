@@ -116,7 +116,7 @@ cdef inline uint64_t hash_recorded(WorldLevel *w) noexcept nogil:
     """A recorded level; 0 for one that is not in use."""
     if w.next_free > NONE or w.recorded == 0:
         return 0
-    return fold(fold(OF_RECORDED, w.where, w.recorded), w.printed, w.consumed)
+    return fold(fold(OF_RECORDED, w.where, w.recorded), w.printed, w.consumed ^ <int64_t>w.regrown << 46)
 
 cdef inline uint64_t hash_timer(State *s, Timer *t) noexcept nogil:
     cdef int64_t other = t.target_other
@@ -133,6 +133,7 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.last, m.funding_rate)
     h = fold(h, m.funding_next_ns, m.mark_next_ns)
     h = fold(h, m.shock, 0)
+    h = fold(h, m.impact, m.impact_flow)
     h = fold(h, m.shift, m.mark_changed | m.snapshot_open << 1)
     h = fold(h, m.print_low, m.print_high)
     h = fold(h, m.basis_count, m.basis_next)

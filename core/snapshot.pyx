@@ -115,7 +115,7 @@ cdef bytes dump_state(State *s, bytes setup):
     forget_pools(&image)
     pieces = [
         piece(&image, sizeof(State)), piece(<char *>markets, len(markets)),
-        piece(s.tiers, s.tiers_count * sizeof(Tier)),
+        piece(s.tiers, s.tiers_count * sizeof(Tier)), piece(s.impacts, s.impacts_count * 8),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
         piece(s.sources, <int64_t>s.markets_count * SOURCES_MAX * sizeof(Source)),
         piece(s.mark_inputs, s.markets_count * sizeof(MarkInputs)),
@@ -127,7 +127,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.order_index.entries, (s.order_index.mask + 1) * 8),
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
-        piece(s.printed, s.printed_count * 8), piece(s.changed, s.changed_count * 4),
+        piece(s.printed, s.printed_count * 8), piece(s.eaten, s.eaten_count * 8), piece(s.changed, s.changed_count * 4),
         piece(s.lights, s.lights_count), piece(s.found, s.found_count * sizeof(Found)),
         piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
         piece(s.accrued_from, s.positions_count * sizeof(i128) if s.accruals else 0),
@@ -253,8 +253,8 @@ cdef int load_state(State *s, bytes data) except -1:
 cdef int expect_counts(State *saved, State *made) except -1:
     """The sizes of pools and tables are possible, and those of an engine with the same parameters."""
     if (saved.markets_count, saved.assets_count, saved.accounts_max, saved.accounts_count, saved.tiers_count,
-            saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
-                                               made.accounts_count, made.tiers_count, made.fund_count, made.venue):
+            saved.impacts_count,            saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
+                                               made.accounts_count, made.tiers_count, made.impacts_count, made.fund_count, made.venue):
         raise ValueError("the state in the snapshot is not that of an engine with its parameters")
     if (saved.world, saved.treasury, saved.rounding, saved.deficit, saved.fund_first, saved.clearing_first,
             saved.backstop) != (
@@ -266,7 +266,8 @@ cdef int expect_counts(State *saved, State *made) except -1:
             made.exchange, made.haircuts_count, made.heaps_count) or (made.collateral == NULL and saved.watches_count):
         raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
-              saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count, saved.found_count)
+              saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count,
+              saved.eaten_count, saved.found_count)
     if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
             or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
@@ -300,6 +301,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh[0] = saved
     fresh.markets = take_markets(cursor, made)
     fresh.tiers = <Tier *>cursor.take(saved.tiers_count * sizeof(Tier))
+    fresh.impacts = <int64_t *>take_if(cursor, saved.impacts_count * 8)
     fresh.basis = <int64_t *>cursor.take(<int64_t>saved.markets_count * BASIS_SAMPLES_MAX * 8)
     fresh.sources = <Source *>cursor.take(<int64_t>saved.markets_count * SOURCES_MAX * sizeof(Source))
     fresh.mark_inputs = <MarkInputs *>cursor.take(saved.markets_count * sizeof(MarkInputs))
@@ -315,6 +317,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.timers = <Timer *>cursor.take(saved.timers_count * sizeof(Timer))
     fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)
     fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
+    fresh.eaten = <int64_t *>cursor.take(saved.eaten_count * 8)
     fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
     fresh.lights = <uint8_t *>take_if(cursor, saved.lights_count)
     fresh.found = <Found *>take_if(cursor, saved.found_count * sizeof(Found))
@@ -363,7 +366,7 @@ cdef int take_collateral(Cursor cursor, State *fresh, State *made) except -1:
 cdef int forget_pools(State *s) except -1:
     """Addresses of the process that saved the state mean nothing here; pools are as large as they are full."""
     s.markets = NULL
-    s.tiers = NULL
+    s.tiers, s.impacts = NULL, NULL
     s.collateral, s.haircuts, s.heaps = NULL, NULL, NULL
     s.watches, s.watches_capacity = NULL, s.watches_count
     s.basis = NULL
@@ -384,6 +387,7 @@ cdef int forget_pools(State *s) except -1:
     s.timers, s.timers_capacity = NULL, s.timers_count
     s.dirty, s.dirty_capacity = NULL, s.dirty_count
     s.printed, s.printed_capacity = NULL, s.printed_count
+    s.eaten, s.eaten_capacity = NULL, s.eaten_count
     s.changed = NULL
     s.touched, s.touched_count = NULL, 0
     s.events, s.events_count, s.events_capacity, s.events_digested = NULL, 0, 0, 0

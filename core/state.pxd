@@ -50,6 +50,8 @@ cdef enum:
     TIMER_EXPIRY = 3
     TIMER_LIQUIDATION = 4
     TIMER_UNWIND = 5
+    TIMER_RESILIENCE = 6
+    TIMER_IMPACT = 7
     TIMER_FUND = 10
     TIMER_DAY = 11
     TIMER_ADL_LIGHT = 20
@@ -227,10 +229,19 @@ cdef struct Market:
     # books
     BookSide sides[2]
     uint32_t depth_epoch
+    ticks_t quote_price[2]              # best recorded price with anything left, and what was recorded there, when
+    lots_t quote_lots[2]                # resilience last saw a depth message
     int64_t queue_model
     int64_t tape_walk
     rate_t shock                        # factor on recorded prices, 1e-9
     ticks_t shift                       # venue price = recorded price + shift
+    rate_t impact                       # what simulated flow has moved recorded prices by, a share of them
+    lots_t impact_flow                  # since the last step, see impact.pyx
+    i128 impact_kept                    # of flows older than the kernel
+    int32_t impact_first                # in State.impacts: the kernel, then as many roots of flows, a ring
+    int32_t impact_count
+    int32_t impact_at                   # of the ring: the newest
+    int32_t impact_live                 # entries of the ring that are not 0
     # liquidation triggers and conditional orders
     Ladder longs                        # bucket of trigger -> positions hurt by a fall
     Ladder shorts
@@ -396,6 +407,8 @@ cdef struct State:
     Market *markets
     Tier *tiers
     int32_t tiers_count
+    int64_t *impacts                    # kernels of the markets that have one, each with its ring
+    int32_t impacts_count
     int64_t *basis                      # [market][BASIS_SAMPLES_MAX]
     FundSamples *fund_samples           # a market each, then a fund and asset each; none until a trigger needs them
     int32_t fund_samples_count
@@ -460,6 +473,9 @@ cdef struct State:
     int64_t *printed                    # (market << 41 | side << 40 | price) of levels printed since the last depth
     int32_t printed_count
     int32_t printed_capacity
+    int64_t *eaten                      # likewise of levels with C that resilience refills
+    int32_t eaten_count
+    int32_t eaten_capacity
     Rank *ranks                         # a heap, see adl.pyx
     int64_t ranks_count
     int64_t ranks_capacity

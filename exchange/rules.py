@@ -96,6 +96,14 @@ class MarketSpec:
     oi_upper_cap: int = 0
     queue_model: int = QueueModel.BEHIND_FIRST
     tape_walk: int = TapeWalk.DEEPER
+    queue_power: int = 3
+    impact_step_ns: int = 0
+    impact_factor: int = 0
+    impact_index: int = 0
+    impact_kernel: tuple[int, ...] = ()  # 1e-9, an entry a step
+    resilience_step_ns: int = 0
+    resilience_quotes: int = 0
+    resilience_keep: int = RATE_ONE
     maker_fee: int = 0
     taker_fee: int = 0
     liquidation_fee: int = 0
@@ -317,6 +325,31 @@ class Rulebook:
         return dataclasses.replace(self, markets=markets, **changes)
 
 
+RESILIENCE_STEPS = 16  # of a half-life in time
+
+
+def resilience(half_life_ns: int = 0, updates: int = 0) -> dict[str, int]:
+    """Market rules with which half of what takers ate of a recorded book comes back in a time or in quote updates.
+
+    In time by RESILIENCE_STEPS steps; both 0: nothing comes back but by history.
+    """
+    if half_life_ns:
+        return {"resilience_step_ns": half_life_ns // RESILIENCE_STEPS, "resilience_keep": _root(RESILIENCE_STEPS)}
+    return {"resilience_quotes": 1, "resilience_keep": _root(updates)} if updates else {}
+
+
+def _root(steps: int) -> int:
+    """The largest rate whose `steps`-th power is at most one half."""
+    low, high = 0, RATE_ONE
+    while high - low > 1:
+        middle = (low + high) // 2
+        if 2 * middle**steps <= RATE_ONE**steps:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 VENUE_FIELDS = frozenset(f.name for f in dataclasses.fields(Rulebook)) - {"name", "date", "era", "markets", "sources"}
 MARKET_FIELDS = frozenset(f.name for f in dataclasses.fields(MarketSpec))
 ENUMS = {
@@ -356,7 +389,7 @@ RATES = {
     "fund_unwind_slice", "adl_price_band", "backstop_at", "liquidation_buffer", "reduce_leave", "position_block_rate",
     "cure_start", "liquidator_fee", "liquidator_fee_max", "liquidator_fee_step", "fillable_spread",
     "bankruptcy_adjustment", "drawdown_trigger", "drawdown_stop", "fund_loss_cap", "disposal_fraction_max",
-    "disposal_band",
+    "disposal_band", "resilience_keep",
     "blend_spot", "blend_index", "blend_redemption", "exchange_ltv",
 }  # fmt: skip
 MONEY = {
@@ -397,6 +430,10 @@ RATES |= {
 MONEY |= {"mark_cash"}
 SECONDS |= {"mark_window", "mark_stale_trades", "mark_stale_book", "mark_stale_index"}
 COUNTS |= {"mark_decay_power"}
+# Of a recorded book: set by a scenario's tape.
+RATES |= {"impact_factor", "impact_index"}
+SECONDS |= {"impact_step", "resilience_step"}
+COUNTS |= {"queue_power", "resilience_quotes"}
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:

@@ -24,7 +24,7 @@ from perpsim.core import AdlPolicy, MarkMethod, QueueModel, TapeWalk
 from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
 from perpsim.exchange.adl import Policy
 from perpsim.exchange.contracts import BUILT
-from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
+from perpsim.exchange.rules import MARKET_FIELDS, RESILIENCE_STEPS, VENUE_FIELDS, parse_value, resilience
 from perpsim.exchange.units import nanoseconds
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
@@ -192,7 +192,9 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
     changes: dict[str, Any] = {
         "queue_model": QueueModel[source.queue_model.replace("-", "_").upper()],
         "tape_walk": TapeWalk[source.walk.upper()],
+        "queue_power": source.queue_power,
     }
+    changes |= _resilience(file, key, source)
     if source.mark == "taped":
         changes |= {"mark_method": MarkMethod.GIVEN, "mark_period_ns": 0}
     if source.funding == "taped":
@@ -202,6 +204,16 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
     else:
         first_ns, last_ns = _stored_span(tape)
     return MarketPlan(dataclasses.replace(spec.with_given_index(), **changes), tape, source, first_ns, last_ns)
+
+
+def _resilience(file: ScenarioFile, key: str, source: TapeSource) -> dict[str, int]:
+    """The rules of a half-life, in time or in updates."""
+    half_life_ns = to_ns(file, f"{key}.resilience_half_life", source.resilience_half_life)
+    if half_life_ns and source.resilience_updates:
+        raise file.wrong(key, "has resilience_half_life and resilience_updates; state one of them")
+    if half_life_ns and half_life_ns < RESILIENCE_STEPS:
+        raise file.wrong(f"{key}.resilience_half_life", f"is below {RESILIENCE_STEPS} ns; state seconds")
+    return resilience(half_life_ns, source.resilience_updates)
 
 
 def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress | None) -> Tape | StoredTape:

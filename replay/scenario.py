@@ -83,7 +83,10 @@ class TapeSource(Table):
     reader: str = "binance-streams"  # of files
     instrument: Facts | None = None  # of files
     market: str = ""  # symbol in the rulebook; without it, the recording's own
-    queue_model: Literal["behind-first", "proportional"] = "behind-first"
+    queue_model: Literal["behind-first", "proportional", "power", "log", "front-first"] = "behind-first"
+    queue_power: Annotated[int, Meta(ge=1, le=3)] = 3  # of the power model
+    resilience_half_life: Number = 0  # seconds in which half of what takers ate comes back; 0: only as history says
+    resilience_updates: Annotated[int, Meta(ge=0, le=10_000)] = 0  # or the same in changes of the best quotes
     walk: Literal["deeper", "drop"] = "deeper"
     mark: Literal["computed", "taped"] = "computed"
     funding: Literal["computed", "taped"] = "taped"

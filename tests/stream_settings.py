@@ -325,6 +325,15 @@ SETTINGS = [
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
         weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},
     ),
+    Setting(  # queue models that guess, and takers' lots that come back
+        "queues", VENUE, [
+            MARKET | {"queue_model": QueueModel.POWER, "resilience_step_ns": SECOND, "resilience_keep": 957_603_280},
+            MARKET | {"queue_model": QueueModel.LOG, "resilience_quotes": 1, "resilience_keep": 700_000_000},
+            COARSE | {"queue_model": QueueModel.FRONT_FIRST, "queue_power": 1, "resilience_keep": 0,
+                      "resilience_step_ns": 7 * SECOND},
+            MARKET | {"queue_model": QueueModel.POWER, "queue_power": 2},
+        ], weights={"depth": 4, "trade": 3, "shock": 1, "snapshot": 1, "limit": 2, "mark": 0.5},
+    ),
     Setting(
         "deep", VENUE, [MARKET | {"max_orders": 40, "max_conditional": 12}], accounts=40,
         weights=NO_TAPE | {

@@ -39,7 +39,7 @@ LAYERS = (
     ("bands", "ledger", "margin", "snapshot", "timers", "watches"),
     ("adl_scores", "multi", "oi_limit", "recent_trades"),
     ("adl", "book", "fund_trigger", "hedge", "risk_unit", "stops", "triggers"),
-    ("adl_light", "adl_share"),
+    ("adl_light", "adl_share", "queue_models", "resilience"),
     ("invariants", "settle", "state_hash"),
     ("auction", "audit", "deleverage", "index_price", "orders", "overlay", "views"),
     ("composite",),

@@ -200,7 +200,9 @@ class TestUse:
 
 # Methods that no rulebook chooses: what they are there for.
 BLOCKS = {
-    "queue_model": {"proportional": "set by a scenario's tape", "behind-first": "set by a scenario's tape"},
+    "queue_model": {
+        word: "set by a scenario's tape" for word in ("behind-first", "proportional", "power", "log", "front-first")
+    },
     "tape_walk": {"drop": "set by a scenario's tape", "deeper": "set by a scenario's tape"},
     "mark_method": {
         "given": "marks on the tape", "basis-ema": "Deribit", "composite": "building block: several sources (Vega)",

@@ -72,6 +72,7 @@ class WorldLevel:
     recorded: int = 0
     printed: int = 0
     consumed: int = 0
+    regrown: int = 0  # 1/65536 of a lot of `consumed` that is back
 
     @property
     def available(self) -> int:
@@ -174,6 +175,7 @@ class Market:
     initial_base = initial_slope = oi_lower_cap = oi_upper_cap = 0
     risk_limits = lower_limit_first = oi_floor_lots = 0
     oi_ladder = ()
+    queue_power, resilience_step_ns, resilience_quotes, resilience_keep = 3, 0, 0, RATE_ONE
 
     def __init__(self, number: int, parameters: dict, venue: Venue | None = None) -> None:
         self.number, self.venue = number, venue
@@ -209,6 +211,7 @@ class Market:
         self.basis_average, self.local_average = Average(), Average()
         self.index_next_ns = self.premium_next_ns = self.quiet_cycles = 0
         self.premiums: list[int] = []
+        self.quotes: list | None = None  # the best recorded ones, as resilience saw them
         self.named: set | None = None  # levels that the open snapshot has named
         self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0
         self.fund_result = 0  # what the fund has made here, covers taken off

@@ -4,6 +4,7 @@ from .book import append, best_order, better_first, crosses, on_grid, take_from_
 from .matching import Taker, fill_order, match, note_print, take_recorded
 from .orders import band_limit
 from .state import Market, Order, Venue, WorldLevel, WorldLots
+from .timers import RESILIENCE
 from .wire import BUY, RATE_ONE, SELL, EventKind, TapeWalk
 
 
@@ -41,6 +42,8 @@ def depth_end(v: Venue, m: Market) -> None:
             if m.named is not None and (side, price) not in m.named:
                 update(m, side, price, 0)
     m.named = None
+    if m.resilience_quotes:
+        quotes_seen(m)
     trade_crossed(v, m)
 
 
@@ -49,6 +52,43 @@ def best_world(m: Market, side: int) -> int | None:
     world = m.sides[side].world
     standing = (at for at in better_first(world, side) if world[at].available and on_grid(m, at))
     return next(standing, None)
+
+
+def quotes_seen(m: Market) -> None:
+    """After a depth message: one step of resilience if a best recorded quote has moved or changed its size."""
+    if quotes_of(m) != m.quotes:
+        refill(m)
+        m.quotes = quotes_of(m)
+
+
+def quotes_of(m: Market) -> list[tuple[int, int] | None]:
+    prices = [best_world(m, side) for side in (BUY, SELL)]
+    return [price and (price, m.sides[side].world[price].recorded) for side, price in enumerate(prices)]
+
+
+def refill(m: Market) -> None:
+    """What was eaten of every level decays by a step; what comes back joins the tail."""
+    if m.resilience_keep == RATE_ONE:
+        return
+    for side in (BUY, SELL):
+        for price, level in m.sides[side].world.items():
+            before = level.available
+            left = (level.consumed * 65_536 - level.regrown) * m.resilience_keep // RATE_ONE if level.consumed else 0
+            level.consumed = -(-left // 65_536)
+            level.regrown = level.consumed * 65_536 - left
+            world_to(m, side, price, before, level.available)
+
+
+def start_resilience(v: Venue, m: Market) -> None:
+    if m.resilience_step_ns and m.resilience_keep != RATE_ONE:
+        due_ns = (v.time_ns // m.resilience_step_ns + 1) * m.resilience_step_ns
+        v.timer(due_ns, RESILIENCE, m)
+
+
+def refill_due(v: Venue, m: Market) -> None:
+    refill(m)
+    start_resilience(v, m)
+    trade_crossed(v, m)
 
 
 def trade_crossed(v: Venue, m: Market) -> None:

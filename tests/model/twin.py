@@ -32,7 +32,7 @@ from .recorded import tape_order
 from .risk_limits import set_risk_limit
 from .state import Venue
 from .stops import fire_on_prints
-from .tape import depth_end, set_shock, tape_level, tape_trade
+from .tape import depth_end, refill_due, set_shock, start_resilience, tape_level, tape_trade
 from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject
 
 WITHOUT_MARKET = {
@@ -165,6 +165,7 @@ def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
         v.started, v.time_ns = True, time_ns
         for m in v.markets:
             start_timers(v, m)
+            start_resilience(v, m)
         start_fund_timer(v)
         start_day_timer(v)
         start_light_timer(v)
@@ -187,6 +188,9 @@ def fire_timer(v: Venue, timer: tuple) -> None:
         funding_due(v, target)
     elif kind == timers.PREMIUM:
         premium_due(v, target)
+    elif kind == timers.RESILIENCE:
+        refill_due(v, target)
+        fire_all(v)
     elif kind == timers.EXPIRY:
         expire(v, target, key)
     elif kind == timers.DAY:

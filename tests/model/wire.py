@@ -211,7 +211,7 @@ class CrossOrder:
 
 
 class QueueModel:
-    BEHIND_FIRST, PROPORTIONAL = range(2)
+    BEHIND_FIRST, PROPORTIONAL, POWER, LOG, FRONT_FIRST = range(5)
 
 
 class ContractKind:
