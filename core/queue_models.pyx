@@ -30,8 +30,8 @@ cdef int64_t log2_of(int64_t x) noexcept nogil:
     cdef int64_t whole = 63 - count_leading_zeros(<uint64_t>x)
     cdef uint64_t mantissa = <uint64_t>x << (63 - whole) >> 32      # 1 <= mantissa / 2^31 < 2
     cdef int64_t found = whole
-    cdef int i
-    for i in range(LOG_BITS):
+    cdef int _
+    for _ in range(LOG_BITS):
         mantissa = mantissa * mantissa >> 31
         found <<= 1
         if mantissa >> 32:
@@ -42,11 +42,11 @@ cdef int64_t log2_of(int64_t x) noexcept nogil:
 
 cdef int64_t weight_of(Market *m, lots_t x, lots_t before, int *overflow) noexcept nogil:
     """f(x) of the power and log models; only ratios of it are used."""
-    cdef int64_t share, weight, i
+    cdef int64_t share, weight, _
     if m.queue_model == QUEUE_LOG:
         return log2_of(1 + x)
     share = weight = mul_div_floor(x, 1 << SHARE_BITS, before, overflow)
-    for i in range(1, m.rules.queue_power):
+    for _ in range(1, m.rules.queue_power):
         weight *= share
     return weight
 
