@@ -43,8 +43,8 @@ from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_ru
 from .settle cimport cancel_orders_of
 from .state cimport (
     NEVER, TIMER_ADL_LIGHT,
-    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_IMPACT, TIMER_MARK, TIMER_PREMIUM, TIMER_RESILIENCE, TIMER_UNWIND,
-    WALLET_MULTI, Market, OpenAdl, Timer, VenueRules, mark_dirty, wallet_of,
+    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_IMPACT, TIMER_MARK, TIMER_PREMIUM, TIMER_RESILIENCE,
+    TIMER_UNWIND,     WALLET_MULTI, Market, OpenAdl, Timer, VenueRules, mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t

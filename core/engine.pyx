@@ -26,7 +26,7 @@ from .records cimport *
 from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
 from .state cimport (
-    LOTS_BITS, OI_BANDS_MAX, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new, state_free, state_init,
+    IMPACT_STEPS_MAX, LOTS_BITS, OI_BANDS_MAX, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new, state_free, state_init,
 )
 from .state_hash cimport hashes_forget, hashes_update
 from .units cimport RATE_ONE, VALUE_ONE
@@ -70,7 +70,7 @@ cdef class EventBuffer:
 def market_parameters(market):
     """The integers that the core reads from a market's specification, by name; tiers as tuples."""
     numbers = {name: int(getattr(market, name)) for name in CONTRACT} | rules_of(market, venue=False)
-    for name in ("sources", "perp_sources"):
+    for name in ("impact_kernel", "sources", "perp_sources"):
         numbers[name] = tuple(int(weight) for weight in getattr(market, name, ()))
     numbers["oi_ladder"] = tuple((int(band), int(share)) for band, share in getattr(market, "oi_ladder", ()))
     numbers["tiers"] = tuple(
@@ -142,6 +142,27 @@ cdef int set_initial(Market *m, Tier *t, int32_t number, Tier *before, object ra
     if m.rules.initial_base or m.rules.initial_slope:
         raise ValueError(f"tier {number}: it states an initial rate, and initial_base and initial_slope another")
     m.initial_rates = 1
+    return 0
+
+
+cdef int set_kernel(State *s, Market *m, kernel) except -1:
+    """How the impact of simulated flow decays, and room for as many flows; see impact.pyx."""
+    cdef int64_t *grown
+    if len(kernel) > IMPACT_STEPS_MAX or (len(kernel) > 0) != (m.rules.impact_step_ns > 0):
+        raise ValueError(f"market {m.id}: an impact needs a step and a kernel of 1 to {int(IMPACT_STEPS_MAX)} entries")
+    if len(kernel) == 0:
+        return 0
+    grown = <int64_t *>realloc(s.impacts, (s.impacts_count + 2 * len(kernel)) * sizeof(int64_t))
+    if grown == NULL:
+        raise MemoryError("no memory for the kernels of impact")
+    s.impacts = grown
+    m.impact_first, m.impact_count = s.impacts_count, <int32_t>len(kernel)
+    s.impacts_count += 2 * m.impact_count
+    for i, entry in enumerate(kernel):
+        if not 0 <= entry <= RATE_ONE:
+            raise ValueError(f"market {m.id}: entry {i} of the impact kernel is not between 0 and 1")
+        s.impacts[m.impact_first + i] = entry
+        s.impacts[m.impact_first + m.impact_count + i] = 0
     return 0
 
 
@@ -238,6 +259,7 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     set_contract(s, m, number, parameters)
     set_tiers(s, m, parameters["tiers"])
     set_oi_ladder(m, parameters.get("oi_ladder", ()))
+    set_kernel(s, m, parameters.get("impact_kernel", ()))
     set_sources(s, m, parameters.get("sources", ()), parameters.get("perp_sources", ()))
     for i in range(2):
         ladder_init(&m.sides[i].accounts, m.price_max)

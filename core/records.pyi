@@ -122,6 +122,7 @@ class EventKind(IntEnum):
     COLLATERAL_PRICE = 62
     AUTO_EXCHANGE = 63
     COLLATERAL_ORDER = 64
+    IMPACT = 66
     RISK_LIMIT = 42
 
 class MarketState(IntEnum):

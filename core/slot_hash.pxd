@@ -134,6 +134,8 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.funding_next_ns, m.mark_next_ns)
     h = fold(h, m.shock, 0)
     h = fold(h, m.impact, m.impact_flow)
+    h = fold(h, high_word(m.impact_kept), <int64_t>low_word(m.impact_kept))
+    h = fold_words(h, s.impacts + m.impact_first, 2 * m.impact_count)
     h = fold(h, m.shift, m.mark_changed | m.snapshot_open << 1)
     h = fold(h, m.print_low, m.print_high)
     h = fold(h, m.basis_count, m.basis_next)

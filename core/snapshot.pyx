@@ -253,8 +253,9 @@ cdef int load_state(State *s, bytes data) except -1:
 cdef int expect_counts(State *saved, State *made) except -1:
     """The sizes of pools and tables are possible, and those of an engine with the same parameters."""
     if (saved.markets_count, saved.assets_count, saved.accounts_max, saved.accounts_count, saved.tiers_count,
-            saved.impacts_count,            saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
-                                               made.accounts_count, made.tiers_count, made.impacts_count, made.fund_count, made.venue):
+            saved.impacts_count, saved.fund_count, saved.venue) != (
+            made.markets_count, made.assets_count, made.accounts_max, made.accounts_count, made.tiers_count,
+            made.impacts_count, made.fund_count, made.venue):
         raise ValueError("the state in the snapshot is not that of an engine with its parameters")
     if (saved.world, saved.treasury, saved.rounding, saved.deficit, saved.fund_first, saved.clearing_first,
             saved.backstop) != (

@@ -60,6 +60,7 @@ cdef enum:
     BASIS_SAMPLES_MAX = 512
     FUND_SAMPLES_MAX = 512
     OI_BANDS_MAX = 16
+    IMPACT_STEPS_MAX = 4096     # entries of an impact kernel
     SOURCES_MAX = 32            # constituents of an index and external perpetuals, of one market
 
 cdef extern from *:

@@ -325,31 +325,6 @@ class Rulebook:
         return dataclasses.replace(self, markets=markets, **changes)
 
 
-RESILIENCE_STEPS = 16  # of a half-life in time
-
-
-def resilience(half_life_ns: int = 0, updates: int = 0) -> dict[str, int]:
-    """Market rules with which half of what takers ate of a recorded book comes back in a time or in quote updates.
-
-    In time by RESILIENCE_STEPS steps; both 0: nothing comes back but by history.
-    """
-    if half_life_ns:
-        return {"resilience_step_ns": half_life_ns // RESILIENCE_STEPS, "resilience_keep": _root(RESILIENCE_STEPS)}
-    return {"resilience_quotes": 1, "resilience_keep": _root(updates)} if updates else {}
-
-
-def _root(steps: int) -> int:
-    """The largest rate whose `steps`-th power is at most one half."""
-    low, high = 0, RATE_ONE
-    while high - low > 1:
-        middle = (low + high) // 2
-        if 2 * middle**steps <= RATE_ONE**steps:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
 VENUE_FIELDS = frozenset(f.name for f in dataclasses.fields(Rulebook)) - {"name", "date", "era", "markets", "sources"}
 MARKET_FIELDS = frozenset(f.name for f in dataclasses.fields(MarketSpec))
 ENUMS = {
@@ -521,5 +496,6 @@ def parse_ladder(rows: list[list[Any]]) -> tuple[tuple[int, int], ...]:
 # Rules that are more than one number: key -> parser of what TOML gives.
 TABLES: dict[str, Callable[[Any], Any]] = {
     "collateral": parse_collateral, "tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights,
+    "impact_kernel": parse_weights,
     "oi_ladder": parse_ladder,
 }  # fmt: skip

@@ -13,6 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from perpsim.core import AdlPolicy, MarkMethod, QueueModel, TapeWalk
 from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
 from perpsim.exchange.adl import Policy
 from perpsim.exchange.contracts import BUILT
-from perpsim.exchange.rules import MARKET_FIELDS, RESILIENCE_STEPS, VENUE_FIELDS, parse_value, resilience
+from perpsim.exchange.recorded_book import RESILIENCE_STEPS, impact, resilience
+from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
@@ -194,7 +196,7 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
         "tape_walk": TapeWalk[source.walk.upper()],
         "queue_power": source.queue_power,
     }
-    changes |= _resilience(file, key, source)
+    changes |= _resilience(file, key, source) | _impact(file, key, source, tape.instrument)
     if source.mark == "taped":
         changes |= {"mark_method": MarkMethod.GIVEN, "mark_period_ns": 0}
     if source.funding == "taped":
@@ -214,6 +216,41 @@ def _resilience(file: ScenarioFile, key: str, source: TapeSource) -> dict[str, i
     if half_life_ns and half_life_ns < RESILIENCE_STEPS:
         raise file.wrong(f"{key}.resilience_half_life", f"is below {RESILIENCE_STEPS} ns; state seconds")
     return resilience(half_life_ns, source.resilience_updates)
+
+
+def _impact(file: ScenarioFile, key: str, source: TapeSource, instrument: Instrument) -> dict[str, Any]:
+    """The rules of a lasting impact, if the scenario states one."""
+    if source.impact is None:
+        return {}
+    stated, names = source.impact, ("coefficient", "volatility", "tau", "beta", "permanent", "memory")
+    numbers = {name: _decimal(file, f"{key}.impact.{name}", getattr(stated, name)) for name in names}
+    volume = _decimal(file, f"{key}.impact.volume", stated.volume)
+    index_share = _decimal(file, f"{key}.impact.index_share", stated.index_share)
+    for name in ("volatility", "tau"):
+        if numbers[name] <= 0:
+            raise file.wrong(f"{key}.impact.{name}", "must be above zero")
+    if volume <= 0 or max(numbers["permanent"], index_share) > 1:
+        raise file.wrong(f"{key}.impact", "volume must be above zero, permanent and index_share at most one")
+    try:
+        return impact(
+            **numbers,
+            volume_lots=volume / Decimal(instrument.lot),
+            step_ns=_positive_ns(file, f"{key}.impact.step", stated.step),
+            index_share=int(index_share * 10**9),
+        )
+    except ValueError as error:
+        raise file.wrong(f"{key}.impact", str(error)) from error
+
+
+def _decimal(file: ScenarioFile, key: str, number: int | float | str) -> Decimal:
+    """A number of zero or more, as it is written."""
+    try:
+        value = Decimal(str(number))
+    except InvalidOperation as error:
+        raise file.wrong(key, f"{number!r} is no number") from error
+    if not value.is_finite() or value < 0:
+        raise file.wrong(key, f"{number!r} is impossible; zero or more")
+    return value
 
 
 def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress | None) -> Tape | StoredTape:

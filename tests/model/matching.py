@@ -104,6 +104,7 @@ def match(v: Venue, taker: Taker) -> None:
             tidy(m, 1 - taker.side, price)
             taker.lots -= take
             if not taker.is_world:
+                m.flow += (take if taker.side == BUY else -take) if m.impact_kernel else 0
                 settle(v, taker, None, price, take)
         elif taker.stp_mode != StpMode.NONE and v.group_of(segment.account) == v.group_of(taker.position.account):
             if taker.stp_mode != StpMode.EXPIRE_TAKER:

@@ -175,6 +175,8 @@ class Market:
     initial_base = initial_slope = oi_lower_cap = oi_upper_cap = 0
     risk_limits = lower_limit_first = oi_floor_lots = 0
     oi_ladder = ()
+    impact_step_ns = impact_factor = impact_index = 0
+    impact_kernel = ()
     queue_power, resilience_step_ns, resilience_quotes, resilience_keep = 3, 0, 0, RATE_ONE
 
     def __init__(self, number: int, parameters: dict, venue: Venue | None = None) -> None:
@@ -211,6 +213,8 @@ class Market:
         self.basis_average, self.local_average = Average(), Average()
         self.index_next_ns = self.premium_next_ns = self.quiet_cycles = 0
         self.premiums: list[int] = []
+        self.impact = self.flow = 0  # of simulated takers: what it has moved prices by, lots since the last step
+        self.flows: list[int] = []
         self.quotes: list | None = None  # the best recorded ones, as resilience saw them
         self.named: set | None = None  # levels that the open snapshot has named
         self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0

@@ -32,7 +32,9 @@ from .recorded import tape_order
 from .risk_limits import set_risk_limit
 from .state import Venue
 from .stops import fire_on_prints
-from .tape import depth_end, refill_due, set_shock, start_resilience, tape_level, tape_trade
+from .tape import (
+    depth_end, impact_due, refill_due, set_shock, start_impact, start_resilience, tape_level, tape_trade,
+)  # fmt: skip
 from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject
 
 WITHOUT_MARKET = {
@@ -166,6 +168,7 @@ def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
         for m in v.markets:
             start_timers(v, m)
             start_resilience(v, m)
+            start_impact(v, m)
         start_fund_timer(v)
         start_day_timer(v)
         start_light_timer(v)
@@ -188,6 +191,9 @@ def fire_timer(v: Venue, timer: tuple) -> None:
         funding_due(v, target)
     elif kind == timers.PREMIUM:
         premium_due(v, target)
+    elif kind == timers.IMPACT:
+        impact_due(v, target)
+        fire_all(v)
     elif kind == timers.RESILIENCE:
         refill_due(v, target)
         fire_all(v)
@@ -219,7 +225,7 @@ def price_row(v: Venue, c: Command) -> int:
         change_funding(v, m, value, c.expire_ns)
         return Reject.NONE
     if c.flags & Flag.TAPE:
-        value = shocked(m, value)
+        value = shocked(m, value, RATE_ONE if c.kind == Kind.SET_MARK else m.impact_index)
     if c.kind == Kind.SET_SOURCE and not 0 <= c.aux < len(m.constituents):
         return reject(v, c, Reject.UNKNOWN_SOURCE)
     if not (0 if c.kind == Kind.SET_SOURCE else m.mark_min) <= value <= m.price_max * m.tick_value:

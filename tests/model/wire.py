@@ -53,6 +53,7 @@ class EventKind:
     FUND_TRIGGER, WITHDRAW_GATE = range(54, 56)
     RISK_LIMIT = 42
     COLLATERAL_PRICE, AUTO_EXCHANGE, COLLATERAL_ORDER = range(62, 65)
+    IMPACT = 66
 
 
 class Reject:
