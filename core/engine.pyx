@@ -26,7 +26,8 @@ from .records cimport *
 from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
 from .state cimport (
-    IMPACT_STEPS_MAX, LOTS_BITS, OI_BANDS_MAX, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new, state_free, state_init,
+    IMPACT_STEPS_MAX, LOTS_BITS, OI_BANDS_MAX, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new,
+    state_free, state_init,
 )
 from .state_hash cimport hashes_forget, hashes_update
 from .units cimport RATE_ONE, VALUE_ONE

@@ -9,7 +9,6 @@ from .records cimport *
 
 class Side(IntEnum):
     """Side of an order; of a position in SEED_POSITION."""
-
     BUY = SIDE_BUY
     SELL = SIDE_SELL
 
@@ -29,7 +28,6 @@ class Tif(IntEnum):
 
 class Flag(IntFlag):
     """Bits of `COMMAND.flags`."""
-
     MORE = FLAG_MORE
     MARKET = FLAG_MARKET
     POST_ONLY = FLAG_POST_ONLY
@@ -57,7 +55,6 @@ class TriggerSource(IntEnum):
 
 class Kind(IntEnum):
     """Kinds of command."""
-
     PLACE = KIND_PLACE
     CANCEL = KIND_CANCEL
     AMEND = KIND_AMEND
@@ -88,7 +85,6 @@ class Kind(IntEnum):
 
 class EventKind(IntEnum):
     """Kinds of event."""
-
     REJECTED = EVENT_REJECTED
     ACCEPTED = EVENT_ACCEPTED
     TRADE = EVENT_TRADE
@@ -164,7 +160,6 @@ class TapeOrder(IntEnum):
 
 class TapeRow(IntEnum):
     """Row kinds and bits of a tape's `code` column."""
-
     LEVEL = ROW_LEVEL
     TRADE = ROW_TRADE
     MARK = ROW_MARK
@@ -426,7 +421,6 @@ class AdlPolicy(IntEnum):
 
 class AdlFault(IntEnum):
     """What is wrong with an ADL decision: `value` of the rejection."""
-
     NONE = FAULT_NONE
     MARKET = FAULT_MARKET
     ACCOUNT = FAULT_ACCOUNT
@@ -507,21 +501,18 @@ class TierMethod(IntEnum):
 
 class MaintenanceValue(IntEnum):
     """What maintenance is a rate of."""
-
     MARK = MAINTENANCE_MARK
     ENTRY = MAINTENANCE_ENTRY
 
 
 class ValueRounding(IntEnum):
     """What is rounded where a trade of an inverse contract becomes money."""
-
     PER_TRADE = VALUE_PER_TRADE
     PER_LOT = VALUE_PER_LOT
 
 
 class Reject(IntEnum):
     """Why a command was refused (in the order of the checks), or why an order left the book (from 101)."""
-
     NONE = REJECT_NONE
     UNKNOWN_KIND = REJECT_UNKNOWN_KIND
     UNKNOWN_MARKET = REJECT_UNKNOWN_MARKET

@@ -46,7 +46,9 @@ PRICES = (
 TABLES = (STEPS, STEPS, LARGE, tiers((50_000, "2", 20)), tiers((100, "1", 50), (1_000, "5", 10), (90_000, "20", 3)))
 RUIN = RATE_ONE - 1  # a fee that takes everything: of rule changes, not of rulebooks
 # Rules of a contract, which are drawn together with it.
-OF_CONTRACTS = {"contract_kind", "value_rounding", "price_min", "tier_method", "size_max", "leverage_default"}
+OF_CONTRACTS = {
+    "contract_kind", "value_rounding", "price_min", "tier_method", "size_max", "leverage_default", "impact_step_ns",
+}  # fmt: skip
 MARKET_VALUES = {
     "maintenance_base": (5_000_000, 20_000_000), "maintenance_slope": (0, 100_000, 3_000_000),
     "close_fee_in_maintenance": (0, 600_000), "band_outward": (0, 1), "trigger_protect": (0, 20_000_000),
@@ -61,6 +63,9 @@ MARKET_VALUES = {
     "risk_limits": (0, 1), "mark_risk_long": (0, 300_000_000), "mark_risk_short": (0, 400_000_000),
     "initial_base": (0, 20_000_000), "initial_slope": (0, 200_000), "oi_lower_cap": (0, 500 * VALUE_ONE),
     "oi_upper_cap": (0, 2_000 * VALUE_ONE),
+    "queue_power": (1, 2, 3), "resilience_step_ns": (0, SECOND), "resilience_quotes": (0, 1),
+    "resilience_keep": (0, RATE_ONE // 2, RATE_ONE), "impact_factor": (0, RATE_ONE, 20 * RATE_ONE),
+    "impact_index": (0, RATE_ONE),
 }  # fmt: skip
 VENUE_VALUES = {
     "liquidator_fee_max": (0, 20_000_000), "liquidator_fee_step": (0, 3_000_000),
@@ -97,9 +102,12 @@ def drawn_market(rng: random.Random, base: dict, assets: int) -> dict:
     market = base | rng.choice(PRICES)
     market |= {
         "asset": rng.randrange(assets), "fund_group": rng.choice((0, 0, 1)),
-        "queue_model": rng.choice((QueueModel.BEHIND_FIRST, QueueModel.PROPORTIONAL)),
+        "queue_model": rng.randrange(QueueModel.FRONT_FIRST + 1),
         "tape_walk": rng.choice((TapeWalk.DROP, TapeWalk.DEEPER)),
     }  # fmt: skip
+    if rng.random() < 0.2:
+        market |= {"impact_step_ns": rng.choice((SECOND, 7 * SECOND)), "impact_factor": 5 * RATE_ONE}
+        market |= {"impact_kernel": tuple(rng.choice((0, RATE_ONE // 3, RATE_ONE)) for _ in range(rng.randint(1, 9)))}
     table, method = rng.choice(TABLES), TierMethod.MARGINAL
     if rng.random() < 0.4:
         inverse = base.get("contract_kind") == ContractKind.INVERSE

@@ -5,7 +5,7 @@ import math
 import pytest
 from model.book import log2_floor
 from perpsim.core import EventKind, Kind, QueueModel, Side
-from perpsim.exchange.recorded_book import RESILIENCE_STEPS, impact, resilience
+from perpsim.exchange.recorded_book import RESILIENCE_STEPS, resilience
 from stream_settings import SECOND
 from test_regressions import NOW, Desk
 

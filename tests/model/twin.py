@@ -33,7 +33,14 @@ from .risk_limits import set_risk_limit
 from .state import Venue
 from .stops import fire_on_prints
 from .tape import (
-    depth_end, impact_due, refill_due, set_shock, start_impact, start_resilience, tape_level, tape_trade,
+    depth_end,
+    impact_due,
+    refill_due,
+    set_shock,
+    start_impact,
+    start_resilience,
+    tape_level,
+    tape_trade,
 )  # fmt: skip
 from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject
 
