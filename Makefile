@@ -54,7 +54,7 @@ demo: build  ## crash a recorded market with 100,000 accounts in it; results in 
 	$(BIN)/perpsim demo -o out/demo
 
 test: build  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 test-slow: build  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow

@@ -2,17 +2,20 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
+from .accrual cimport accrued_of
 from .contract cimport entry_value
 from .events cimport event_new
 from .hedge cimport hedged, leg_made, legs_of, refused_leg
 from .idmap cimport find_leg
 from .ladder cimport NONE
 from .ledger cimport change_position, move_isolated
-from .margin cimport available, maintenance_of, tier_of, unit_equity, unit_maintenance, value_at
+from .margin cimport (
+    available, held_maintenance, initial_margin, tier_held, tier_of, unit_equity, unit_maintenance, value_at,
+)
 from .orders cimport reject
 from .records cimport *
 from .state cimport (
-    ACCOUNT_HEDGE, ACCOUNT_HOUSE, STAGE_NONE, WALLET_HEDGE, WALLET_MULTI, Market, Position, Wallet, mark_dirty,
+    ACCOUNT_HEDGE, ACCOUNT_HOUSE, POSITION_LIMIT, STAGE_NONE, WALLET_HEDGE, WALLET_MULTI, Market, Position, Wallet, mark_dirty,
     tiers_of_leverage, touch, wallet_of,
 )
 from .triggers cimport clear_unit
@@ -62,10 +65,15 @@ cdef int withdraw(State *s, const Command *c) except -1 nogil:
 
 cdef int refused_leverage(State *s, Market *m, Position *p, int64_t leverage) noexcept nogil:
     """Why a position, or a leg, cannot have another leverage, whatever margin there is; REJECT_NONE if it can."""
+    cdef money_t value
     if s.wallets[p.wallet].stage != STAGE_NONE or p.stage != STAGE_NONE:
         return REJECT_IN_LIQUIDATION
+    if p.flags & POSITION_LIMIT and leverage > tier_held(s, m, p, 0).leverage_max:
+        return REJECT_LEVERAGE_CAP
     if p.lots or p.resting_orders:
-        if leverage > tier_of(s, m, abs64(value_at(s, m, p.lots, m.mark))).leverage_max:
+        value = abs64(value_at(s, m, p.lots, m.mark))
+        if leverage > tier_of(s, m, value).leverage_max or p.mode == MODE_ISOLATED and leverage > p.leverage \
+                and div_ceil(value, leverage) < initial_margin(s, m, leverage, value):
             return REJECT_LEVERAGE_CAP
         if p.mode == MODE_ISOLATED and p.lots and leverage < p.leverage:
             return REJECT_POSITION_OPEN     # isolated: add margin instead
@@ -98,7 +106,8 @@ cdef int set_leverage(State *s, const Command *c) except -1 nogil:
             s.positions[slots[i]].leverage = old[i]
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     for i in range(count):
-        s.positions[slots[i]].cap_tiers = tiers_of_leverage(s, m, c.value)
+        if not s.positions[slots[i]].flags & POSITION_LIMIT:
+            s.positions[slots[i]].cap_tiers = tiers_of_leverage(s, m, c.value)
     touch(s, c.account * s.assets_count + m.asset)
     account_event(s, c, EVENT_LEVERAGE)
     return 0
@@ -262,7 +271,7 @@ cdef int set_position_mode(State *s, const Command *c) except -1 nogil:
 cdef int move_margin(State *s, const Command *c) except -1 nogil:
     """Into (value > 0) or out of an isolated position.
 
-    Removable (Binance): min(margin - maintenance, margin + pnl - value / leverage), never below what keeps it open.
+    Removable (Binance): min(margin - maintenance, margin + pnl - initial), never below what keeps it open.
     """
     cdef Market *m = &s.markets[c.market]
     cdef int32_t slot
@@ -286,8 +295,8 @@ cdef int move_margin(State *s, const Command *c) except -1 nogil:
     else:
         value = value_at(s, m, p.lots, m.mark)
         room = min64(
-            p.isolated_margin - maintenance_of(s, m, abs64(value)),
-            p.isolated_margin + value - p.cost - div_ceil(abs64(value), p.leverage))
+            p.isolated_margin - held_maintenance(s, m, p, value),
+            p.isolated_margin + value - p.cost - accrued_of(s, m, p) - initial_margin(s, m, p.leverage, abs64(value)))
     if abs64(c.value) > room:
         return reject(s, c, REJECT_INSUFFICIENT_MARGIN)
     move_isolated(s, p, c.value)

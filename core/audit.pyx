@@ -212,7 +212,8 @@ cdef int check_totals(State *s, Shadow *shadow, Breach *b) noexcept nogil:
                 equal(b, BREACH_SHORTS, i, 0, <int64_t>m.shorts_lots, <int64_t>sums.shorts):
             return 1
         if m.state < MARKET_SETTLING and equal(
-                b, BREACH_CLEARING, i, 0, s.wallets[m.clearing_wallet].balance, <int64_t>(-sums.cost)):
+                b, BREACH_CLEARING, i, 0, s.wallets[m.clearing_wallet].balance,
+                <int64_t>(<uint64_t>m.accrued_paid - sums.cost)):
             return 1
     return 0
 

@@ -42,6 +42,19 @@ cdef lots_t book_depth(
     State *s, Market *m, int side, ticks_t limit, lots_t wanted, int32_t without, bint ends) noexcept nogil
 cdef int32_t first_order(State *s, Market *m, int side, bint recorded) noexcept nogil
 cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexcept nogil
+cdef ticks_t price_of_lots(State *s, Market *m, int side, lots_t lots) noexcept nogil
+
+cdef int eat(State *s, WorldLevel *w, lots_t lots) except -1 nogil
+
+cdef inline int64_t place_of(Market *m, int side, ticks_t recorded) noexcept nogil:
+    """Market, side and price of a recorded level in one number."""
+    return (<int64_t>m.id << 41) | (<int64_t>side << 40) | recorded
+
+cdef inline int side_of(int64_t place) noexcept nogil:
+    return <int>(place >> 40 & 1)
+
+cdef inline ticks_t price_of(int64_t place) noexcept nogil:
+    return place & ((<int64_t>1 << 40) - 1)
 
 cdef inline lots_t world_lots(WorldLevel *w) noexcept nogil:
     """What can be had of a recorded level: max(0, R - P - C)."""

@@ -1,10 +1,11 @@
 """Price-time priority over account orders and recorded liquidity; see book.pxd for the queue's layout."""
 
 from .contract cimport inverse, lot_hold, mark_worth
+from .impact cimport note_flow
 from .ladder cimport ladder_mark, ladder_unmark
 from .records cimport FLAG_REDUCE_ONLY, NO_ORDER, STP_EXPIRE_MAKER, STP_EXPIRE_TAKER, STP_NONE
-from .state cimport Fill, push_fill
-from .units cimport by_side, div_ceil, min64
+from .state cimport TOUCHED, Fill, pool_grow, push_fill
+from .units cimport RATE_ONE, by_side, div_ceil, min64
 
 
 cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w) noexcept nogil:
@@ -23,11 +24,26 @@ cdef void world_refresh(State *s, Market *m, int side, ticks_t recorded, WorldLe
             b.best_world = worse(&b.world, side, recorded)
 
 
+cdef int eat(State *s, WorldLevel *w, lots_t lots) except -1 nogil:
+    """Recorded lots go to a simulated taker; where they come back with time, the level is listed."""
+    w.consumed += lots
+    w.next_free = TOUCHED
+    if w.in_eaten or s.markets[w.where >> 41].rules.resilience_keep == RATE_ONE:
+        return 0
+    w.in_eaten = 1
+    if s.eaten_count == s.eaten_capacity:
+        s.eaten = <int64_t *>pool_grow(s.eaten, &s.eaten_capacity, sizeof(int64_t))
+    s.eaten[s.eaten_count] = w.where
+    s.eaten_count += 1
+    return 0
+
+
 cdef int fill_world(State *s, WorldLevel *w, ticks_t price, lots_t lots, Taker *taker) except -1 nogil:
     """A simulated taker eats recorded lots: they stay eaten until history takes them too."""
     cdef Fill *f
-    w.consumed += lots
-    w.next_free = TOUCHED
+    eat(s, w, lots)
+    if s.markets[w.where >> 41].impact_count and not taker.is_world:
+        note_flow(&s.markets[w.where >> 41], 1 - side_of(w.where), lots)
     if taker.is_world:                  # history walking deeper: world against world leaves no position
         return 0
     f = push_fill(s)
@@ -235,10 +251,20 @@ cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexc
 
     NO_PRICE if the side does not hold that much.
     """
+    return mean_price(s, m, side, notional, False)
+
+
+cdef ticks_t price_of_lots(State *s, Market *m, int side, lots_t lots) noexcept nogil:
+    """The same of so many lots."""
+    return mean_price(s, m, side, lots, True)
+
+
+cdef ticks_t mean_price(State *s, Market *m, int side, int64_t wanted, bint in_lots) noexcept nogil:
+    """Average price in ticks of what is wanted, in lots or in money; the last level may give a lot more than the money buys."""
     cdef BookSide *b = &m.sides[side]
     cdef ticks_t account_price = b.best_accounts, world_price = b.best_world, price
     cdef lots_t lots, taken = 0
-    cdef int64_t left = notional, unit
+    cdef int64_t left = wanted, unit
     cdef int64_t paid = 0               # ticks, of an inverse contract money
     cdef bint from_accounts
     while left > 0 and (account_price != NO_PRICE or world_price != NO_PRICE):
@@ -255,10 +281,10 @@ cdef ticks_t impact_price(State *s, Market *m, int side, int64_t notional) noexc
         if price <= 0:
             continue
         unit = lot_hold(s, m, price)
-        lots = min64(lots, left / unit + 1)
+        lots = min64(lots, left if in_lots else left / unit + 1)
         taken += lots
         paid += lots * (unit if inverse(m) else price)
-        left -= lots * unit
+        left -= lots if in_lots else lots * unit
     if left > 0 or taken == 0:
         return NO_PRICE
     if inverse(m):                      # the mean of what a lot is worth, and the price that belongs to it

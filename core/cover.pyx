@@ -7,7 +7,7 @@ from .events cimport event_new
 from .fund_rules cimport means_of
 from .ledger cimport transfer
 from .loss_sharing cimport collect, part_by_lots, part_by_means, payout
-from .margin cimport cross_equity, pnl_at
+from .margin cimport cross_equity, gain_now, pnl_at
 from .records cimport *
 from .risk_unit cimport unit_event
 from .state cimport ACCOUNT_HOUSE, DAY_NS, TIMER_DAY, Position, Wallet, day_make, mark_dirty, touch, wallet_of
@@ -89,7 +89,7 @@ cdef money_t can_give(State *s, Market *m, Position *p) noexcept nogil:
     if s.rules.socialise == SOCIALISE_OPEN_INTEREST:
         return abs64(p.lots)
     gain = pnl_at(s, m, p, m.mark)
-    equity = p.isolated_margin + gain if p.mode == MODE_ISOLATED else cross_equity(s, &s.wallets[p.wallet])
+    equity = p.isolated_margin + gain_now(s, m, p) if p.mode == MODE_ISOLATED else cross_equity(s, &s.wallets[p.wallet])
     if s.rules.socialise == SOCIALISE_PAYOUTS:
         gain = sub_checked(gain, pnl_at(s, m, p, m.mark_before), &s.overflow) if m.mark_before else 0
     return max64(0, min64(gain, equity))

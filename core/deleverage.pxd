@@ -6,6 +6,10 @@ from .state cimport Market, State
 from .units cimport abs64, lots_t, min64, money_t, mul_div_floor
 
 cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *share) except -1 nogil
+cdef int close_against(
+    State *s, Market *m, int32_t slot, int32_t other, lots_t size, money_t *value, money_t *share, int reason
+) except -1 nogil
+cdef lots_t unhedged_lots(State *s, Market *m, int32_t slot) noexcept nogil
 
 cdef inline lots_t next_fill(lots_t left, lots_t held) noexcept nogil:
     """What the next of a queue gives: all it has, or what is still wanted. Neither has a sign."""

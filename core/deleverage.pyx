@@ -21,7 +21,7 @@ cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *
     """Close a position against the accounts that the policy chooses; what finds nobody stays.
 
     `value` (at the mark) and `share` (of the unit's equity) are those of the whole position; what is closed takes its
-    part of both along.
+    part of both along. Under the policy USER nothing is closed here: `State.adl` is open if anybody could be asked.
     """
     if is_queue(s.rules.adl_policy):
         return close_in_turn(s, m, slot, value, share)
@@ -29,6 +29,33 @@ cdef int deleverage(State *s, Market *m, int32_t slot, money_t *value, money_t *
         close_by_shares(s, m, slot, value, share, True)
     if is_share(s.rules.adl_policy) and s.positions[slot].lots:
         close_by_shares(s, m, slot, value, share, False)
+    if s.rules.adl_policy == ADL_USER:
+        ask_user(s, m, slot, value[0], share[0])
+    return 0
+
+
+cdef int ask_user(State *s, Market *m, int32_t slot, money_t value, money_t share) except -1 nogil:
+    """Leave the position to a user's decision, if there is a counterparty at all; adl_decision.pyx goes on from there."""
+    cdef Position *p = &s.positions[slot]
+    cdef int32_t other = m.positions_head
+    cdef Event *e
+    while other != NONE and not eligible(s, &s.positions[other], p.lots < 0):
+        other = s.positions[other].market_next
+    if other == NONE:
+        return 0
+    s.adl.open = 1
+    s.adl.slot = slot
+    s.adl.value = value
+    s.adl.share = share
+    e = event_new(s, EVENT_ADL_PENDING)
+    e.account = p.account
+    e.market = p.market
+    e.asset = <uint8_t>m.asset
+    e.side = SIDE_SELL if p.lots > 0 else SIDE_BUY
+    e.size_lots = abs64(p.lots)
+    e.value = value - share
+    e.aux = share
+    e.price_ticks = shown_price(m, p.lots, value - share)
     return 0
 
 
@@ -165,6 +192,7 @@ cdef bint match_valid(
     cdef money_t maintenance = unit_maintenance(s, p.wallet, unit)
     cdef money_t gained, freed
     after.lots += signed_lots
+    after.cost -= portion(s, p.cost, -signed_lots, p.lots)
     gained = value_at(s, m, after.lots, m.mark) - value_at(s, m, p.lots, m.mark)
     gained -= paid_for(s, m, signed_lots, moved, at_mark)
     freed = position_maintenance(s, m, p) - (position_maintenance(s, m, &after) if after.lots else 0)

@@ -5,10 +5,13 @@ commands. So rows of a tape see the timers of earlier times only; client command
 """
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+from libc.string cimport memset
 
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
 )
+from .accrual cimport accrual_begin, accrual_end, accrual_rebase
+from .adl_decision cimport decide
 from .adl_light cimport light_due, start_light_timer
 from .auction cimport uncross
 from .bands cimport refresh_bands
@@ -18,13 +21,14 @@ from .cover cimport day_due, start_day_timer
 from .fund cimport unwind_due
 from .fund_trigger cimport forget_samples, fund_sample_due, start_fund_timer
 from .funding cimport change_funding, funding_due
+from .impact cimport start_impact
 from .index_price cimport shocked
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
 from .marks cimport change_mark, forget_basis
 from .oracles cimport set_collateral_price
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
-from .overlay cimport set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
+from .overlay cimport impact_due, set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
 from .prices cimport (
     mark_due, premium_due, set_index, set_source, start_funding_timer, start_index_timer, start_mark_timer,
@@ -32,13 +36,15 @@ from .prices cimport (
 )
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
-from .risk cimport liquidation_due, mark_group_end
+from .resilience cimport refill_due, start_resilience
+from .risk cimport go_on, liquidation_due, mark_group_end
+from .risk_limits cimport set_risk_limit
 from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
     NEVER, TIMER_ADL_LIGHT,
-    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_MARK, TIMER_PREMIUM, TIMER_UNWIND, WALLET_MULTI, Market,
-    Timer, VenueRules, mark_dirty, wallet_of,
+    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_IMPACT, TIMER_MARK, TIMER_PREMIUM, TIMER_RESILIENCE,
+    TIMER_UNWIND,     WALLET_MULTI, Market, OpenAdl, Timer, VenueRules, mark_dirty, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
@@ -55,7 +61,10 @@ cdef int fire_all(State *s) except -1 nogil:
 
 
 cdef int close_group(State *s) except -1 nogil:
-    """The last command of a group was seen: a depth message is whole, a set of marks is whole."""
+    """The last command of a group was seen: a depth message is whole, a set of marks is whole.
+
+    The liquidations of a mark group may have to wait for a user's ADL decision: `State.adl` is then open.
+    """
     cdef int32_t market = s.depth_market
     if market != NONE:
         s.depth_market = NONE
@@ -64,7 +73,8 @@ cdef int close_group(State *s) except -1 nogil:
             fire_conditionals(s, &s.markets[market], SOURCE_LAST)
     if s.changed_count or s.prices_changed:
         mark_group_end(s)
-        fire_all(s)
+        if not s.adl.open:
+            fire_all(s)
     return 0
 
 
@@ -83,15 +93,25 @@ cdef int timer_fired(State *s, Timer *t) except -1 nogil:
         return light_due(s)
     if t.kind == TIMER_FUND:
         return fund_sample_due(s)
+    if t.kind == TIMER_IMPACT:
+        impact_due(s, &s.markets[t.target])
+        return fire_all(s)
+    if t.kind == TIMER_RESILIENCE:
+        refill_due(s, &s.markets[t.target])
+        trade_crossed(s, &s.markets[t.target])
+        return fire_all(s)
     if t.kind == TIMER_UNWIND:
         unwind_due(s, &s.markets[t.target])
     else:
         liquidation_due(s, t.target, t.target_other)
-    return fire_all(s)
+    return 0 if s.adl.open else fire_all(s)
 
 
 cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
-    """Fire the timers due before `time_ns` (at it too if `inclusive`) and set the clock."""
+    """Fire the timers due before `time_ns` (at it too if `inclusive`) and set the clock.
+
+    Stops at the timer that leads to a user's ADL decision, with the clock at its time.
+    """
     cdef Timer t
     cdef int32_t i
     if not s.started and time_ns > 0:
@@ -100,6 +120,8 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
         s.time_ns = time_ns
         for i in range(s.markets_count):
             start_timers(s, &s.markets[i])
+            start_resilience(s, &s.markets[i])
+            start_impact(s, &s.markets[i])
         start_fund_timer(s)
         start_day_timer(s)
         start_light_timer(s)
@@ -108,10 +130,12 @@ cdef int advance(State *s, ns_t time_ns, bint inclusive) except -1 nogil:
         if t.time_ns > s.time_ns:
             s.time_ns = t.time_ns
         timer_fired(s, &t)
+        if s.adl.open:
+            return 0
         if s.changed_count and not (
                 s.timers_count and s.timers[0].kind == TIMER_MARK and s.timers[0].time_ns == s.time_ns):
             close_group(s)              # all marks of one instant are one group
-        if s.overflow:
+        if s.overflow or s.adl.open:
             return 0
     if time_ns > s.time_ns:
         s.time_ns = time_ns
@@ -170,6 +194,7 @@ cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
             s.roundings += 1
         slot = s.positions[slot].market_next
     transfer(s, &s.wallets[m.clearing_wallet], wallet_of(s, s.rounding, m.asset), s.wallets[m.clearing_wallet].balance)
+    m.accrued_paid = 0                  # went with the rest
     return mark_group_end(s)
 
 
@@ -189,6 +214,8 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
         return reject(s, c, REJECT_UNKNOWN_RULE)
     if not f.low <= c.value <= f.high or slices_without_period(s, c) or not (of_market or venue_fits(s, f, c.value)):
         return reject(s, c, REJECT_BAD_VALUE)
+    if of_market:
+        before_rule(s, &s.markets[c.market], c.aux)
     (<int64_t *>(<char *>rules + f.offset))[0] = c.value
     if of_market:
         m = &s.markets[c.market]
@@ -205,8 +232,10 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
             start_funding_timer(s, m)
         elif c.aux == RULE_BASIS_SAMPLES:
             forget_basis(m)
-        elif c.aux == RULE_ORDER_MAINTENANCE:
+        elif c.aux == RULE_ORDER_MAINTENANCE or c.aux == RULE_MAINTENANCE_VALUE:
             look_at_holders(s, m)
+        elif c.aux == RULE_FUNDING_CONTINUOUS and c.value:
+            accrual_begin(s, m)
     elif c.aux == RULE_FUND_TRIGGER or c.aux == RULE_DRAWDOWN_WINDOW or c.aux == RULE_FUND_SAMPLE_PERIOD:
         forget_samples(s)
     elif c.aux == RULE_SOCIALISE or c.aux == RULE_DAY_START:
@@ -219,6 +248,14 @@ cdef int set_rule(State *s, const Command *c) except -1 nogil:
     e.market = c.market
     e.aux = c.aux
     e.value = c.value
+    return 0
+
+
+cdef int before_rule(State *s, Market *m, int64_t rule) except -1 nogil:
+    """What has accrued by the rules so far is not touched by new ones."""
+    if m.rules.funding_continuous and rule == RULE_FUNDING_CONTINUOUS:
+        return accrual_end(s, m)
+    accrual_rebase(s, m)
     return 0
 
 
@@ -268,7 +305,7 @@ cdef int price_command(State *s, const Command *c) except -1 nogil:
             return reject(s, c, REJECT_BAD_VALUE)
         return change_funding(s, m, value, c.expire_ns)
     if tape:
-        value = shocked(s, m, value)
+        value = shocked(s, m, value, RATE_ONE if c.kind == KIND_SET_MARK else m.rules.impact_index)
     if c.kind == KIND_SET_SOURCE and not 0 <= c.aux < m.sources_count + m.perps_count:
         return reject(s, c, REJECT_UNKNOWN_SOURCE)
     if value < (0 if c.kind == KIND_SET_SOURCE else m.mark_min) or value > m.price_max * m.tick_value:
@@ -285,16 +322,16 @@ cdef int price_command(State *s, const Command *c) except -1 nogil:
 cdef enum:                              # sets of kinds, one bit each
     MARKETLESS = (
         1 << KIND_CANCEL_ALL | 1 << KIND_DEPOSIT | 1 << KIND_WITHDRAW | 1 << KIND_TICK | 1 << KIND_SET_RULE
-        | 1 << KIND_SET_ACCOUNT | 1 << KIND_SET_COLLATERAL_PRICE | 1 << KIND_ADL_DECISION | 1 << KIND_SET_POSITION_MODE
+        | 1 << KIND_SET_ACCOUNT | 1 << KIND_SET_COLLATERAL_PRICE | 1 << KIND_SET_POSITION_MODE
     )
     GROUPED = (
         1 << KIND_TAPE_LEVEL | 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING
         | 1 << KIND_SET_COLLATERAL_PRICE | 1 << KIND_SET_SOURCE
     )
-    KNOWN = ((1 << (KIND_SET_ACCOUNT + 1)) - 2) | 1 << KIND_SET_SOURCE
+    KNOWN = ((1 << (KIND_SET_ACCOUNT + 1)) - 2) | 1 << KIND_SET_RISK_LIMIT | 1 << KIND_SET_SOURCE
     KIND_LAST = KIND_SET_SOURCE
     OF_TAPE = 1 << KIND_TAPE_LEVEL | 1 << KIND_TAPE_TRADE | 1 << KIND_TAPE_ORDER
-    OF_ACCOUNT = ((1 << (KIND_SEED_POSITION + 1)) - 2) | 1 << KIND_SET_ACCOUNT
+    OF_ACCOUNT = ((1 << (KIND_SEED_POSITION + 1)) - 2) | 1 << KIND_SET_ACCOUNT | 1 << KIND_SET_RISK_LIMIT
     OF_HOUSE_TOO = 1 << KIND_DEPOSIT | 1 << KIND_WITHDRAW
 
 
@@ -326,6 +363,8 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
         return price_command(s, c)
     if kind == KIND_SET_LEVERAGE:
         return set_leverage(s, c)
+    if kind == KIND_SET_RISK_LIMIT:
+        return set_risk_limit(s, c)
     if kind == KIND_SET_MARGIN_MODE:
         return set_margin_mode(s, c)
     if kind == KIND_SET_POSITION_MODE:
@@ -350,8 +389,6 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
         return set_shock(s, &s.markets[c.market], c.value)
     if kind == KIND_SET_COLLATERAL_PRICE:
         return set_collateral_price(s, c)
-    if kind == KIND_ADL_DECISION:
-        return reject(s, c, REJECT_NO_DECISION_PENDING)
     return 0                            # TICK: time has passed
 
 
@@ -372,18 +409,25 @@ cdef int tape_command(State *s, const Command *c) except -1 nogil:
     if c.size_lots < 0 or (c.size_lots == 0 and c.kind == KIND_TAPE_TRADE):
         return reject(s, c, REJECT_BAD_SIZE)
     if c.kind == KIND_TAPE_LEVEL:
+        if message_ends(s, m) and s.adl.open:
+            return hold(s, c)
         return level_row(s, m, c.side, c.price_ticks, c.size_lots, c.flags & FLAG_SNAPSHOT, c.flags & FLAG_MORE)
     digest_row(s, (ROW_TRADE << 8) | c.side | (<int64_t>c.market << 16), c.price_ticks, c.size_lots)
     return tape_trade(s, m, c.side, c.price_ticks, c.size_lots)
 
 
+cdef inline bint message_ends(State *s, Market *m) except -1 nogil:
+    """Close the depth message of another market; whether there was one."""
+    if s.depth_market == m.id or s.depth_market == NONE:
+        return False
+    close_group(s)
+    return True
+
+
 cdef inline int level_row(
     State *s, Market *m, int side, int64_t price, int64_t lots, bint snapshot, bint more
 ) except -1 nogil:
-    if s.depth_market != m.id:
-        if s.depth_market != NONE:
-            close_group(s)
-        s.depth_market = m.id
+    s.depth_market = m.id
     digest_row(
         s, (ROW_LEVEL << 8) | side | ((snapshot != 0) << 2) | ((more != 0) << 3) | (<int64_t>m.id << 16), price, lots)
     return tape_level(s, m, side, price, lots, snapshot)
@@ -403,26 +447,65 @@ cdef inline int refused_at_once(State *s, const Command *c) noexcept nogil:
     return REJECT_NONE
 
 
+cdef int hold(State *s, const Command *c) except -1 nogil:
+    """What comes before a command has led to a user's ADL decision: the command is taken, and runs after that."""
+    s.adl.waiting = c[0]
+    return 0
+
+
+cdef int adl_command(State *s, const Command *c) except -1 nogil:
+    """A part of a user's decision. It belongs to the moment that asked for it: no timer runs before it."""
+    cdef Command waiting
+    cdef int fault
+    if not s.adl.open:
+        return reject(s, c, REJECT_NO_DECISION_PENDING)
+    fault = decide(s, c)
+    if fault:
+        reject(s, c, REJECT_BAD_DECISION)
+        s.events[s.events_count - 1].value = fault
+        return REJECT_BAD_DECISION
+    if c.flags & FLAG_MORE:
+        return 0
+    go_on(s)
+    if s.adl.open:
+        return 0
+    fire_all(s)
+    waiting = s.adl.waiting
+    memset(&s.adl, 0, sizeof(OpenAdl))
+    if waiting.kind:
+        apply_any(s, &waiting)
+    return 0
+
+
 cdef int apply_any(State *s, const Command *c) except -1 nogil:
     """Any command: timers, the checks that all share, the command, its group, the stops that it sets off."""
     cdef ns_t time_ns = c.time_ns if c.time_ns else s.time_ns      # 0 means now
     cdef int kind = c.kind
     cdef int reason
-    cdef bint tape
+    cdef bint tape, due
     if kind > KIND_LAST or not kind_in(kind, KNOWN):
         return reject(s, c, REJECT_UNKNOWN_KIND)
     tape = c.flags & FLAG_TAPE or kind_in(kind, OF_TAPE)
     if time_ns < s.time_ns:
         return reject(s, c, REJECT_TIME_BACKWARDS)
-    if (s.depth_market != NONE or s.changed_count or s.prices_changed) and (time_ns > s.time_ns or not joins_group(kind)):
-        close_group(s)                  # nobody may act inside a group
-    if time_ns > s.time_ns or (not tape and s.next_timer_ns <= time_ns):
+    if kind == KIND_ADL_DECISION:
+        return adl_command(s, c)
+    if s.adl.open:
+        return reject(s, c, REJECT_DECISION_PENDING)
+    due = time_ns > s.time_ns or (not tape and s.next_timer_ns <= time_ns)
+    if (s.depth_market != NONE or s.changed_count or s.prices_changed) and (due or not joins_group(kind)):
+        close_group(s)                  # nobody may act inside a group, and no timer fires there
+    if due and not s.adl.open:
         advance(s, time_ns, not tape)
+    if s.adl.open:
+        return hold(s, c)
     reason = refused_at_once(s, c)
     if reason:
         reject(s, c, reason)            # it may be the last of its group all the same
     else:
         reason = run_command(s, c)
+    if s.adl.open:
+        return reason
     if joins_group(kind):
         if not c.flags & FLAG_MORE:
             close_group(s)
@@ -438,17 +521,19 @@ cdef int apply_command(State *s, const Command *c) except -1 nogil:
     return apply_any(s, c)
 
 
-cdef int apply_commands(State *s, const Command *commands, int64_t count) except -1 nogil:
-    """A batch. Placing and cancelling while all is calm is most of what a venue does, and goes straight through."""
+cdef int64_t apply_commands(State *s, const Command *commands, int64_t count) except -1 nogil:
+    """A batch; returns how many commands of it were taken: where a user's ADL decision is due, and the next is none, it
+    stops. Placing and cancelling while all is calm is most of what a venue does, and goes straight through.
+    """
     cdef int64_t i = 0
     while i < count:
         i = apply_calm(s, commands, i, count)
         if i < count and not s.overflow:
             apply_any(s, &commands[i])
             i += 1
-        if s.overflow:
+        if s.overflow or (s.adl.open and i < count and commands[i].kind != KIND_ADL_DECISION):
             break
-    return 0
+    return i
 
 
 cdef int order_row(State *s, int market, int kind, int side, int64_t price, int64_t value, int64_t id) except -1 nogil:
@@ -456,6 +541,8 @@ cdef int order_row(State *s, int market, int kind, int side, int64_t price, int6
     cdef Command c
     if s.depth_market != NONE or s.changed_count or s.prices_changed:
         close_group(s)
+        if s.adl.open:
+            return ROW_WAITS
     clear_command(s, &c, market)
     if kind == ROW_STATE:
         c.kind = KIND_SET_MARKET_STATE
@@ -486,12 +573,17 @@ cdef inline void clear_command(State *s, Command *c, int market) noexcept nogil:
 
 
 cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value, int64_t id) except -1 nogil:
-    """One row of a tape at the state's time (the caller has advanced it). Same meaning as the command of its kind."""
+    """One row of a tape at the state's time (the caller has advanced it). Same meaning as the command of its kind.
+
+    Returns ROW_WAITS where the message before it has led to a user's ADL decision: the row is to be given again.
+    """
     cdef Market *m = &s.markets[market]
     cdef int kind = code & ROW_KIND_BITS
     cdef int side = (code & ROW_SIDE_BIT) != 0
     cdef Command c
     if kind == ROW_LEVEL:
+        if message_ends(s, m) and s.adl.open:
+            return ROW_WAITS
         level_row(s, m, side, price, value, code & ROW_SNAPSHOT_BIT, code & ROW_MORE_BIT)
         if not code & ROW_MORE_BIT:
             close_group(s)
@@ -499,6 +591,8 @@ cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value,
     if kind == ROW_TRADE:
         if s.depth_market != NONE or s.changed_count or s.prices_changed:
             close_group(s)
+            if s.adl.open:
+                return ROW_WAITS
         digest_row(s, (ROW_TRADE << 8) | side | (<int64_t>market << 16), price, value)
         tape_trade(s, m, side, price, value)
         if s.waiting_orders:

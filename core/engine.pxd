@@ -15,6 +15,7 @@ cdef class Engine:
     cdef Hashes hashes
     cdef EventBuffer buffer
     cdef readonly int audit             # 0: never, 1: after each batch, 2: after each command
+    cdef readonly int64_t consumed      # commands of the last `apply` or `submit` that were taken
     cdef readonly object broken         # why the engine stopped for good, None while it works
     cdef readonly object suspects       # commands of which one broke an invariant, None while it works
     cdef readonly tuple setup           # what it was made with: (rules, markets, accounts_max, seed, venue, assets)

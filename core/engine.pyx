@@ -13,8 +13,11 @@ from libc.string cimport memset
 
 import numpy as np
 
+from .accrual cimport accrual_begin
+from .adl_decision cimport pending_dict
 from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
 from .contract cimport BEYOND, COIN_PRICE
+from .initial cimport tier_initial
 from .dispatch cimport apply_command, apply_commands
 from .events cimport digest_events
 from .ladder cimport NO_PRICE, NONE, ladder_init
@@ -22,9 +25,12 @@ from .oracles cimport set_collateral
 from .records cimport *
 from .rules cimport set_market_rules, set_venue_rules
 from .snapshot cimport dump_state, load_state, read_setup
-from .state cimport LOTS_BITS, PRICE_BITS, SOURCES_MAX, Market, Tier, position_new, state_free, state_init
+from .state cimport (
+    IMPACT_STEPS_MAX, LOTS_BITS, OI_BANDS_MAX, PRICE_BITS, SOURCES_MAX, SPECIAL_CONTRACT, Market, Tier, position_new,
+    state_free, state_init,
+)
 from .state_hash cimport hashes_forget, hashes_update
-from .units cimport RATE_ONE
+from .units cimport RATE_ONE, VALUE_ONE
 from .views cimport (
     accounts_array, book_arrays, market_dict, orders_array, positions_array, queue_list, statistics_dict,
 )
@@ -65,9 +71,11 @@ cdef class EventBuffer:
 def market_parameters(market):
     """The integers that the core reads from a market's specification, by name; tiers as tuples."""
     numbers = {name: int(getattr(market, name)) for name in CONTRACT} | rules_of(market, venue=False)
-    for name in ("sources", "perp_sources"):
+    for name in ("impact_kernel", "sources", "perp_sources"):
         numbers[name] = tuple(int(weight) for weight in getattr(market, name, ()))
-    numbers["tiers"] = tuple((int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max)) for t in market.tiers)
+    numbers["oi_ladder"] = tuple((int(band), int(share)) for band, share in getattr(market, "oi_ladder", ()))
+    numbers["tiers"] = tuple(
+        (int(t.cap), int(t.rate), int(t.deduction), int(t.leverage_max), int(getattr(t, "initial", 0))) for t in market.tiers)
     return numbers
 
 
@@ -96,8 +104,6 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
     cdef Tier *grown
     floor = rate_before = deduction = 0
     m.edge_bound = 0 if m.rules.contract_kind == CONTRACT_INVERSE else BEYOND
-    if m.rules.tier_method == TIERS_LINEAR and m.rules.contract_kind != CONTRACT_INVERSE:
-        raise ValueError("LINEAR tiers are of inverse contracts: they ask for a size in coins")
     if not tiers:
         raise ValueError("a market needs at least one tier")
     grown = <Tier *>realloc(s.tiers, (s.tiers_count + len(tiers)) * sizeof(Tier))
@@ -106,7 +112,8 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
     s.tiers = grown
     m.tier_first = s.tiers_count
     m.tier_count = <int32_t>len(tiers)
-    for number, (cap, rate, stated, leverage) in enumerate(tiers, 1):
+    m.initial_rates = m.rules.initial_base != 0 or m.rules.initial_slope != 0
+    for number, (cap, rate, stated, leverage, *more) in enumerate(tiers, 1):
         if not (cap > floor and rate_before <= rate < RATE_ONE - m.rules.close_fee_in_maintenance and 1 <= leverage <= 0xFFFF):
             raise ValueError(f"tier {number}: caps and rates must rise, the rate stay below 1, leverage be 1 or more")
         exact = deduction * RATE_ONE + floor * (rate - rate_before) if m.rules.tier_method == TIERS_MARGINAL else 0
@@ -119,7 +126,44 @@ cdef int set_tiers(State *s, Market *m, tuple tiers) except -1:
         t.rate = rate + m.rules.close_fee_in_maintenance
         t.deduction = deduction = stated
         t.leverage_max = leverage
+        set_initial(m, t, number, t - 1 if number > 1 else NULL, more[0] if more else 0)
         floor, rate_before = cap, rate
+    return 0
+
+
+cdef int set_initial(Market *m, Tier *t, int32_t number, Tier *before, object rate) except -1:
+    """A tier's initial rate; 0: that of its largest leverage. It is no less than maintenance, or than the tier before."""
+    t.initial = rate
+    if before != NULL and (t.initial or before.initial) and tier_initial(t) < tier_initial(before):
+        raise ValueError(f"tier {number}: its initial rate is less than that of the tier before")
+    if t.initial == 0:
+        return 0
+    if not t.rate - m.rules.close_fee_in_maintenance <= t.initial <= RATE_ONE:
+        raise ValueError(f"tier {number}: its initial rate is less than its maintenance, or more than 1")
+    if m.rules.initial_base or m.rules.initial_slope:
+        raise ValueError(f"tier {number}: it states an initial rate, and initial_base and initial_slope another")
+    m.initial_rates = 1
+    return 0
+
+
+cdef int set_kernel(State *s, Market *m, kernel) except -1:
+    """How the impact of simulated flow decays, and room for as many flows; see impact.pyx."""
+    cdef int64_t *grown
+    if len(kernel) > IMPACT_STEPS_MAX or (len(kernel) > 0) != (m.rules.impact_step_ns > 0):
+        raise ValueError(f"market {m.id}: an impact needs a step and a kernel of 1 to {int(IMPACT_STEPS_MAX)} entries")
+    if len(kernel) == 0:
+        return 0
+    grown = <int64_t *>realloc(s.impacts, (s.impacts_count + 2 * len(kernel)) * sizeof(int64_t))
+    if grown == NULL:
+        raise MemoryError("no memory for the kernels of impact")
+    s.impacts = grown
+    m.impact_first, m.impact_count = s.impacts_count, <int32_t>len(kernel)
+    s.impacts_count += 2 * m.impact_count
+    for i, entry in enumerate(kernel):
+        if not 0 <= entry <= RATE_ONE:
+            raise ValueError(f"market {m.id}: entry {i} of the impact kernel is not between 0 and 1")
+        s.impacts[m.impact_first + i] = entry
+        s.impacts[m.impact_first + m.impact_count + i] = 0
     return 0
 
 
@@ -134,6 +178,22 @@ cdef int set_sources(State *s, Market *m, weights, perp_weights) except -1:
     m.sources_count, m.perps_count = <int32_t>len(weights), <int32_t>len(perp_weights)
     if m.rules.index_method != INDEX_GIVEN and m.sources_count == 0:
         raise ValueError(f"market {m.id}: its index is made of sources, and it states none")
+    return 0
+
+
+cdef int set_oi_ladder(Market *m, ladder) except -1:
+    """Bands of open interest (1e-8 of a base unit; of an inverse contract of the quote) and what one position may be of each."""
+    if len(ladder) > OI_BANDS_MAX:
+        raise ValueError(f"market {m.id}: {len(ladder)} bands of open interest, at most {int(OI_BANDS_MAX)} are possible")
+    for i, (band, share) in enumerate(ladder):
+        lots = band * m.lot_denominator // m.lot_numerator // VALUE_ONE
+        if not (0 < lots < NOTIONAL_LIMIT // OI_BANDS_MAX and 0 < share <= RATE_ONE):
+            raise ValueError(f"market {m.id}: band {i + 1} of open interest is empty or too large, or its rate not 0 to 1")
+        m.oi_bands[i].lots = lots
+        m.oi_bands[i].rate = share
+    m.oi_count = <int32_t>len(ladder)
+    if m.oi_count:
+        m.special |= SPECIAL_CONTRACT
     return 0
 
 
@@ -159,7 +219,7 @@ cdef object inverse_bounds(Market *m, int32_t number, dict c):
     m.mark_min = m.rules.price_min * c["tick_value"]
     largest = -(-c["lot_numerator"] * COIN_PRICE // (c["lot_denominator"] * m.mark_min))
     m.position_most = NOTIONAL_LIMIT // max(c["lot_numerator"], largest)
-    m.special = 1
+    m.special = SPECIAL_CONTRACT
     return largest
 
 
@@ -199,6 +259,8 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     set_market_rules(&m.rules, parameters)
     set_contract(s, m, number, parameters)
     set_tiers(s, m, parameters["tiers"])
+    set_oi_ladder(m, parameters.get("oi_ladder", ()))
+    set_kernel(s, m, parameters.get("impact_kernel", ()))
     set_sources(s, m, parameters.get("sources", ()), parameters.get("perp_sources", ()))
     for i in range(2):
         ladder_init(&m.sides[i].accounts, m.price_max)
@@ -217,6 +279,8 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     m.state = MARKET_OPEN
     m.world_position = position_new(s, s.world, number)
     m.fund_position = position_new(s, m.fund_account, number)
+    if m.rules.funding_continuous:
+        accrual_begin(s, m)
     return 0
 
 
@@ -302,7 +366,11 @@ cdef class Engine:
         return np.frombuffer(memoryview(self.buffer), EVENT)
 
     def apply(self, commands not None):
-        """Apply an array of COMMAND in order; returns the array of EVENT that it caused (read-only)."""
+        """Apply an array of COMMAND in order; returns the array of EVENT that it caused (read-only).
+
+        Under `AdlPolicy.USER` it stops where a decision is due (`pending_adl`) and the next command is none: `consumed`
+        says how many were taken; give the rest after the decision.
+        """
         if commands.dtype != COMMAND or commands.ndim != 1:
             raise TypeError("commands must be a one-dimensional array of dtype perpsim.core.COMMAND")
         cdef const unsigned char[::1] raw = np.ascontiguousarray(commands).view(np.uint8).reshape(-1)
@@ -310,6 +378,7 @@ cdef class Engine:
         cdef int64_t i
         cdef const Command *command
         self.begin_batch()
+        self.consumed = count
         try:
             if count and self.audit == AUDIT_EVENT:
                 command = <const Command *>&raw[0]
@@ -319,11 +388,15 @@ cdef class Engine:
                         apply_command(&self.state, &command[i])
                     self.guard()
                     self.verify(True)
+                    if self.state.adl.open and i + 1 < count and command[i + 1].kind != KIND_ADL_DECISION:
+                        self.consumed = i + 1
+                        break
             elif count:
                 command = <const Command *>&raw[0]
                 self.suspects = commands
                 with nogil:
-                    apply_commands(&self.state, command, count)
+                    count = apply_commands(&self.state, command, count)
+                self.consumed = count
                 self.batch_done()
             self.suspects = None
             return self.end_batch()
@@ -358,6 +431,7 @@ cdef class Engine:
                int64_t value=0, int64_t aux=0) -> int:
         """Apply one command; returns its reject code, 0 when it was taken. Its events wait for `drain`.
 
+        Where something due before it asks for a user's ADL decision (`pending_adl`), it is taken, and runs after that.
         `time_ns` 0 means now. Field meanings by kind: the table in ARCHITECTURE.md.
         """
         cdef Command c
@@ -373,6 +447,7 @@ cdef class Engine:
         elif self.broken is not None:
             raise RuntimeError(f"the engine has stopped: {self.broken}")
         try:
+            self.consumed = 1
             with nogil:
                 reason = apply_command(&self.state, &c)
             self.guard()
@@ -468,6 +543,19 @@ cdef class Engine:
             "funds": list(range(s.fund_first, s.fund_first + s.fund_count)),
             "clearing": list(range(s.clearing_first, s.clearing_first + s.markets_count)), "backstop": s.backstop,
         }
+
+    @property
+    def pending_adl(self):
+        """The ADL that waits for a decision, None if there is none: account, market, asset, signed `lots` that are left of
+        its position, their `value` at bankruptcy (1e-8) and `price_ticks`, `share` of the equity, `mark`, `time_ns`, and
+        `candidates`: an array of CANDIDATE, one row a counterparty, by account.
+        """
+        return pending_dict(&self.state)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the rules of now leave ADL to the user, or a decision is due."""
+        return self.state.adl.open or self.state.rules.adl_policy == ADL_USER
 
     @property
     def time_ns(self) -> int:

@@ -7,6 +7,9 @@ fit 64 bits raises OverflowError.
 
 from libc.stdint cimport int64_t
 
+from .composite_rules cimport (
+    fresh, held_within, margin_of_volume, mean_of_weights, mean_over_time, middle_of, volume_of_margin, weight_of_age,
+)
 from .fixed_point cimport ema_step
 from .funding_rules cimport (
     accrual, damper, dead_band, impact_of_margin, interest_of, limited, margin_cap, of_interval, payment, payment_of_time,
@@ -14,7 +17,7 @@ from .funding_rules cimport (
 )
 from .index_rules cimport Quote, clamped, median_of, sort_quotes, weighted_mean, weighted_median
 from .mark_rules cimport funding_basis, median3, median_of_known, nearest, time_left, within
-from .units cimport i128, high_word, low_word
+from .units cimport i128, high_word, low_word, wide_mul
 
 cdef enum:
     QUOTES_MAX = 256
@@ -110,6 +113,58 @@ def exponential_average(samples, int64_t tau_ns):
     for x, step_ns in samples:
         ema_step(&average, &weight, x, step_ns, tau_ns)
     return from_wide(average)
+
+
+# Composite marks
+
+def fresh_sources(prices, weights, updated_ns, age_max_ns, int64_t now_ns):
+    """The prices and the weights of the sources that are fresh."""
+    chosen = [i for i in range(len(prices)) if fresh(now_ns, updated_ns[i], age_max_ns[i])]
+    return [prices[i] for i in chosen], [weights[i] for i in chosen]
+
+
+def mean_of_trades(trades, int64_t now_ns, int64_t window_ns, int64_t decay_e9, int64_t power, int64_t unit=1):
+    """Of (price, size, time) trades: weighted by size and age, times a unit, rounded down; None where nothing weighs.
+
+    Prices below 2^30, sizes to 2^38: ValueError for others.
+    """
+    cdef i128 total = 0, weights = 0, weight
+    cdef int overflow = 0
+    cdef int64_t of_one
+    for price, size, time in trades:
+        if not (0 <= price < 1 << 30 and 0 <= size <= 1 << 38 and 0 <= time <= now_ns) or len(trades) > 128:
+            raise ValueError(f"the trade {price}, {size}, {time} is out of range, or there are more than 128")
+        of_one = weight_of_age(now_ns - time, window_ns, decay_e9, power)
+        weight = wide_mul(of_one, size)
+        weights += weight
+        total += weight * <int64_t>price
+    result = mean_of_weights(total, weights, unit, &overflow)
+    return checked(result, overflow) if weights > 0 else None
+
+
+def volume_in_book(int64_t cash, int64_t scaling, int64_t slippage, int64_t risk, int64_t lot_value):
+    """Lots that an amount of margin buys; scaling, slippage and risk factor in 1e-9."""
+    cdef int overflow = 0
+    result = volume_of_margin(cash, margin_of_volume(scaling, slippage, risk, &overflow), lot_value, &overflow)
+    return checked(result, overflow)
+
+
+def middle(int64_t bid, int64_t ask):
+    return middle_of(bid, ask)
+
+
+def mean_of_time(points, int64_t now_ns, int64_t window_ns):
+    """Of (time, price) pairs, each price standing until the next one: the mean over the window, rounded down; None of none."""
+    cdef i128 area = 0
+    cdef int64_t held, time = 0, until = now_ns
+    last = None
+    for start, price in sorted(points, reverse=True):
+        last = price if last is None else last
+        held = held_within(start, until, now_ns - window_ns)
+        area += wide_mul(price, held)
+        time += held
+        until = start
+    return None if last is None else mean_over_time(area, time, last)
 
 
 # Funding

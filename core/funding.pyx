@@ -6,25 +6,27 @@ premium   [max(0, impact bid - R) - max(0, R - impact ask)] / index with R the i
 rate      P + clamp(interest - P, +-inner) or max(d, P) + min(-d, P); SCALED and DAMPER times interval / 8 h, PLAIN as it
           is; within the cap, and within the cap of its change
 payment   -value at mark (or index) * rate, at the stamp; rounded against the account, the residue to the rounding account.
-          Continuous funding has a rate per 8 h and pays value * rate * interval / 8 h at each stamp: the stamps are the
-          steps in which it accrues, so that equity is never further behind than a step
+          Continuous funding has a rate per 8 h, that of the last sample alone, and accrues by the nanosecond: see
+          accrual.pxd. The stamp books what has accrued
 interval  after a rate at the cap stamps come more often, after enough quiet ones less often again
 Sources: see funding_rules.pxd.
 """
 
 from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint16_t
 
+from .accrual cimport EIGHT_HOURS_NS, set_rate, settle_all_accrued
 from .book cimport NO_PRICE, NONE, impact_price
 from .events cimport event_new
 from .funding_rules cimport (
-    damper, dead_band, limited, margin_cap, of_interval, payment, payment_of_time, premium_index, relative,
+    damper, dead_band, limited, margin_cap, of_interval, payment, premium_index, relative,
 )
+from .initial cimport first_initial
 from .margin cimport exposure_of, value_at
 from .marks cimport impact_size
 from .records cimport (
     AVERAGE_LINEAR_WEIGHTS, EVENT_FUNDING_INTERVAL, EVENT_FUNDING_PAYMENT, EVENT_FUNDING_RATE, EVENT_FUNDING_SETTLED,
     FORMULA_DAMPER, FORMULA_PLAIN, FUNDING_AT_INDEX, MODE_ISOLATED, PREMIUM_FAIR_BASIS, PREMIUM_MARK, SIDE_BUY, SIDE_SELL,
-    Event,
+    TIERS_LINEAR, Event,
 )
 from .state cimport ACCOUNT_NO_FUNDING, TIMER_FUNDING, Position, Tier, Wallet, mark_dirty, wallet_of
 from .timers cimport timer_add
@@ -33,19 +35,13 @@ from .units cimport (
     value_t,
 )
 
-cdef extern from *:
-    """
-    #define PERPSIM_EIGHT_HOURS_NS (8 * 3600 * INT64_C(1000000000))
-    """
-    const int64_t EIGHT_HOURS_NS "PERPSIM_EIGHT_HOURS_NS"
-
 
 cdef int change_funding(State *s, Market *m, rate_t rate, ns_t next_ns) except -1 nogil:
     """A given rate for the running interval, and when it ends (a time that has passed is ignored: late messages)."""
     cdef Event *e
     if rate == m.funding_rate and (next_ns == m.funding_next_ns or next_ns <= s.time_ns):
         return 0
-    m.funding_rate = rate
+    set_rate(s, m, rate)
     if next_ns > s.time_ns and next_ns != m.funding_next_ns:
         m.funding_next_ns = next_ns
         timer_add(s, next_ns, TIMER_FUNDING, m.id, 0, 0)
@@ -80,12 +76,32 @@ cdef rate_t premium_now(State *s, Market *m) noexcept nogil:
         reference, m.index, &s.overflow)
 
 
-cdef int sample_premium(State *s, Market *m) noexcept nogil:
+cdef int rate_of_now(State *s, Market *m, rate_t premium) except -1 nogil:
+    """Funding that accrues: the premium of each moment makes the rate of that moment; nothing is averaged."""
+    cdef rate_t rate
+    cdef Event *e
+    m.premium_count = 1
+    m.premium_weighted = premium
+    rate = computed_rate(s, m)
+    m.premium_count = m.premium_weighted = 0
+    if rate == m.funding_rate:
+        return 0
+    set_rate(s, m, rate)
+    e = event_new(s, EVENT_FUNDING_RATE)
+    e.market = <uint16_t>m.id
+    e.value = rate
+    e.aux = m.funding_next_ns
+    return 0
+
+
+cdef int sample_premium(State *s, Market *m) except -1 nogil:
     """One sample of the premium index into the average of the interval."""
     cdef rate_t premium
     if m.index == 0 or m.index_lost:
         return 0
     premium = premium_now(s, m)
+    if m.rules.funding_continuous:
+        return rate_of_now(s, m, premium)
     m.premium_count += 1
     if m.rules.premium_average == AVERAGE_LINEAR_WEIGHTS:
         premium = mul_checked(m.premium_count, premium, &s.overflow)
@@ -102,12 +118,18 @@ cdef rate_t average_premium(Market *m) noexcept nogil:
 
 
 cdef rate_t cap_of(State *s, Market *m, rate_t factor, bint of_change, rate_t fixed) noexcept nogil:
-    """A cap: fixed, or a multiple of initial - maintenance (of its change: of maintenance) of the first tier."""
+    """A cap: fixed, or a multiple of initial - maintenance (of its change: of maintenance) of the first tier.
+
+    BitMEX's example counts rates without the fee of closing: 75 % of (1 % - 0.5 %).
+    """
     cdef Tier *t = &s.tiers[m.tier_first]
+    cdef rate_t maintenance = t.rate - m.rules.close_fee_in_maintenance
     if factor == 0:
         return fixed
+    if m.rules.tier_method == TIERS_LINEAR:
+        maintenance = m.rules.maintenance_base
     return margin_cap(
-        factor, t.rate if of_change else max64(0, RATE_ONE / t.leverage_max - t.rate), RATE_ONE, &s.overflow)
+        factor, maintenance if of_change else max64(0, first_initial(m, t) - maintenance), RATE_ONE, &s.overflow)
 
 
 cdef rate_t funding_cap(State *s, Market *m) noexcept nogil:
@@ -163,11 +185,7 @@ cdef int pay_funding(State *s, Market *m, int32_t slot) except -1 nogil:
     cdef money_t paid
     cdef Wallet *rounding = wallet_of(s, s.rounding, m.asset)
     cdef Event *e
-    if m.rules.funding_continuous and m.rules.funding_interval_ns > 0:
-        paid = payment_of_time(
-            value, m.funding_rate, RATE_ONE, m.rules.funding_interval_ns, EIGHT_HOURS_NS, &s.overflow)
-    else:
-        paid = payment(value, m.funding_rate, RATE_ONE, &s.overflow)
+    paid = payment(value, m.funding_rate, RATE_ONE, &s.overflow)
     s.roundings += 3                    # of the value, and of the payment, also where it comes to nothing
     if paid == 0:
         return 0
@@ -192,7 +210,10 @@ cdef int funding_due(State *s, Market *m) except -1 nogil:
     cdef Event *e
     if m.funding_next_ns != s.time_ns:
         return 0                        # the venue moved its stamp
-    if m.rules.premium_period_ns > 0:
+    if m.rules.funding_continuous:
+        settle_all_accrued(s, m)
+        slot = NONE
+    elif m.rules.premium_period_ns > 0:
         m.funding_rate = computed_rate(s, m)
         m.premium_count = m.premium_weighted = 0
     while slot != NONE:

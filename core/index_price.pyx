@@ -10,6 +10,7 @@ Sources: see index_rules.pxd. BitMEX leaves a source out that is 25 % off the me
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t
 
+from .accrual cimport accrual_rebase
 from .events cimport event_new
 from .index_rules cimport (
     Quote, clamped, median_of, outlying, sort_quotes, weighted_mean, weighted_median,
@@ -22,17 +23,23 @@ from .state cimport SOURCES_MAX, Source
 from .units cimport RATE_ONE, mul_div_floor
 
 
-cdef value_t shocked(State *s, Market *m, value_t recorded) noexcept nogil:
-    """A recorded price, moved as the recorded book is."""
-    if m.shock == RATE_ONE:
-        return recorded
-    return mul_div_floor(recorded, m.shock, RATE_ONE, &s.overflow)
+cdef value_t shocked(State *s, Market *m, value_t recorded, rate_t share) noexcept nogil:
+    """A recorded price, moved as the recorded book is, by `share` of its impact."""
+    cdef rate_t impact
+    if m.shock != RATE_ONE:
+        recorded = mul_div_floor(recorded, m.shock, RATE_ONE, &s.overflow)
+    if m.impact:
+        impact = mul_div_floor(m.impact, share, RATE_ONE, &s.overflow)
+        recorded = mul_div_floor(recorded, RATE_ONE + impact, RATE_ONE, &s.overflow)
+    return recorded
 
 
 cdef int change_index(State *s, Market *m, value_t index) except -1 nogil:
     cdef Event *e
+    m.index_ns = s.time_ns
     if m.index == index:
         return 0
+    accrual_rebase(s, m)
     m.index = index
     if s.collateral != NULL:
         s.prices_changed = 1            # it may be the price of a collateral asset

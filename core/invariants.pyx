@@ -6,11 +6,12 @@ They hold between commands; those of risk only while no mark group is open and t
 
 from libc.stdint cimport uint32_t
 
-from .book cimport NO_PRICE, first_order, world_lots
-from .contract cimport lot_hold, lot_loss
+from .accrual cimport accrued_at_worst, accrued_now, accrued_of
+from .book cimport NO_PRICE, first_order, price_of, side_of, world_lots
+from .contract cimport BEYOND, lot_hold, lot_loss
 from .idmap cimport find_leg, find_order, key_hash
 from .ladder cimport NONE, ladder_get, ladder_is_marked, ladder_next, ladder_previous
-from .margin cimport maintenance_of, unit_equity, unit_maintenance, value_at
+from .margin cimport held_maintenance, unit_equity, unit_maintenance, value_at
 from .records cimport (
     FLAG_CLOSE_POSITION, FLAG_REDUCE_ONLY, FLAG_TRAILING, LEG_BOTH, LEG_LONG, LEG_SHORT, MARKET_OPEN, MODE_CROSS,
     MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIF_GTD,
@@ -146,11 +147,14 @@ cdef int check_bucket(State *s, int32_t slot, Breach *b) noexcept nogil:
 # ---- risk ----------------------------------------------------------------------------------------------------------
 
 cdef int check_risk(State *s, int32_t wallet, Breach *b) noexcept nogil:
-    """L1: nobody below maintenance outside a liquidation. Risk index: triggers are on the right side, and none too late."""
+    """L1: nobody below maintenance outside a liquidation, but while an ADL decision holds up those who are found.
+
+    Risk index: triggers are on the right side, and none too late.
+    """
     cdef Wallet *w = &s.wallets[wallet]
     cdef int32_t slot = w.positions_head
     cdef Position *p
-    if s.changed_count or s.accounts[w.account].flags & ACCOUNT_HOUSE or w.flags & WALLET_DIRTY:
+    if s.changed_count or s.adl.open or s.accounts[w.account].flags & ACCOUNT_HOUSE or w.flags & WALLET_DIRTY or undecided(s):
         return 0
     if w.flags & WALLET_MULTI:
         return check_pool(s, wallet, b) if wallet % s.assets_count == 0 else 0
@@ -162,6 +166,16 @@ cdef int check_risk(State *s, int32_t wallet, Breach *b) noexcept nogil:
             return 1
         slot = p.account_next
     return 0
+
+
+cdef bint undecided(State *s) noexcept nogil:
+    """Whether funding has accrued since the last decision."""
+    cdef int32_t i
+    if s.accruing:
+        for i in range(s.markets_count):
+            if s.markets[i].rules.funding_continuous and s.markets[i].accrued != accrued_now(s, &s.markets[i]):
+                return True
+    return False
 
 
 cdef int check_pool(State *s, int32_t lead, Breach *b) noexcept nogil:
@@ -183,8 +197,9 @@ cdef int check_pool(State *s, int32_t lead, Breach *b) noexcept nogil:
             now = s.markets[variable].mark
         else:
             now = s.collateral[variable - s.markets_count].price
-        if expect(b, now <= s.watches[watch].value if s.watches[watch].heap & 1 else now >= s.watches[watch].value,
-                  BREACH_WATCH, s.wallets[lead].account, variable, now, s.watches[watch].value):
+        if s.watches[watch].value != BEYOND and expect(     # BEYOND: looked at in any case
+                b, now <= s.watches[watch].value if s.watches[watch].heap & 1 else now >= s.watches[watch].value,
+                BREACH_WATCH, s.wallets[lead].account, variable, now, s.watches[watch].value):
             return 1
         watch = s.watches[watch].next
     slot = pool_first(s, lead)
@@ -203,20 +218,29 @@ cdef int check_unit(State *s, int32_t wallet, int32_t position, Breach *b) noexc
     cdef Market *m
     cdef money_t health = unit_equity(s, wallet, position) - unit_maintenance(s, wallet, position), worst = health
     cdef money_t value
+    cdef bint always = False
     if expect(b, health >= 0, BREACH_MAINTENANCE, account, position, health, 0):
         return 1
     while slot != NONE:
         p = &s.positions[slot]
         if p.lots and (position != NONE or p.mode == MODE_CROSS):
             m = &s.markets[p.market]
+            always = always or looked_at(m, p)
+            worst -= accrued_at_worst(s, m, p) - accrued_of(s, m, p)
             if p.triggered_side and equal(b, BREACH_TRIGGER_SIDE, account, p.market, p.triggered_side == 1, p.lots > 0):
                 return 1
             value = value_at(s, m, p.lots, m.mark)
-            worst -= value - maintenance_of(s, m, abs64(value))
+            worst -= value - held_maintenance(s, m, p, value)
             value = value_at(s, m, p.lots, last_safe_mark(m, p))
-            worst += value - maintenance_of(s, m, abs64(value))
+            worst += value - held_maintenance(s, m, p, value)
         slot = p.account_next if position == NONE else NONE
-    return expect(b, worst >= 0, BREACH_TRIGGER_LATE, account, position, worst, 0)
+    return expect(b, worst >= 0 or always, BREACH_TRIGGER_LATE, account, position, worst, 0)
+
+
+cdef inline bint looked_at(Market *m, Position *p) noexcept nogil:
+    """Whether the unit is looked at at every decision: funding that accrues may be all that it takes."""
+    return m.rules.funding_continuous and p.triggered_side and (
+        m.mark <= p.trigger_value if p.lots > 0 else m.mark >= p.trigger_value)
 
 
 cdef inline value_t last_safe_mark(Market *m, Position *p) noexcept nogil:
@@ -334,11 +358,11 @@ cdef int check_recorded(State *s, int32_t slot, Breach *b) noexcept nogil:
     cdef int64_t price
     if w.recorded == 0:                 # not in use
         return equal(b, BREACH_RECORDED, slot, 0, w.printed | w.consumed, 0)
-    price = w.where & ((<int64_t>1 << 40) - 1)
+    price = price_of(w.where)
     if expect(b, 0 <= w.where >> 41 < s.markets_count, BREACH_RECORDED_PLACE, w.where >> 41, price, slot, NONE):
         return 1
     m = &s.markets[w.where >> 41]
-    ladder = &m.sides[(w.where >> 40) & 1].world
+    ladder = &m.sides[side_of(w.where)].world
     if equal(b, BREACH_RECORDED_PLACE, m.id, price, ladder_get(ladder, price), slot):
         return 1
     if expect(b, w.recorded > 0 and w.printed >= 0 and w.consumed >= 0, BREACH_RECORDED, m.id, price,

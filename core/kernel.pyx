@@ -15,7 +15,7 @@ import numpy as np
 
 from .audit cimport AUDIT_EVENT
 from .book cimport best_price, world_at, world_lots
-from .dispatch cimport advance, apply_command, apply_row, close_group
+from .dispatch cimport ROW_WAITS, advance, apply_command, apply_row, close_group
 from .engine cimport Engine
 from .ladder cimport NO_PRICE, NONE, ladder_get
 from .records cimport *
@@ -28,6 +28,7 @@ cdef enum:
     STOP_DATA = 1
     STOP_WAKE = 2
     STOP_EVENTS = 3
+    STOP_DECISION = 4
     WATCH_TRADE = 1
     WATCH_QUOTE = 2
     WATCH_MARK = 4
@@ -42,6 +43,7 @@ class Stop(IntEnum):
     DATA = STOP_DATA
     WAKE = STOP_WAKE
     EVENTS = STOP_EVENTS
+    DECISION = STOP_DECISION
 
 
 class Watch(IntEnum):
@@ -97,8 +99,9 @@ cdef class Kernel:
     """`Kernel(engines)`: engine number i is venue i of streams and scheduled commands.
 
     `time_ns` is the time up to which everything has happened; `rows` counts tape rows; `hungry` is the stream that
-    `Stop.DATA` asks for; `woken` holds what was watched: (Watch, venue, market, side, price_ticks, size_lots, time_ns)
-    with, for a quote, one entry a side, and for a mark the mark's value in the place of the price.
+    `Stop.DATA` asks for; `deciding` is the engine that `Stop.DECISION` asks about; `woken` holds what was watched:
+    (Watch, venue, market, side, price_ticks, size_lots, time_ns) with, for a quote, one entry a side, and for a mark the
+    mark's value in the place of the price.
     """
 
     cdef readonly list engines
@@ -106,6 +109,7 @@ cdef class Kernel:
     cdef readonly int64_t rows
     cdef readonly int hungry
     cdef readonly list woken
+    cdef readonly int deciding
     cdef list chunks                    # keeps the arrays of the streams alive
     cdef list watched_accounts
     cdef Stream *streams
@@ -127,7 +131,7 @@ cdef class Kernel:
             if not isinstance(engine, Engine):
                 raise TypeError("Kernel takes a list of Engine")
         self.chunks, self.woken, self.doing = [], [], {}
-        self.hungry = -1
+        self.hungry = self.deciding = -1
         self.masks = [{} for _ in self.engines]
         self.quotes = [{} for _ in self.engines]
         self.watched_accounts = [set() for _ in self.engines]
@@ -272,6 +276,15 @@ cdef class Kernel:
         cdef int64_t until_ns = NEVER if until is None else until
         cdef int reason = STOP_UNTIL
         cdef Engine engine
+        for venue in range(len(self.engines)):
+            engine = self.engines[venue]
+            if engine.state.adl.open:
+                self.deciding = venue
+                return Stop(STOP_DECISION)      # nothing goes on before `decide`
+        if self.deciding >= 0:
+            self.deciding = -1
+            if self.woken:
+                return Stop(STOP_WAKE)  # what was watched had happened before the decision, or by it
         self.woken = []
         self.hungry = -1
         for engine in self.engines:
@@ -288,6 +301,36 @@ cdef class Kernel:
                 engine.failed(isinstance(error, MemoryError))
             raise
         return Stop(reason)
+
+    def decide(self, int venue, commands not None):
+        """Give an engine the ADL decision that `Stop.DECISION` asks for, an array of COMMAND, before anything else goes on.
+
+        What is watched is noticed as in `run`. A part that the engine refuses is an event; the decision is then still due.
+        """
+        cdef Engine engine = self.engines[venue]
+        cdef int64_t before = engine.state.events_count
+        cdef int64_t i
+        cdef const unsigned char[::1] raw
+        if commands.dtype != COMMAND or commands.ndim != 1:
+            raise TypeError("commands must be a one-dimensional array of dtype perpsim.core.COMMAND")
+        if not engine.state.adl.open or (commands["kind"] != KIND_ADL_DECISION).any():
+            raise ValueError("commands of an ADL decision are taken where one is due, and no others")
+        raw = commands.copy().view("u1").reshape(-1)
+        if before == 0:
+            engine.begin_batch()
+        try:
+            for i in range(commands.shape[0]):
+                with nogil:
+                    apply_command(&engine.state, <const Command *>&raw[i * sizeof(Command)])
+                if engine.audit == AUDIT_EVENT:
+                    engine.guard()
+                    engine.verify(True)
+            engine.batch_done()
+        except BaseException as error:
+            engine.failed(isinstance(error, MemoryError))
+            raise
+        if self.watching:
+            self.notice(venue, NONE, before)
 
     @property
     def last(self) -> dict:
@@ -372,8 +415,11 @@ cdef class Kernel:
             before = engine.state.events_count
             with nogil:
                 close_group(&engine.state)
-                advance(&engine.state, until_ns, True)
+                if not engine.state.adl.open:
+                    advance(&engine.state, until_ns, True)
             self.notice(venue, NONE, before)
+            if engine.state.adl.open:
+                return self.ask(venue)
         self.time_ns = until_ns
         return STOP_WAKE if self.woken else STOP_UNTIL
 
@@ -387,12 +433,21 @@ cdef class Kernel:
         self.time_ns = item.command.time_ns
         if self.watching:
             self.notice(item.command.venue, item.command.market if item.command.market < ALL_MARKETS else NONE, before)
-        return self.after(engine)
+        return self.after(engine, item.command.venue)
 
-    cdef int after(self, Engine engine) except -1:
+    cdef int ask(self, int venue) except -1:
+        """Stop for an engine's decision; nothing has happened after its time."""
+        cdef Engine engine = self.engines[venue]
+        self.time_ns = max(self.time_ns, engine.state.time_ns)
+        self.deciding = venue
+        return STOP_DECISION
+
+    cdef int after(self, Engine engine, int venue) except -1:
         if engine.audit == AUDIT_EVENT:
             engine.guard()
             engine.verify(True)
+        if engine.state.adl.open:
+            return self.ask(venue)
         if self.woken:
             return STOP_WAKE
         if engine.state.overflow or engine.state.events_count > EVENTS_WAITING_MAX:
@@ -419,16 +474,21 @@ cdef class Kernel:
                         break
                     if time_ns != state.time_ns:
                         advance(state, time_ns, False)
+                        if state.adl.open:
+                            fired = True            # the row waits for the decision
+                            break
                         if watching and state.events_count > before:
                             fired = True            # timers: they are noticed before the row is
                             break
-                apply_row(
-                    state, s.market, code, s.price[s.at], s.value[s.at], s.id[s.at] if s.id != NULL else 0)
+                if apply_row(state, s.market, code, s.price[s.at], s.value[s.at],
+                             s.id[s.at] if s.id != NULL else 0) == ROW_WAITS:
+                    fired = True
+                    break
                 more = (code & ROW_MORE_BIT) != 0
                 s.at += 1
                 if one_by_one or (watching and not more):
                     break
-                if state.overflow or state.events_count > EVENTS_WAITING_MAX:
+                if state.overflow or state.adl.open or state.events_count > EVENTS_WAITING_MAX:
                     break
         self.rows += s.at - start
         if state.time_ns > self.time_ns:
@@ -441,7 +501,7 @@ cdef class Kernel:
             if not fired:
                 self.notice_row(s, s.at - 1)
             self.notice(s.venue, s.market, before)
-        return self.after(engine)
+        return self.after(engine, s.venue)
 
     cdef int notice_row(self, Stream *s, int64_t at) except -1:
         """A recorded trade in a watched market."""

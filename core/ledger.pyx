@@ -5,6 +5,7 @@ Realised pnl is paid by the market's clearing account, so that `-(sum of positio
 after every pair of changes; since lots sum to zero, that is the contract's `sum(q * mark) - sum(cost)` too.
 """
 
+from .accrual cimport settle_accrued
 from .records cimport MODE_ISOLATED
 from .state cimport ACCOUNT_HOUSE, ACCOUNT_NOT_IN_OI, mark_dirty
 from .units cimport abs64, add_checked, div_ceil, max64, min64, mul_div_floor, sub_checked
@@ -62,6 +63,8 @@ cdef int change_position(State *s, int32_t position, lots_t lots, money_t value)
     cdef lots_t before = p.lots
     cdef lots_t closing = 0
     cdef money_t closing_value = 0
+    if m.rules.funding_continuous:
+        settle_accrued(s, position)         # what has accrued is of the lots that were held
     if before and (before < 0) != (lots < 0):
         closing = min64(abs64(before), abs64(lots))
         closing_value = part_of(s, value, closing, abs64(lots))

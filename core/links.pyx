@@ -1,10 +1,12 @@
 """Whether every index of a loaded state leads into its pool: what a snapshot says is not believed before."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, PAGE_CELLS, Ladder
+from .mark_inputs cimport MARK_BOOKS_MAX, MARK_TRADES_MAX, MarkInputs
 from .state cimport (
-    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market, Order, Position, Watch,
+    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, LOTS_BITS, POSITION_LIMIT, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market,
+    Order, Position, Watch,
 )
 
 
@@ -83,7 +85,9 @@ cdef bint positions_lead(State *s) noexcept nogil:
                 and leads(p.account_next, s.positions_count) and leads(p.market_next, s.positions_count)
                 and leads(p.orders_head, s.orders_count) and leads(p.orders_tail, s.orders_count)
                 and 0 <= p.wallet < wallets and 0 <= p.account < s.accounts_count and p.market < s.markets_count
-                and -s.markets[p.market].position_most <= p.lots <= s.markets[p.market].position_most):
+                and -s.markets[p.market].position_most <= p.lots <= s.markets[p.market].position_most
+                and p.cap_tiers <= s.markets[p.market].tier_count
+                and (p.cap_tiers > 0 or not p.flags & POSITION_LIMIT)):
             return False
     for i in range(wallets):
         if not leads(s.wallets[i].positions_head, s.positions_count) or s.wallets[i].account != i / s.assets_count:
@@ -113,7 +117,21 @@ cdef bint market_leads(State *s, Market *m) noexcept nogil:
             and 0 <= m.fund_position < s.positions_count and m.tier_first >= 0 and m.tier_count > 0
             and m.tier_first + m.tier_count <= s.tiers_count and 0 <= m.basis_count <= BASIS_SAMPLES_MAX
             and 0 <= m.basis_next < BASIS_SAMPLES_MAX and 0 <= m.sources_count <= SOURCES_MAX
-            and 0 <= m.perps_count <= SOURCES_MAX - m.sources_count)
+            and 0 <= m.perps_count <= SOURCES_MAX - m.sources_count and rings_fit(&s.mark_inputs[m.id])
+            and 0 <= m.impact_first and 0 <= m.impact_count and m.impact_first + 2 * m.impact_count <= s.impacts_count
+            and 0 <= m.impact_at <= m.impact_count)
+
+
+cdef bint rings_fit(MarkInputs *inputs) noexcept nogil:
+    """Rings are filled from their start, and what is in them can be weighed."""
+    cdef int64_t i
+    if not (0 <= inputs.trades_count <= MARK_TRADES_MAX and 0 <= inputs.trades_next < MARK_TRADES_MAX
+            and 0 <= inputs.books_count <= MARK_BOOKS_MAX and 0 <= inputs.books_next < MARK_BOOKS_MAX):
+        return False
+    for i in range(inputs.trades_count):
+        if not (0 <= inputs.trades[i].price < <int64_t>1 << PRICE_BITS and 0 < inputs.trades[i].lots <= <int64_t>1 << LOTS_BITS):
+            return False
+    return True
 
 
 cdef bint watches_lead(State *s) noexcept nogil:
@@ -143,6 +161,23 @@ cdef bint watches_lead(State *s) noexcept nogil:
     return True
 
 
+cdef bint unit_leads(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    return 0 <= wallet < <int64_t>s.accounts_count * s.assets_count and leads(position, s.positions_count)
+
+
+cdef bint decision_leads(State *s) noexcept nogil:
+    """Where a user is asked about an ADL: the unit, its position, the units after it."""
+    cdef int32_t i
+    if not s.adl.open:
+        return s.found_count == 0 and s.found_next == 0
+    if not unit_leads(s, s.adl.wallet, s.adl.position) or not 0 <= s.adl.slot < s.positions_count:
+        return False
+    for i in range(s.found_count):
+        if not unit_leads(s, s.found[i].wallet, s.found[i].position):
+            return False
+    return 0 <= s.found_next <= s.found_count
+
+
 cdef int check_links(State *s) except -1:
     """Raise ValueError unless every index in a state leads where its pool has an entry."""
     cdef int64_t i
@@ -150,14 +185,17 @@ cdef int check_links(State *s) except -1:
     holds = orders_lead(s) and positions_lead(s) and index_leads(&s.order_index, s.orders_count) \
         and index_leads(&s.position_index, s.positions_count)
     for i in range(s.markets_count):
-        holds = holds and s.markets[i].id == i and market_leads(s, &s.markets[i])
+        holds = holds and s.markets[i].id == i and market_leads(s, &s.markets[i]) \
+            and (s.accruals or not s.markets[i].rules.funding_continuous)
     for i in range(s.changed_count):
         holds = holds and 0 <= s.changed[i] < s.markets_count
     for i in range(s.fund_samples_count):
         holds = holds and 0 <= s.fund_samples[i].count <= FUND_SAMPLES_MAX
-    holds = holds and watches_lead(s)
+    holds = holds and watches_lead(s) and decision_leads(s)
     for i in range(s.printed_count):
         holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
+    for i in range(s.eaten_count):
+        holds = holds and 0 <= s.eaten[i] >> 41 < s.markets_count       # see eat
     if not holds:
         raise ValueError("the snapshot is damaged: an index in it leads nowhere, or a position is too large")
     return 0

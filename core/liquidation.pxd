@@ -5,4 +5,6 @@ from libc.stdint cimport int32_t
 from .state cimport State
 
 cdef int start(State *s, int32_t wallet, int32_t position) except -1 nogil
+cdef int go_on_with_liquidation(State *s) except -1 nogil
+cdef bint is_due(State *s, int32_t wallet, int32_t position) noexcept nogil
 cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil

@@ -1,6 +1,6 @@
 """What happens to a risk unit under maintenance, step by step; each step is a parameter of the rulebook.
 
-    found -> (delay) -> cancel orders -> reduce in the book -> takeover -> ADL -> cover what is left
+    found -> (delay) -> (lower risk limit) -> cancel orders -> reduce in the book -> takeover -> ADL -> cover what is left
 
     NONE       health is not negative
     DELAYED    found; the rulebook's delay runs, then it is checked again
@@ -12,6 +12,7 @@ No later step is taken while an earlier one has capacity.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .accrual cimport settle_accrued
 from .adl cimport adl_forget
 from .book cimport NONE
 from .conversion cimport convert_debts
@@ -24,6 +25,7 @@ from .records cimport (
     TAKEOVER_BACKSTOP, TAKEOVER_NONE, Event,
 )
 from .reduction cimport reduce_once
+from .risk_limits cimport lower_limits
 from .risk_unit cimport forget_seen, healthy, next_position, set_stage, stage_of, unit_event, unit_shortage
 from .settle cimport cancel_orders_of
 from .state cimport (
@@ -31,7 +33,7 @@ from .state cimport (
 )
 from .timers cimport timer_add
 from .units cimport RATE_ONE, money_t, mul_div_ceil, ns_t
-from .waterfall cimport take_over
+from .waterfall cimport go_on_with_unit, take_over
 
 
 cdef int schedule(State *s, int32_t wallet, int32_t position, int64_t due_ns) except -1 nogil:
@@ -88,9 +90,13 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Cancel the scope's orders and take the first step."""
     cdef int32_t slot
     set_stage(s, wallet, position, STAGE_REDUCING)
+    if s.accruing:
+        settle_unit(s, wallet, position)
     if s.rules.reduce_method == REDUCE_CURE:
         s.wallets[wallet].work_ns = s.time_ns
         s.wallets[wallet].work = 0
+    if lower_limits(s, wallet, position, True) and unit_shortage(s, wallet, position) <= 0:
+        return finish(s, wallet, position)      # a lower limit was enough: its orders stay
     if position != NONE:
         cancel_orders_of(s, position, REASON_LIQUIDATION)
     else:
@@ -103,21 +109,37 @@ cdef int begin(State *s, int32_t wallet, int32_t position) except -1 nogil:
             net_pool(s, wallet)
         if s.wallets[wallet].flags & WALLET_MULTI:
             convert_debts(s, wallet, True)
+    lower_limits(s, wallet, position, False)
     return step(s, wallet, position)
 
 
-cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil:
-    """A liquidation timer: only the one that was set last counts."""
+cdef bint is_due(State *s, int32_t wallet, int32_t position) noexcept nogil:
+    """Whether a liquidation timer of now counts: only the one that was set last does."""
     cdef int64_t due = s.wallets[wallet].due_ns if position == NONE else s.positions[position].due_ns
+    return stage_of(s, wallet, position) != STAGE_NONE and due == s.time_ns
+
+
+cdef int settle_unit(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """Funding that the unit's positions have accrued becomes a payment: what follows is of money that is there."""
+    cdef int32_t slot = position if position != NONE else pool_first(s, wallet)
+    while slot != NONE:
+        if position != NONE or s.positions[slot].mode == MODE_CROSS:
+            settle_accrued(s, slot)
+        slot = NONE if position != NONE else pool_next(s, slot)
+    return 0
+
+
+cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """A liquidation timer that is due: the unit's next step."""
     cdef uint8_t stage = stage_of(s, wallet, position)
-    if stage == STAGE_NONE or due != s.time_ns:
-        return 0
     adl_forget(s)
     if healthy(s, wallet, position) if stage == STAGE_DELAYED else unit_shortage(s, wallet, position) <= 0:
         finish(s, wallet, position)
     elif stage == STAGE_DELAYED:
         begin(s, wallet, position)
     else:
+        if s.accruing:
+            settle_unit(s, wallet, position)
         step(s, wallet, position)
     return 0
 
@@ -154,6 +176,7 @@ cdef int step(State *s, int32_t wallet, int32_t position) except -1 nogil:
     forget_seen(s, wallet, position)
     while progress and unit_shortage(s, wallet, position) > 0:
         progress = reduce_once(s, wallet, position)
+        lower_limits(s, wallet, position, False)
         if progress and period > 0 and unit_shortage(s, wallet, position) > 0:
             if below_backstop(s, wallet, position):
                 break
@@ -163,4 +186,11 @@ cdef int step(State *s, int32_t wallet, int32_t position) except -1 nogil:
         return schedule(s, wallet, position, s.time_ns + period)
     if not healthy(s, wallet, position):
         take_over(s, wallet, position)
-    return finish(s, wallet, position)
+    return 0 if s.adl.open else finish(s, wallet, position)
+
+
+cdef int go_on_with_liquidation(State *s) except -1 nogil:
+    """A user's decision about a position of a unit is complete: the rest of the unit's takeover, and its end."""
+    cdef int32_t wallet = s.adl.wallet, position = s.adl.position
+    go_on_with_unit(s)
+    return 0 if s.adl.open else finish(s, wallet, position)

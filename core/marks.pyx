@@ -9,22 +9,25 @@ FUNDING_BASIS    P1 alone; the time left may be counted from the start of the mi
 ORACLE           the index
 HYPERLIQUID      median of: index + exponential average of middle - index; median(bid, ask, last); weighted median of
                  perpetuals elsewhere. With two of them, an exponential average of the second is the third
+COMPOSITE        of trades, book, index and others, by weights or their median: composite.pyx
 Methods other than GIVEN and MEDIAN3 also compute where there is no mark period: whenever the index changes.
 Sources: see mark_rules.pxd.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint16_t
 
+from .accrual cimport accrual_rebase
 from .bands cimport refresh_bands
 from .book cimport NO_PRICE, best_price, impact_price
+from .composite cimport composite_mark
 from .events cimport event_new
 from .fixed_point cimport ema_step, whole
 from .funding_rules cimport impact_of_margin
 from .index_price cimport perpetuals_elsewhere
 from .mark_rules cimport bounded_middle, funding_basis, median3, median_of_known, nearest, time_left, within
 from .records cimport (
-    EVENT_MARK, MARK_BASIS_EMA, MARK_BASIS_MEAN, MARK_FUNDING_BASIS, MARK_GIVEN, MARK_HYPERLIQUID, MARK_MEDIAN3,
-    SIDE_BUY, SIDE_SELL, Event,
+    EVENT_MARK, MARK_BASIS_EMA, MARK_BASIS_MEAN, MARK_COMPOSITE, MARK_FUNDING_BASIS, MARK_GIVEN, MARK_HYPERLIQUID,
+    MARK_MEDIAN3, SIDE_BUY, SIDE_SELL, Event,
 )
 from .state cimport BASIS_SAMPLES_MAX
 from .units cimport RATE_ONE, abs64, div_floor, max64, min64, money_t, mul_div_floor, ns_t, ticks_t
@@ -36,6 +39,7 @@ cdef int change_mark(State *s, Market *m, value_t mark) except -1 nogil:
     cdef int64_t gap
     if not m.mark_changed:
         m.mark_before = m.mark
+    accrual_rebase(s, m)
     m.mark = mark
     refresh_bands(s, m)
     if not m.mark_changed:
@@ -173,6 +177,8 @@ cdef value_t mark_of_method(State *s, Market *m) noexcept nogil:
         return m.last * m.tick_value
     if m.rules.mark_method == MARK_HYPERLIQUID:
         return robust_mark(s, m)
+    if m.rules.mark_method == MARK_COMPOSITE:
+        return composite_mark(s, m)
     if m.index == 0:
         return 0
     if m.rules.mark_method == MARK_MEDIAN3:

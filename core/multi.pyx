@@ -10,14 +10,15 @@ bound is not negative is kept, an end of it each as a watch. While no price leav
 
 from libc.stdint cimport int32_t, int64_t
 
+from .accrual cimport accrued_at_worst
 from .collateral cimport collateral_value, owed, worth
-from .contract cimport value_at
+from .contract cimport BEYOND, value_at
 from .ladder cimport NONE
-from .margin cimport maintenance_of, orders_maintenance, unit_equity, unit_maintenance
+from .margin cimport held_maintenance, orders_maintenance, unit_equity, unit_maintenance
 from .records cimport MODE_CROSS
 from .state cimport COLLATERAL_PRICE_MAX, Collateral, Market, Position, Wallet, pool_first, pool_next
 from .units cimport (
-    RATE_ONE, VALUE_ONE, abs64, add_checked, max64, min64, mul_div_floor, sub_checked, value_t,
+    RATE_ONE, VALUE_ONE, add_checked, max64, min64, mul_div_floor, sub_checked, value_t,
 )
 from .watches cimport watch_add, watches_clear
 
@@ -76,8 +77,9 @@ cdef money_t asset_in_box(State *s, int32_t lead, int32_t asset, int64_t width, 
             low = value_at(s, m, p.lots, max64(i.low, 1))
             high = value_at(s, m, p.lots, i.high)
             amount = add_checked(amount, sub_checked(min64(low, high), p.cost, overflow), overflow)
+            amount = sub_checked(amount, accrued_at_worst(s, m, p), overflow)
             needed = add_checked(
-                needed, max64(maintenance_of(s, m, abs64(low)), maintenance_of(s, m, abs64(high))), overflow)
+                needed, max64(held_maintenance(s, m, p, low), held_maintenance(s, m, p, high)), overflow)
         if p.resting_orders:
             needed = add_checked(needed, orders_maintenance(s, &s.markets[p.market], p), overflow)
         slot = p.account_next
@@ -192,6 +194,8 @@ cdef money_t stamp_multi(State *s, int32_t lead, money_t *maintenance) except? -
     while slot != NONE:
         if s.positions[slot].lots:
             i = mark_interval(&s.markets[s.positions[slot].market], width)
+            if width == 0 and s.markets[s.positions[slot].market].rules.funding_continuous:
+                i.low = BEYOND          # funding alone may do it: at each decision
             watch_add(s, account, s.positions[slot].market, False, i.low)
             watch_add(s, account, s.positions[slot].market, True, i.high)
         slot = pool_next(s, slot)

@@ -103,6 +103,8 @@ cdef struct WorldLevel:                 # recorded liquidity of one recorded pri
     int64_t where                       # market << 41 | side << 40 | recorded price
     uint32_t epoch                      # depth message that named it last (snapshots)
     uint8_t in_printed                  # already listed among the levels printed since the last depth message
+    uint8_t in_eaten                    # and among those that resilience refills
+    uint16_t regrown                    # 1/65536 of a lot of C that is back, see resilience.pyx
     int32_t next_free                   # in use: NONE or TOUCHED
 
 cdef struct BookSide:

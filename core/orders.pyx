@@ -11,16 +11,18 @@ from .book cimport (
     MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_depth, book_match, book_remove, crosses, ladder_get,
     matches_now, order_detach, order_link,
 )
+from .accrual cimport accrued_of
 from .contract cimport exposure_of, inverse, lot_hold, lot_loss
 from .events cimport event_new
 from .hedge cimport refused_leg
 from .idmap cimport find_order, idmap_put, key_hash
-from .margin cimport available, premium_of, requirement, value_at
+from .margin cimport available, beyond_rate, premium_of, requirement, value_at
+from .oi_limit cimport interest_limit
 from .records cimport *
 from .settle cimport cancel_order, cancel_orders_of, hold, release, settle_fills
 from .state cimport (
-    STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, WALLET_MULTI, Order, Position, Trigger, Wallet, notional_cap, order_new,
-    order_set, trigger_new, wallet_of,
+    POSITION_LIMIT, STATE_RESTING, STATE_WAITING, TIMER_EXPIRY, TOUCHED, WALLET_MULTI, Order, Position, Trigger, Wallet,
+    notional_cap, order_new, order_set, trigger_new, wallet_of,
 )
 from .stops cimport stop_due, stop_link, stop_unlink, trailing_due, trailing_follow
 from .timers cimport timer_add
@@ -152,6 +154,8 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
         return REJECT_POSITION_CAP      # if all of them were filled, before any of the other side
     if t.flags & FLAG_REDUCE_ONLY:
         return REJECT_NONE
+    if m.oi_count and by_side(t.side, p.lots) + p.order_lots[t.side] + t.lots > interest_limit(m, &s.overflow):
+        return REJECT_OI_LIMIT
     price = margin_price(s, m, t)
     order_value = mul_checked(lot_hold(s, m, price), t.lots, &s.overflow)
     value = value_at(s, m, p.lots, m.mark) if p.lots else 0
@@ -167,6 +171,8 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
         if exposure > s.tiers[m.tier_first + m.tier_count - 1].cap:
             return REJECT_POSITION_CAP
         if exposure > notional_cap(s, m, p):
+            return REJECT_RISK_LIMIT if p.flags & POSITION_LIMIT else REJECT_LEVERAGE_CAP
+        if beyond_rate(s, m, p, exposure):
             return REJECT_LEVERAGE_CAP
     elif abs64(value) >= order_value:
         return REJECT_NONE              # it can only reduce
@@ -174,7 +180,7 @@ cdef int check_margin(State *s, Market *m, Ticket *t) noexcept nogil:
     loss = mul_checked(lot_loss(s, m, t.side, through, premium_of(m, t.side, through)), t.lots, &s.overflow)
     if w.positions_head == t.position and p.account_next == NONE and not w.flags & WALLET_MULTI:
         # the only position: what `available` would say
-        exposure = w.balance - before + (value - p.cost if p.mode == MODE_CROSS else 0)
+        exposure = w.balance - before + (value - p.cost - accrued_of(s, m, p) if p.mode == MODE_CROSS else 0)
     else:
         exposure = available(s, w, NONE, True)
     if exposure - (after - before) - loss < 0:

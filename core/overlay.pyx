@@ -7,44 +7,19 @@ from libc.stdint cimport uint8_t
 
 from .bands cimport band_limit
 from .book cimport (
-    NO_PRICE, NONE, WORLD_WALKS, Taker, book_match, crosses, ladder_get, matches_now, take_order, world_at, better, world_lots,
-    world_refresh, worse,
+    NO_PRICE, NONE, WORLD_WALKS, Taker, book_match, crosses, eat, ladder_get, matches_now, take_order, world_at, better,
+    place_of, price_of, side_of, world_lots, world_refresh, worse,
 )
 from .events cimport event_new
+from .impact cimport impact_step, start_impact
 from .ladder cimport Ladder, ladder_cell, ladder_next, ladder_previous
-from .records cimport (
-    EVENT_SHOCK, EVENT_TAPE_UNFILLED, QUEUE_BEHIND_FIRST, SIDE_BUY, SIDE_SELL, STP_NONE, WALK_DEEPER, Event,
-)
+from .queue_models cimport shrink_world
+from .records cimport EVENT_IMPACT, EVENT_SHOCK, EVENT_TAPE_UNFILLED, SIDE_BUY, SIDE_SELL, STP_NONE, WALK_DEEPER, Event
+from .resilience cimport quotes_seen
 from .settle cimport settle_fills
 from .stops cimport note_print
 from .state cimport TOUCHED, BookSide, Level, WorldLevel, pool_grow, world_level_free, world_level_new
 from .units cimport RATE_ONE, div_floor, min64, mul_div_floor
-
-
-cdef int shrink_world(State *s, Market *m, Level *level, lots_t before, lots_t gone) noexcept nogil:
-    """Recorded lots left a level without a trade: take them from its segments by the queue model."""
-    cdef int32_t slot
-    cdef lots_t cut, seen = 0, kept = 0, kept_now
-    level.next_free = TOUCHED
-    if m.queue_model == QUEUE_BEHIND_FIRST:     # from the tail: nobody's place improves
-        gone -= min64(before - level.world_lots, gone)
-        slot = level.tail
-        while gone > 0 and slot != NONE:
-            cut = min64(s.orders[slot].world_ahead, gone)
-            s.orders[slot].world_ahead -= cut
-            level.world_lots -= cut
-            gone -= cut
-            slot = s.orders[slot].previous
-        return 0
-    slot = level.head                           # proportional: cumulated and floored, so the sum is exact
-    while slot != NONE:
-        seen += s.orders[slot].world_ahead
-        kept_now = mul_div_floor(seen, before - gone, before, &s.overflow)
-        s.orders[slot].world_ahead = kept_now - kept
-        kept = kept_now
-        slot = s.orders[slot].next
-    level.world_lots = kept
-    return 0
 
 
 cdef inline int world_changed(
@@ -85,11 +60,6 @@ cdef inline int apply_level(
     return 0
 
 
-cdef inline int64_t place_of(Market *m, int side, ticks_t recorded) noexcept nogil:
-    """Market, side and price of a recorded level in one number."""
-    return (<int64_t>m.id << 41) | (<int64_t>side << 40) | recorded
-
-
 cdef int tape_level(State *s, Market *m, int side, ticks_t price, lots_t lots, bint snapshot) except -1 nogil:
     """The tape says that `lots` stand at recorded `price`."""
     cdef Ladder *ladder = &m.sides[side].world
@@ -121,8 +91,8 @@ cdef int reconcile_printed(State *s, Market *m) noexcept nogil:
             s.printed[kept] = entry
             kept += 1
             continue
-        side = <int>((entry >> 40) & 1)
-        price = entry & ((<int64_t>1 << 40) - 1)
+        side = side_of(entry)
+        price = price_of(entry)
         ladder = &m.sides[side].world
         if ladder_get(ladder, price) != NONE:
             cell = &ladder.pages[ladder.directory[price >> 6]].cell[price & 63]
@@ -159,6 +129,8 @@ cdef int tape_depth_end(State *s, Market *m) except -1 nogil:
     if m.snapshot_open:
         drop_unnamed(s, m)
         m.snapshot_open = 0
+    if m.rules.resilience_quotes:
+        quotes_seen(s, m)
     if m.sides[SIDE_BUY].best_accounts != NO_PRICE or m.sides[SIDE_SELL].best_accounts != NO_PRICE:
         trade_crossed(s, m)
     return 0
@@ -199,7 +171,7 @@ cdef int trade_crossed(State *s, Market *m) except -1 nogil:
     return 0
 
 
-cdef int consume(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w, lots_t lots) noexcept nogil:
+cdef int consume(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w, lots_t lots) except -1 nogil:
     """Recorded lots taken by a simulated counterparty, from the head of the level's queue."""
     cdef int32_t at = NONE, slot
     cdef lots_t take, left = lots
@@ -214,8 +186,7 @@ cdef int consume(State *s, Market *m, int side, ticks_t recorded, WorldLevel *w,
             s.levels[at].next_free = TOUCHED
             left -= take
             slot = s.orders[slot].next
-    w.consumed += lots
-    w.next_free = TOUCHED
+    eat(s, w, lots)
     world_refresh(s, m, side, recorded, w)
     return 0
 
@@ -347,6 +318,8 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
     cdef WorldLevel *w
     cdef lots_t repaid = 0
     cdef bint meets = m.sides[maker_side].best_accounts != NO_PRICE and matches_now(m)
+    cdef lots_t recorded = lots
+    m.kept_lots = 0
     if meets:
         fill_better(s, m, side, venue_price, &lots)
     at = ladder_get(&m.sides[maker_side].world, price)
@@ -367,7 +340,7 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
     if repaid:
         missed(s, m, side, venue_price, repaid)
     if 1 <= venue_price <= m.price_max:
-        note_print(s, m, venue_price)
+        note_print(s, m, venue_price, recorded - m.kept_lots)    # less what accounts had of it
     return 0
 
 
@@ -386,42 +359,65 @@ cdef int refresh_side(State *s, Market *m, int side) noexcept nogil:
     return 0
 
 
-cdef int set_shock(State *s, Market *m, rate_t factor) except -1 nogil:
-    """Move recorded liquidity so that the recorded mid stands at `factor` (1e-9) times itself, in whole ticks.
+cdef ticks_t shift_of(State *s, Market *m) noexcept nogil:
+    """Whole ticks by which the recorded mid stands at its factor times itself, half a tick up."""
+    cdef BookSide *bids = &m.sides[SIDE_BUY]
+    cdef BookSide *asks = &m.sides[SIDE_SELL]
+    cdef rate_t factor = mul_div_floor(m.shock, RATE_ONE + m.impact, RATE_ONE, &s.overflow)
+    cdef ticks_t middle = 0                             # twice the mid
+    if bids.best_world != NO_PRICE and asks.best_world != NO_PRICE:
+        middle = bids.best_world + asks.best_world
+    elif m.last:
+        middle = 2 * (m.last - m.shift)
+    return div_floor(mul_div_floor(middle, factor - RATE_ONE, RATE_ONE, &s.overflow) + 1, 2)
+
+
+cdef int move_recorded(State *s, Market *m) noexcept nogil:
+    """Bring recorded liquidity to where shock and impact put it.
 
     Account orders stay where they are, in order; recorded lots join behind them at their new price.
     """
-    cdef BookSide *bids = &m.sides[SIDE_BUY]
-    cdef BookSide *asks = &m.sides[SIDE_SELL]
-    cdef ticks_t middle, shift, price
+    cdef ticks_t price, shift = shift_of(s, m)
     cdef int side
     cdef int32_t slot
     cdef Level *level
+    if shift == m.shift:
+        return 0
+    m.shift = shift
+    for side in range(2):
+        refresh_side(s, m, side)
+        price = ladder_next(&m.sides[side].accounts, 0)
+        while price != NO_PRICE:
+            level = &s.levels[ladder_get(&m.sides[side].accounts, price)]
+            level.world_lots = 0
+            level.next_free = TOUCHED
+            slot = level.head
+            while slot != NONE:
+                s.orders[slot].world_ahead = 0
+                slot = s.orders[slot].next
+            price = ladder_next(&m.sides[side].accounts, price + 1)
+    return 0
+
+
+cdef int moved(State *s, Market *m, int kind, rate_t by) except -1 nogil:
+    """Recorded prices stand elsewhere: the book follows, and says so."""
     cdef Event *e
-    if bids.best_world != NO_PRICE and asks.best_world != NO_PRICE:
-        middle = bids.best_world + asks.best_world      # twice the mid
-    elif m.last:
-        middle = 2 * (m.last - m.shift)
-    else:
-        middle = 0
-    shift = div_floor(mul_div_floor(middle, factor - RATE_ONE, RATE_ONE, &s.overflow) + 1, 2)
-    m.shock = factor
-    if shift != m.shift:
-        m.shift = shift
-        for side in range(2):
-            refresh_side(s, m, side)
-            price = ladder_next(&m.sides[side].accounts, 0)
-            while price != NO_PRICE:
-                level = &s.levels[ladder_get(&m.sides[side].accounts, price)]
-                level.world_lots = 0
-                level.next_free = TOUCHED
-                slot = level.head
-                while slot != NONE:
-                    s.orders[slot].world_ahead = 0
-                    slot = s.orders[slot].next
-                price = ladder_next(&m.sides[side].accounts, price + 1)
-    e = event_new(s, EVENT_SHOCK)
+    move_recorded(s, m)
+    e = event_new(s, <uint8_t>kind)
     e.market = <unsigned short>m.id
-    e.value = factor
+    e.value = by
     e.aux = m.shift
     return trade_crossed(s, m)
+
+
+cdef int set_shock(State *s, Market *m, rate_t factor) except -1 nogil:
+    """Move recorded liquidity so that the recorded mid stands at `factor` (1e-9) times itself, impact apart."""
+    m.shock = factor
+    return moved(s, m, EVENT_SHOCK, factor)
+
+
+cdef int impact_due(State *s, Market *m) except -1 nogil:
+    """A step of the lasting impact."""
+    if impact_step(s, m):
+        moved(s, m, EVENT_IMPACT, m.impact)
+    return start_impact(s, m)

@@ -127,7 +127,7 @@ cdef inline int place_ordinary(State *s, Market *m, const Command *c, uint64_t h
 
 cdef inline bint pending(State *s) noexcept nogil:
     """Something that a client's order would have to wait for, or could set off. A plain order changes none of it."""
-    return ((s.depth_market - NONE) | s.changed_count | s.prices_changed | s.waiting_orders) != 0
+    return ((s.depth_market - NONE) | s.changed_count | s.prices_changed | s.waiting_orders | s.adl.open) != 0
 
 
 cdef int64_t apply_calm(State *s, const Command *commands, int64_t first, int64_t count) except -1 nogil:

@@ -10,6 +10,7 @@ from .engine cimport Engine
 from .idmap cimport find_leg
 from .ladder cimport NONE
 from .margin cimport available, tier_of, unit_equity, unit_maintenance, value_at
+from .oi_limit cimport ladder_limit
 from .records cimport LEG_BOTH, MODE_CROSS
 from .state cimport Market, State, Tier
 from .units cimport high_word, i128, low_word, money_t, value_t
@@ -66,6 +67,17 @@ def tier_at(Engine engine, int32_t market, int64_t notional) -> int:
     cdef Market *m = &engine.state.markets[market]
     cdef Tier *t = tier_of(&engine.state, m, notional)
     return t - &engine.state.tiers[m.tier_first]
+
+
+def interest_limit_of(Engine engine, int32_t market, int64_t interest) -> int:
+    """Largest position by the market's ladder, in lots, at an open interest of so many lots."""
+    engine.known(market)
+    cdef Market *m = &engine.state.markets[market]
+    cdef int overflow = 0
+    limit = ladder_limit(m.oi_bands, m.oi_count, interest, &overflow)
+    if overflow:
+        raise OverflowError("a limit leaves 64 bits")
+    return limit
 
 
 def adl_queue(Engine engine, int32_t market, bint longs) -> list:

@@ -93,6 +93,7 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots, ticks_t printed
     cdef int64_t order_id = o.id
     cdef int32_t ahead
     cdef lots_t left = lots, repaid, take
+    m.kept_lots = 0
     if matches_now(m):
         fill_better(s, m, side, price, &left)
     repaid = min64(s.orders[slot].filled_lots, left)
@@ -113,7 +114,7 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots, ticks_t printed
     o.size_lots += repaid
     s.levels[ladder_get(&m.sides[o.side].accounts, price)].lots += repaid
     recorded_to(s, m, slot, take - lots, take - left - repaid)
-    return found_nothing(s, m, side, price, repaid, printed)
+    return found_nothing(s, m, side, price, repaid, printed, lots)
 
 
 cdef int execute_eaten(State *s, Market *m, const Command *c) except -1 nogil:
@@ -121,16 +122,20 @@ cdef int execute_eaten(State *s, Market *m, const Command *c) except -1 nogil:
     cdef lots_t left = c.size_lots
     cdef int side = 1 - c.side
     cdef ticks_t price = c.price_ticks + m.shift
+    m.kept_lots = 0
     if matches_now(m):
         fill_better(s, m, side, price, &left)
-    return found_nothing(s, m, side, price, left, price)
+    return found_nothing(s, m, side, price, left, price, c.size_lots)
 
 
-cdef int found_nothing(State *s, Market *m, int side, ticks_t price, lots_t lots, ticks_t printed) except -1 nogil:
+cdef int found_nothing(
+    State *s, Market *m, int side, ticks_t price, lots_t lots, ticks_t printed, lots_t recorded
+) except -1 nogil:
+    """The end of a recorded trade of `recorded` lots, of which `lots` met nobody. Its print is without what accounts had."""
     if lots:
         missed(s, m, side, price, lots)
     if 1 <= printed <= m.price_max:
-        note_print(s, m, printed)
+        note_print(s, m, printed, recorded - m.kept_lots)
     return 0
 
 

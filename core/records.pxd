@@ -117,6 +117,7 @@ cdef enum:
     KIND_SET_FUNDING = 22
     KIND_SET_SHOCK = 23
     KIND_SET_ACCOUNT = 24
+    KIND_SET_RISK_LIMIT = 25
     KIND_SET_SOURCE = 28
 
 cdef enum:
@@ -157,6 +158,7 @@ cdef enum:
     EVENT_LEGS_NETTED = 44
     EVENT_ADL_FEE = 58
     EVENT_ADL_LIGHT = 59
+    EVENT_ADL_PENDING = 60
     EVENT_SOURCE = 46
     EVENT_INDEX_LOST = 47
     EVENT_FUNDING_INTERVAL = 48
@@ -165,6 +167,8 @@ cdef enum:
     EVENT_COLLATERAL_PRICE = 62
     EVENT_AUTO_EXCHANGE = 63
     EVENT_COLLATERAL_ORDER = 64
+    EVENT_IMPACT = 66
+    EVENT_RISK_LIMIT = 42
 
 # Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
 cdef enum:
@@ -206,8 +210,12 @@ cdef enum:
     REJECT_UNKNOWN_RULE = 35
     REJECT_TIME_BACKWARDS = 36
     REJECT_HEDGE_ONLY = 40
+    REJECT_RISK_LIMIT = 38
+    REJECT_OI_LIMIT = 39
     REJECT_UNKNOWN_SOURCE = 43
     REJECT_WITHDRAWALS_GATED = 47
+    REJECT_DECISION_PENDING = 50
+    REJECT_BAD_DECISION = 51
     REJECT_NOT_CROSS = 52
     REJECT_DEBT = 53
     REJECT_NO_COLLATERAL_PRICE = 54
@@ -318,7 +326,12 @@ cdef enum:
     RULE_CURE_PERIOD = 47
     RULE_CURE_START = 48
     RULE_LIQUIDATOR_FEE = 49
+    RULE_OI_LOWER_CAP = 100
+    RULE_OI_UPPER_CAP = 101
     RULE_CLIP_LOTS = 110
+    RULE_MAINTENANCE_VALUE = 111
+    RULE_OI_FLOOR_LOTS = 112
+    RULE_LOWER_LIMIT_FIRST = 113
     RULE_INDEX_METHOD = 130
     RULE_INDEX_PERIOD = 131
     RULE_OUTLIER_RULE = 132
@@ -354,6 +367,11 @@ cdef enum:
     RULE_FUNDING_CAP = 162
     RULE_IMPACT_NOTIONAL = 163
     RULE_FUNDING_CONTINUOUS = 164
+    RULE_MARK_COMPOSITION = 165
+    RULE_MARK_WINDOW = 166
+    RULE_MARK_WEIGHT_TRADES = 167
+    RULE_MARK_WEIGHT_BOOK = 168
+    RULE_MARK_WEIGHT_INDEX = 169
     RULE_FUND_TRIGGER = 50
     RULE_DRAWDOWN_TRIGGER = 51
     RULE_DRAWDOWN_STOP = 52
@@ -382,6 +400,11 @@ cdef enum:
     MARK_FUNDING_BASIS = 4      # index + what funding still to come is worth: BitMEX
     MARK_ORACLE = 5             # the index itself: dYdX
     MARK_HYPERLIQUID = 6        # median of oracle + average, own book, perpetuals elsewhere
+    MARK_COMPOSITE = 7          # of trades, book, index and others, by weights or their median: Vega
+
+cdef enum:
+    COMPOSITION_WEIGHTED = 0
+    COMPOSITION_MEDIAN = 1
 
 cdef enum:
     INDEX_GIVEN = 0             # SET_INDEX only
@@ -483,6 +506,18 @@ cdef enum:
     ADL_RESEARCH_PNL_PRO_RATA = 19
     ADL_RESEARCH_EQUITY_PRO_RATA = 20
     ADL_RESEARCH_MIRROR_DESCENT = 21
+    ADL_USER = 22               # by commands, see adl_decision.pyx
+
+cdef enum:                              # what is wrong with an ADL decision, in the order of the checks
+    FAULT_NONE = 0
+    FAULT_MARKET = 1            # another market than the one that is asked about
+    FAULT_ACCOUNT = 2           # no such account
+    FAULT_HOUSE = 3             # house accounts are not deleveraged
+    FAULT_SIDE = 4              # the account holds nothing on the other side
+    FAULT_LIQUIDATION = 5       # it is in liquidation itself
+    FAULT_SIZE = 6              # not a positive number of lots
+    FAULT_HELD = 7              # more than it holds
+    FAULT_LEFT = 8              # more than is left to be closed
 
 cdef enum:
     ADL_PRICE_BANKRUPTCY = 0
@@ -523,6 +558,9 @@ cdef enum:
 cdef enum:
     QUEUE_BEHIND_FIRST = 0
     QUEUE_PROPORTIONAL = 1
+    QUEUE_POWER = 2             # the front loses f(front) / (f(front) + f(back)), f(x) = x ** queue_power
+    QUEUE_LOG = 3               # likewise, f(x) = ln(1 + x)
+    QUEUE_FRONT_FIRST = 4
 
 cdef enum:
     WALK_DROP = 0               # mode D of the level queue
@@ -536,6 +574,10 @@ cdef enum:
     TIERS_MARGINAL = 0          # a tier's rate on what lies in it
     TIERS_WHOLE = 1             # the rate of the tier on the whole position
     TIERS_LINEAR = 2            # a rate that rises with the size
+
+cdef enum:
+    MAINTENANCE_MARK = 0        # a rate of what the position is worth
+    MAINTENANCE_ENTRY = 1       # of what it was opened for: only fills change it
 
 cdef enum:
     VALUE_PER_TRADE = 0         # what an inverse trade is worth is rounded as a whole

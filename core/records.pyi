@@ -72,6 +72,7 @@ class Kind(IntEnum):
     SET_FUNDING = 22
     SET_SHOCK = 23
     SET_ACCOUNT = 24
+    SET_RISK_LIMIT = 25
     SET_SOURCE = 28
 
 class EventKind(IntEnum):
@@ -112,6 +113,7 @@ class EventKind(IntEnum):
     LEGS_NETTED = 44
     ADL_FEE = 58
     ADL_LIGHT = 59
+    ADL_PENDING = 60
     SOURCE = 46
     INDEX_LOST = 47
     FUNDING_INTERVAL = 48
@@ -120,6 +122,8 @@ class EventKind(IntEnum):
     COLLATERAL_PRICE = 62
     AUTO_EXCHANGE = 63
     COLLATERAL_ORDER = 64
+    IMPACT = 66
+    RISK_LIMIT = 42
 
 class MarketState(IntEnum):
     PRE_OPEN = 0
@@ -210,7 +214,12 @@ class Rule(IntEnum):
     CURE_PERIOD = 47
     CURE_START = 48
     LIQUIDATOR_FEE = 49
+    OI_LOWER_CAP = 100
+    OI_UPPER_CAP = 101
     CLIP_LOTS = 110
+    MAINTENANCE_VALUE = 111
+    OI_FLOOR_LOTS = 112
+    LOWER_LIMIT_FIRST = 113
     INDEX_METHOD = 130
     INDEX_PERIOD = 131
     OUTLIER_RULE = 132
@@ -246,6 +255,11 @@ class Rule(IntEnum):
     FUNDING_CAP = 162
     IMPACT_NOTIONAL = 163
     FUNDING_CONTINUOUS = 164
+    MARK_COMPOSITION = 165
+    MARK_WINDOW = 166
+    MARK_WEIGHT_TRADES = 167
+    MARK_WEIGHT_BOOK = 168
+    MARK_WEIGHT_INDEX = 169
     FUND_TRIGGER = 50
     DRAWDOWN_TRIGGER = 51
     DRAWDOWN_STOP = 52
@@ -274,6 +288,11 @@ class MarkMethod(IntEnum):
     FUNDING_BASIS = 4
     ORACLE = 5
     HYPERLIQUID = 6
+    COMPOSITE = 7
+
+class MarkComposition(IntEnum):
+    WEIGHTED = 0
+    MEDIAN = 1
 
 class IndexMethod(IntEnum):
     GIVEN = 0
@@ -375,6 +394,20 @@ class AdlPolicy(IntEnum):
     RESEARCH_PNL_PRO_RATA = 19
     RESEARCH_EQUITY_PRO_RATA = 20
     RESEARCH_MIRROR_DESCENT = 21
+    USER = 22
+
+class AdlFault(IntEnum):
+    """What is wrong with an ADL decision: `value` of the rejection."""
+
+    NONE = 0
+    MARKET = 1
+    ACCOUNT = 2
+    HOUSE = 3
+    SIDE = 4
+    LIQUIDATION = 5
+    SIZE = 6
+    HELD = 7
+    LEFT = 8
 
 class AdlPrice(IntEnum):
     BANKRUPTCY = 0
@@ -415,6 +448,9 @@ class SpotPrice(IntEnum):
 class QueueModel(IntEnum):
     BEHIND_FIRST = 0
     PROPORTIONAL = 1
+    POWER = 2
+    LOG = 3
+    FRONT_FIRST = 4
 
 class TapeWalk(IntEnum):
     DROP = 0
@@ -428,6 +464,10 @@ class TierMethod(IntEnum):
     MARGINAL = 0
     WHOLE = 1
     LINEAR = 2
+
+class MaintenanceValue(IntEnum):
+    MARK = 0
+    ENTRY = 1
 
 class ValueRounding(IntEnum):
     PER_TRADE = 0
@@ -471,9 +511,13 @@ class Reject(IntEnum):
     NO_DECISION_PENDING = 34
     UNKNOWN_RULE = 35
     TIME_BACKWARDS = 36
+    RISK_LIMIT = 38
+    OI_LIMIT = 39
     HEDGE_ONLY = 40
     UNKNOWN_SOURCE = 43
     WITHDRAWALS_GATED = 47
+    DECISION_PENDING = 50
+    BAD_DECISION = 51
     NOT_CROSS = 52
     DEBT = 53
     NO_COLLATERAL_PRICE = 54

@@ -9,7 +9,6 @@ from .records cimport *
 
 class Side(IntEnum):
     """Side of an order; of a position in SEED_POSITION."""
-
     BUY = SIDE_BUY
     SELL = SIDE_SELL
 
@@ -29,7 +28,6 @@ class Tif(IntEnum):
 
 class Flag(IntFlag):
     """Bits of `COMMAND.flags`."""
-
     MORE = FLAG_MORE
     MARKET = FLAG_MARKET
     POST_ONLY = FLAG_POST_ONLY
@@ -57,7 +55,6 @@ class TriggerSource(IntEnum):
 
 class Kind(IntEnum):
     """Kinds of command."""
-
     PLACE = KIND_PLACE
     CANCEL = KIND_CANCEL
     AMEND = KIND_AMEND
@@ -82,12 +79,12 @@ class Kind(IntEnum):
     SET_FUNDING = KIND_SET_FUNDING
     SET_SHOCK = KIND_SET_SHOCK
     SET_ACCOUNT = KIND_SET_ACCOUNT
+    SET_RISK_LIMIT = KIND_SET_RISK_LIMIT
     SET_SOURCE = KIND_SET_SOURCE
 
 
 class EventKind(IntEnum):
     """Kinds of event."""
-
     REJECTED = EVENT_REJECTED
     ACCEPTED = EVENT_ACCEPTED
     TRADE = EVENT_TRADE
@@ -125,6 +122,7 @@ class EventKind(IntEnum):
     LEGS_NETTED = EVENT_LEGS_NETTED
     ADL_FEE = EVENT_ADL_FEE
     ADL_LIGHT = EVENT_ADL_LIGHT
+    ADL_PENDING = EVENT_ADL_PENDING
     SOURCE = EVENT_SOURCE
     INDEX_LOST = EVENT_INDEX_LOST
     FUNDING_INTERVAL = EVENT_FUNDING_INTERVAL
@@ -133,6 +131,8 @@ class EventKind(IntEnum):
     COLLATERAL_PRICE = EVENT_COLLATERAL_PRICE
     AUTO_EXCHANGE = EVENT_AUTO_EXCHANGE
     COLLATERAL_ORDER = EVENT_COLLATERAL_ORDER
+    IMPACT = EVENT_IMPACT
+    RISK_LIMIT = EVENT_RISK_LIMIT
 
 
 class MarketState(IntEnum):
@@ -160,7 +160,6 @@ class TapeOrder(IntEnum):
 
 class TapeRow(IntEnum):
     """Row kinds and bits of a tape's `code` column."""
-
     LEVEL = ROW_LEVEL
     TRADE = ROW_TRADE
     MARK = ROW_MARK
@@ -230,7 +229,12 @@ class Rule(IntEnum):
     CURE_PERIOD = RULE_CURE_PERIOD
     CURE_START = RULE_CURE_START
     LIQUIDATOR_FEE = RULE_LIQUIDATOR_FEE
+    OI_LOWER_CAP = RULE_OI_LOWER_CAP
+    OI_UPPER_CAP = RULE_OI_UPPER_CAP
     CLIP_LOTS = RULE_CLIP_LOTS
+    MAINTENANCE_VALUE = RULE_MAINTENANCE_VALUE
+    OI_FLOOR_LOTS = RULE_OI_FLOOR_LOTS
+    LOWER_LIMIT_FIRST = RULE_LOWER_LIMIT_FIRST
     INDEX_METHOD = RULE_INDEX_METHOD
     INDEX_PERIOD = RULE_INDEX_PERIOD
     OUTLIER_RULE = RULE_OUTLIER_RULE
@@ -266,6 +270,11 @@ class Rule(IntEnum):
     FUNDING_CAP = RULE_FUNDING_CAP
     IMPACT_NOTIONAL = RULE_IMPACT_NOTIONAL
     FUNDING_CONTINUOUS = RULE_FUNDING_CONTINUOUS
+    MARK_COMPOSITION = RULE_MARK_COMPOSITION
+    MARK_WINDOW = RULE_MARK_WINDOW
+    MARK_WEIGHT_TRADES = RULE_MARK_WEIGHT_TRADES
+    MARK_WEIGHT_BOOK = RULE_MARK_WEIGHT_BOOK
+    MARK_WEIGHT_INDEX = RULE_MARK_WEIGHT_INDEX
     FUND_TRIGGER = RULE_FUND_TRIGGER
     DRAWDOWN_TRIGGER = RULE_DRAWDOWN_TRIGGER
     DRAWDOWN_STOP = RULE_DRAWDOWN_STOP
@@ -295,6 +304,12 @@ class MarkMethod(IntEnum):
     FUNDING_BASIS = MARK_FUNDING_BASIS
     ORACLE = MARK_ORACLE
     HYPERLIQUID = MARK_HYPERLIQUID
+    COMPOSITE = MARK_COMPOSITE
+
+
+class MarkComposition(IntEnum):
+    WEIGHTED = COMPOSITION_WEIGHTED
+    MEDIAN = COMPOSITION_MEDIAN
 
 
 class IndexMethod(IntEnum):
@@ -409,6 +424,20 @@ class AdlPolicy(IntEnum):
     RESEARCH_PNL_PRO_RATA = ADL_RESEARCH_PNL_PRO_RATA
     RESEARCH_EQUITY_PRO_RATA = ADL_RESEARCH_EQUITY_PRO_RATA
     RESEARCH_MIRROR_DESCENT = ADL_RESEARCH_MIRROR_DESCENT
+    USER = ADL_USER
+
+
+class AdlFault(IntEnum):
+    """What is wrong with an ADL decision: `value` of the rejection."""
+    NONE = FAULT_NONE
+    MARKET = FAULT_MARKET
+    ACCOUNT = FAULT_ACCOUNT
+    HOUSE = FAULT_HOUSE
+    SIDE = FAULT_SIDE
+    LIQUIDATION = FAULT_LIQUIDATION
+    SIZE = FAULT_SIZE
+    HELD = FAULT_HELD
+    LEFT = FAULT_LEFT
 
 
 class AdlPrice(IntEnum):
@@ -457,6 +486,9 @@ class SpotPrice(IntEnum):
 class QueueModel(IntEnum):
     BEHIND_FIRST = QUEUE_BEHIND_FIRST
     PROPORTIONAL = QUEUE_PROPORTIONAL
+    POWER = QUEUE_POWER
+    LOG = QUEUE_LOG
+    FRONT_FIRST = QUEUE_FRONT_FIRST
 
 
 class TapeWalk(IntEnum):
@@ -475,16 +507,20 @@ class TierMethod(IntEnum):
     LINEAR = TIERS_LINEAR
 
 
+class MaintenanceValue(IntEnum):
+    """What maintenance is a rate of."""
+    MARK = MAINTENANCE_MARK
+    ENTRY = MAINTENANCE_ENTRY
+
+
 class ValueRounding(IntEnum):
     """What is rounded where a trade of an inverse contract becomes money."""
-
     PER_TRADE = VALUE_PER_TRADE
     PER_LOT = VALUE_PER_LOT
 
 
 class Reject(IntEnum):
     """Why a command was refused (in the order of the checks), or why an order left the book (from 101)."""
-
     NONE = REJECT_NONE
     UNKNOWN_KIND = REJECT_UNKNOWN_KIND
     UNKNOWN_MARKET = REJECT_UNKNOWN_MARKET
@@ -522,9 +558,13 @@ class Reject(IntEnum):
     NO_DECISION_PENDING = REJECT_NO_DECISION_PENDING
     UNKNOWN_RULE = REJECT_UNKNOWN_RULE
     TIME_BACKWARDS = REJECT_TIME_BACKWARDS
+    RISK_LIMIT = REJECT_RISK_LIMIT
+    OI_LIMIT = REJECT_OI_LIMIT
     HEDGE_ONLY = REJECT_HEDGE_ONLY
     UNKNOWN_SOURCE = REJECT_UNKNOWN_SOURCE
     WITHDRAWALS_GATED = REJECT_WITHDRAWALS_GATED
+    DECISION_PENDING = REJECT_DECISION_PENDING
+    BAD_DECISION = REJECT_BAD_DECISION
     NOT_CROSS = REJECT_NOT_CROSS
     DEBT = REJECT_DEBT
     NO_COLLATERAL_PRICE = REJECT_NO_COLLATERAL_PRICE
@@ -553,9 +593,8 @@ COMMAND = np.dtype([
 ])
 EVENT = np.dtype([
     ("sequence", "<i8"), ("time_ns", "<i8"), ("order_id", "<i8"), ("maker_order_id", "<i8"), ("price_ticks", "<i8"),
-    ("size_lots", "<i8"), ("fee", "<i8"), ("value", "<i8"), ("aux", "<i8"), ("account", "<i4"),
-    ("maker_account", "<i4"), ("market", "<u2"), ("reason", "<u2"), ("kind", "u1"), ("venue", "u1"), ("asset", "u1"),
-    ("side", "u1"),
+    ("size_lots", "<i8"), ("fee", "<i8"), ("value", "<i8"), ("aux", "<i8"), ("account", "<i4"), ("maker_account", "<i4"),
+    ("market", "<u2"), ("reason", "<u2"), ("kind", "u1"), ("venue", "u1"), ("asset", "u1"), ("side", "u1"),
 ])
 MARKETS_ALL = ALL_MARKETS
 WORLD_ORDER = NO_ORDER

@@ -16,7 +16,7 @@ from .ledger cimport move_isolated
 from .orders cimport match_and_settle
 from .records cimport *
 from .risk_unit cimport next_position, unit_event
-from .state cimport Market, Position, Wallet
+from .state cimport POSITION_SEEN, Market, Position, Wallet
 from .units cimport abs64, lots_t, money_t, ticks_t
 
 
@@ -32,7 +32,7 @@ cdef bint reduce_once(State *s, int32_t wallet, int32_t position) except -1 nogi
         lots = reduce_size(s, wallet, position, slot)
         filled = forced_order(s, wallet, position, slot, lots) if lots else 0
         if not again or filled < lots or lots == 0:
-            s.positions[slot].seen = 1          # nothing more to be had for this one
+            s.positions[slot].flags |= POSITION_SEEN    # nothing more to be had for this one
         if filled:
             return True
         slot = next_position(s, wallet, position)

@@ -8,10 +8,11 @@ hurt meanwhile by fills or ADL form a further pass, until none is left.
 from libc.stdint cimport int32_t
 from libc.stdlib cimport qsort
 
+from .accrual cimport accrue_to_now
 from .adl cimport adl_forget
 from .book cimport NONE
 from .fund cimport unwind
-from .liquidation cimport resume, start
+from .liquidation cimport go_on_with_liquidation, is_due, resume, start
 from .multi cimport conversion_due
 from .oracles cimport refresh_collateral
 from .orders cimport fire_conditionals
@@ -20,7 +21,7 @@ from .risk_unit cimport stage_of
 from .state cimport STAGE_NONE, WALLET_DIRTY, WALLET_MULTI, WALLET_QUEUED, Found, Market, Position, Wallet, lead_of, pool_grow
 from .triggers cimport clear_unit, collect_crossed, stamp_unit, trigger_clear
 from .units cimport RATE_ONE, i128, max64, money_t, prefetch, wide_mul
-from .waterfall cimport check_backstop
+from .waterfall cimport check_backstop, go_on_with_vault
 from .watches cimport watches_crossed
 
 
@@ -145,43 +146,102 @@ cdef int list_hurt(State *s) except -1 nogil:
     return 0
 
 
+cdef int list_accrued(State *s) except -1 nogil:
+    """Multi-asset accounts that funding alone can have hurt."""
+    cdef int32_t i
+    if s.collateral != NULL:
+        for i in range(s.markets_count):
+            if s.markets[i].rules.funding_continuous:
+                watches_crossed(s, i, s.markets[i].mark)
+    return 0
+
+
+cdef int collect_accrued(State *s) except -1 nogil:
+    """Positions that are looked at whatever the mark, in markets whose mark may not have moved."""
+    cdef int32_t i
+    for i in range(s.markets_count):
+        if s.markets[i].rules.funding_continuous:
+            collect_crossed(s, &s.markets[i])
+    return 0
+
+
 cdef int mark_group_end(State *s) except -1 nogil:
     """After the last mark of an instant: stops on the mark, then liquidations in passes until nobody is left."""
     cdef int32_t i
     cdef Market *m
     adl_forget(s)
+    if s.accruing:
+        accrue_to_now(s)
     for i in range(s.changed_count):
         m = &s.markets[s.changed[i]]
         if m.waiting_orders:
             fire_conditionals(s, m, SOURCE_MARK)
     if s.collateral != NULL:
         list_hurt(s)
+    if s.accruing:
+        list_accrued(s)
     look_at_dirty(s)
     for i in range(s.changed_count):
         m = &s.markets[s.changed[i]]
         m.mark_changed = 0
         collect_crossed(s, m)
     s.changed_count = 0
+    if s.accruing:
+        collect_accrued(s)
     if s.crossed_count:
         look_at_crossed(s)
+    s.adl.of_group = 1
+    passes(s)
+    return end_of_group(s)
+
+
+cdef int end_of_group(State *s) except -1 nogil:
+    """After the last pass of a mark group the vault is looked at, unless a user's decision comes first."""
+    if not s.adl.open:
+        check_backstop(s)
+    if not s.adl.open:
+        s.adl.of_group = 0
+    return 0
+
+
+cdef int look_again(State *s) except -1 nogil:
+    """Find those who were hurt meanwhile by fills or ADL, or by time: they form a further pass."""
+    if s.collateral != NULL:
+        refresh_collateral(s)                   # forced sales may have moved the book that prices an asset
+    if s.accruing:
+        accrue_to_now(s)
+        list_accrued(s)
+    look_at_dirty(s)
+    if s.accruing:
+        collect_accrued(s)
+        look_at_crossed(s)
+    return 0
+
+
+cdef int passes(State *s) except -1 nogil:
+    """Pass after pass until nobody is left, or until a user's decision is due: then `go_on` does the rest."""
     while s.found_count:
+        if s.found_next == 0:
+            qsort(s.found, s.found_count, sizeof(Found), compare_found)
         work_off(s)
-        if s.collateral != NULL:
-            refresh_collateral(s)               # forced sales may have moved the book that prices an asset
-        look_at_dirty(s)                        # hurt meanwhile by fills or ADL: a further pass
-    check_backstop(s)
+        if s.adl.open:
+            return 0
+        look_again(s)
     return 0
 
 
 cdef int work_off(State *s) except -1 nogil:
-    """One pass over the found set, in its order; each unit is checked again at its turn."""
-    cdef int32_t i, count = s.found_count
-    qsort(s.found, count, sizeof(Found), compare_found)
-    for i in range(count):
-        if i + 4 < count:
+    """One pass over the found set, in its order, from whose turn it is; each unit is checked again at its turn."""
+    cdef int32_t i
+    while s.found_next < s.found_count:
+        i = s.found_next
+        s.found_next += 1
+        if i + 4 < s.found_count:
             prefetch(&s.wallets[s.found[i + 4].wallet])
         start(s, s.found[i].wallet, s.found[i].position)
-    s.found_count = 0
+        if s.adl.open:
+            return 0
+    s.found_count = s.found_next = 0
     if s.rules.fund_unwind == UNWIND_AT_ONCE:
         for i in range(s.markets_count):
             unwind(s, &s.markets[i], RATE_ONE)
@@ -190,13 +250,25 @@ cdef int work_off(State *s) except -1 nogil:
 
 cdef int liquidation_due(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """A liquidation timer fires: one unit's next step, then whoever it hurt."""
+    if not is_due(s, wallet, position):
+        return 0
     resume(s, wallet, position)
-    if s.collateral != NULL:
-        refresh_collateral(s)
-    look_at_dirty(s)
-    while s.found_count:
-        work_off(s)
-        if s.collateral != NULL:
-            refresh_collateral(s)
-        look_at_dirty(s)
-    return 0
+    if s.adl.open:
+        return 0
+    look_again(s)
+    return passes(s)
+
+
+cdef int go_on(State *s) except -1 nogil:
+    """A user's decision is complete: the work goes on where it stopped. It may stop again, with `State.adl` open."""
+    if s.adl.of_vault:
+        go_on_with_vault(s)
+        s.adl.of_group = s.adl.open             # the vault comes last
+        return 0
+    go_on_with_liquidation(s)
+    if s.adl.open:
+        return 0
+    if s.found_count == 0:                      # a timer's unit: nobody else was found yet
+        look_again(s)
+    passes(s)
+    return end_of_group(s) if s.adl.of_group else 0

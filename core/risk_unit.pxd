@@ -9,7 +9,7 @@ from .ladder cimport NONE
 from .liquidation_size cimport buffer_of
 from .margin cimport cross_equity, in_asset_of, pnl_at, position_maintenance, unit_equity, unit_maintenance, value_at
 from .records cimport ALL_MARKETS, FIRST_LARGEST_LOSS, MODE_CROSS, Event
-from .state cimport WALLET_MULTI, Collateral, Market, Position, State, pool_first, pool_next, touch
+from .state cimport POSITION_SEEN, WALLET_MULTI, Collateral, Market, Position, State, pool_first, pool_next, touch
 from .units cimport abs64, add_checked, money_t, mul_div_floor
 
 cdef inline uint8_t stage_of(State *s, int32_t wallet, int32_t position) noexcept nogil:
@@ -87,10 +87,10 @@ cdef inline int32_t next_position(State *s, int32_t wallet, int32_t position) no
     cdef money_t key, best_key = 0
     cdef Position *p
     if position != NONE:
-        return position if s.positions[position].lots and not s.positions[position].seen else NONE
+        return position if s.positions[position].lots and not s.positions[position].flags & POSITION_SEEN else NONE
     while slot != NONE:
         p = &s.positions[slot]
-        if p.lots and p.mode == MODE_CROSS and not p.seen:
+        if p.lots and p.mode == MODE_CROSS and not p.flags & POSITION_SEEN:
             key = order_key(s, p)
             if best == NONE or key > best_key or (key == best_key and goes_before(p, &s.positions[best])):
                 best = slot
@@ -102,7 +102,7 @@ cdef inline void forget_seen(State *s, int32_t wallet, int32_t position) noexcep
     cdef int32_t slot = pool_first(s, wallet)
     while slot != NONE:
         if position == NONE or slot == position:
-            s.positions[slot].seen = 0
+            s.positions[slot].flags &= ~POSITION_SEEN
         slot = pool_next(s, slot)
 
 cdef inline money_t net_multi(State *s, int32_t lead) noexcept nogil:

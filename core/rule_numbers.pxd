@@ -11,9 +11,17 @@ cdef struct MarketRules:
     int64_t contract_kind
     int64_t value_rounding
     int64_t tier_method
+    int64_t maintenance_value
+    int64_t risk_limits                 # accounts may choose the tier that holds for the whole of their position
+    int64_t lower_limit_first           # a liquidation lowers it before anything is sold
+    lots_t oi_floor_lots                # a position that no ladder of open interest forbids
     rate_t maintenance_base             # of LINEAR tiers: the rate of a position of nothing
-    rate_t maintenance_slope            # and what a coin of value adds to it
+    rate_t maintenance_slope            # and what a coin of size adds to it
     rate_t close_fee_in_maintenance     # added to every maintenance rate
+    rate_t initial_base                 # of an initial margin that is linear in size: the rate of a position of nothing
+    rate_t initial_slope                # and what a coin of size adds to it; both 0: by the tiers
+    money_t oi_lower_cap                # open interest from which the initial rate rises, up to 100 % at
+    money_t oi_upper_cap                # this one; 0: it does not
     ticks_t price_min                   # no order, mark or recorded level of the book is below
     rate_t liquidation_fee
     rate_t band_up                      # buy limit price <= mark * band_up; 0: none
@@ -35,6 +43,13 @@ cdef struct MarketRules:
     rate_t funding_inner                # dead band around the interest rate
     rate_t funding_cap
     money_t impact_notional
+    int64_t queue_power                 # exponent of the power queue model
+    ns_t impact_step_ns                 # simulated flow shifts recorded prices at multiples of this; 0: never
+    rate_t impact_factor                # by this share where the kernel is 1, for a million lots in a step
+    rate_t impact_index                 # share of that by which a recorded index moves, too
+    ns_t resilience_step_ns             # what takers ate comes back: at multiples of this, 0: not with time
+    int64_t resilience_quotes           # 1: with each change of the best recorded quotes
+    rate_t resilience_keep              # what stays eaten at each step
     int64_t underlying                  # markets with the same number have the same; 0: one of its own
     int64_t hedge_allowed               # accounts in hedge mode have two legs here
     int64_t close_fee_reserved          # orders and cross positions bind the fee of closing at bankruptcy
@@ -60,6 +75,24 @@ cdef struct MarketRules:
     rate_t mark_mid_bound               # how far behind the touch an impact price counts
     ns_t mark_step_ns                   # time to funding is counted from multiples of this; 0: from now
     value_t mark_unit                   # the funding basis is rounded to multiples of this; 0: as it is
+    # of a composite mark
+    int64_t mark_composition
+    ns_t mark_window_ns                 # of trades and of the mean of the book; 0: the mark period
+    rate_t mark_weight_trades           # 0: the source takes no part
+    rate_t mark_weight_book
+    rate_t mark_weight_index
+    rate_t mark_weight_elsewhere
+    rate_t mark_weight_median
+    ns_t mark_stale_trades_ns           # after which a source does not count; 0: it never ages
+    ns_t mark_stale_book_ns
+    ns_t mark_stale_index_ns
+    rate_t mark_decay                   # what a trade of the window's whole age has lost of its weight
+    int64_t mark_decay_power
+    money_t mark_cash                   # margin whose volume is looked for in the book
+    rate_t mark_scaling                 # initial margin of a unit of value = scaling * (slippage + risk)
+    rate_t mark_slippage
+    rate_t mark_risk_long               # 0: by the largest leverage
+    rate_t mark_risk_short
     # funding
     int64_t premium_average
     int64_t premium_source
@@ -74,7 +107,7 @@ cdef struct MarketRules:
     ns_t funding_quiet_interval_ns      # and after so many cycles within the quiet rate
     int64_t funding_quiet_cycles
     rate_t funding_quiet_rate
-    int64_t funding_continuous          # the rate is per 8 h, a stamp pays it for the time since the one before
+    int64_t funding_continuous          # funding accrues at a rate per 8 h; a stamp books what has accrued
 
 cdef struct VenueRules:
     ns_t liquidation_period_ns

@@ -55,7 +55,7 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
             charge_fee(s, &s.wallets[taker.wallet], m.asset, taker_fee)
         if maker_fee:
             charge_fee(s, &s.wallets[s.positions[maker].wallet], m.asset, maker_fee)
-        note_print(s, m, f.price_ticks)
+        note_print(s, m, f.price_ticks, lots)
         event_put(next_event(s), s.sequence, s.time_ns, taker_id, f.maker_id, f.price_ticks, lots, taker_fee, maker_fee,
                   f.maker_left_lots, taker.account, s.positions[maker].account, m.id, 0, EVENT_TRADE, s.venue, m.asset, side)
         if s.positions[maker].reduce_only_orders:

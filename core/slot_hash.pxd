@@ -10,11 +10,12 @@
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, ladder_get
-from .records cimport FLAG_TRAILING
+from .mark_inputs cimport BookPrice, MarkInputs, RecentTrade
+from .records cimport FLAG_TRAILING, Command
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, FundSamples, Level, Market, Order, Position,
-    Source, State, Timer, Trigger, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, POSITION_LIMIT, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, FundSamples, Level, Market,
+    Order, Position, Source, State, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport high_word, low_word, mix64
 
@@ -28,6 +29,7 @@ cdef enum:                              # where each kind of record starts from
     OF_VENUE = 7
     OF_TIMER = 8
     OF_FUND = 9
+    OF_DECISION = 10
 
 cdef enum:
     COLLATERAL_WORDS = 10               # of a Collateral, up to its price
@@ -64,8 +66,10 @@ cdef inline int light_of(State *s, int64_t slot) noexcept nogil:
 cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
     cdef uint64_t h = fold(OF_POSITION, <int64_t>p.account << 16 | p.market, p.lots)
     h = fold(h, p.cost, p.isolated_margin)
+    if s.accruals and p.lots and s.accrued_from[p - s.positions]:   # by the value: elsewhere nothing may change
+        h = fold(h, high_word(s.accrued_from[p - s.positions]), <int64_t>low_word(s.accrued_from[p - s.positions]))
     h = fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
-    return fold(h, light_of(s, p - s.positions), 0)
+    return fold(h, light_of(s, p - s.positions), p.cap_tiers if p.flags & POSITION_LIMIT else 0)
 
 cdef inline uint64_t fold_order(State *s, uint64_t h, Order *o) noexcept nogil:
     h = fold(h, o.id, <int64_t>s.positions[o.position].account << 32 | o.flags << 8 | o.tif << 4 | o.stp_mode)
@@ -112,7 +116,7 @@ cdef inline uint64_t hash_recorded(WorldLevel *w) noexcept nogil:
     """A recorded level; 0 for one that is not in use."""
     if w.next_free > NONE or w.recorded == 0:
         return 0
-    return fold(fold(OF_RECORDED, w.where, w.recorded), w.printed, w.consumed)
+    return fold(fold(OF_RECORDED, w.where, w.recorded), w.printed, w.consumed ^ <int64_t>w.regrown << 46)
 
 cdef inline uint64_t hash_timer(State *s, Timer *t) noexcept nogil:
     cdef int64_t other = t.target_other
@@ -121,6 +125,7 @@ cdef inline uint64_t hash_timer(State *s, Timer *t) noexcept nogil:
     return fold(fold(OF_TIMER, t.time_ns, t.kind), t.key, <int64_t>t.target << 32 | <uint32_t>other)
 
 cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
+    cdef MarkInputs *inputs = &s.mark_inputs[m.id]
     cdef uint64_t h = fold(OF_MARKET, m.id, m.state)
     h = fold_words(h, <int64_t *>&m.rules, sizeof(MarketRules) / 8)
     h = fold(h, m.mark, m.index)
@@ -128,6 +133,9 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.last, m.funding_rate)
     h = fold(h, m.funding_next_ns, m.mark_next_ns)
     h = fold(h, m.shock, 0)
+    h = fold(h, m.impact, m.impact_flow)
+    h = fold(h, high_word(m.impact_kept), <int64_t>low_word(m.impact_kept))
+    h = fold_words(h, s.impacts + m.impact_first, 2 * m.impact_count)
     h = fold(h, m.shift, m.mark_changed | m.snapshot_open << 1)
     h = fold(h, m.print_low, m.print_high)
     h = fold(h, m.basis_count, m.basis_next)
@@ -135,12 +143,18 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.premium_count, m.premium_weighted)
     h = fold(h, m.premium_next_ns, m.index_next_ns)
     h = fold(h, m.quiet_cycles, m.index_lost)
+    h = fold(h, high_word(m.accrued_base), <int64_t>low_word(m.accrued_base))
+    h = fold(h, m.accrued_since, m.accrued_paid)
     h = fold(h, high_word(m.basis_ema), <int64_t>low_word(m.basis_ema))
     h = fold(h, high_word(m.local_ema), <int64_t>low_word(m.local_ema))
     h = fold(h, m.basis_ema_weight, m.local_ema_weight)
     h = fold(h, m.basis_ema_ns, m.local_ema_ns)
     h = fold_words(
         h, <int64_t *>&s.sources[<int64_t>m.id * SOURCES_MAX], (m.sources_count + m.perps_count) * sizeof(Source) / 8)
+    h = fold(h, m.index_ns, inputs.trades_count << 32 | inputs.books_count)
+    h = fold_words(h, <int64_t *>inputs.trades, inputs.trades_count * sizeof(RecentTrade) / 8)
+    h = fold_words(h, <int64_t *>inputs.books, inputs.books_count * sizeof(BookPrice) / 8)
+    h = fold(h, inputs.trades_next, inputs.books_next)
     h = fold(h, m.mark_lowest, m.mark_highest)
     h = fold(h, m.basis_gap_worst_e9, m.tape_unfilled_lots)
     return fold(fold(h, m.liquidated_long_lots, m.liquidated_short_lots), m.fund_result, 0)
@@ -161,3 +175,19 @@ cdef inline uint64_t hash_venue(State *s) noexcept nogil:
         h = fold(h, s.prices_changed, 0)
     h = fold(h, s.light_next_ns, 0)
     return fold(fold(h, s.roundings, s.depth_market), s.fund_next_ns ^ s.day_next_ns, s.fund_samples_count + s.day_count)
+
+cdef inline uint64_t hash_unit(State *s, uint64_t h, int32_t wallet, int32_t position) noexcept nogil:
+    return fold(h, wallet, NONE if position == NONE else s.positions[position].market << 2 | s.positions[position].leg)
+
+cdef inline uint64_t hash_decision(State *s) noexcept nogil:
+    """What a user is asked, and what waits for the answer; 0 where nothing is asked."""
+    cdef int32_t i
+    cdef uint64_t h
+    if not s.adl.open:
+        return 0
+    h = hash_unit(s, fold(OF_DECISION, s.adl.value, s.adl.share), s.adl.wallet, s.adl.position)
+    h = hash_unit(s, fold(h, s.adl.of_vault, s.adl.of_group), s.positions[s.adl.slot].wallet, s.adl.slot)
+    h = fold_words(h, <int64_t *>&s.adl.waiting, sizeof(Command) / 8)
+    for i in range(s.found_next, s.found_count):
+        h = hash_unit(s, h, s.found[i].wallet, s.found[i].position)
+    return fold(h, s.found_count > 0, 0)

@@ -14,12 +14,13 @@ from libc.string cimport memcmp, memcpy, memset
 
 from .ladder cimport NONE, Ladder, Page
 from .links cimport check_links
+from .mark_inputs cimport MarkInputs
 from .state cimport (
-    BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, POSITIONS_MAX, SOURCES_MAX, TOUCHED, WALLET_STALE, WALLET_TOUCHED, Account,
-    Collateral, FundSamples, Haircut, Heap, Level, Market, Order, Position, Source, State, Tier, Timer, Trigger, Wallet,
-    Watch, WorldLevel, state_free,
+    BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, OI_BANDS_MAX, POSITIONS_MAX, SOURCES_MAX, SPECIAL_CONTRACT, TOUCHED,
+    WALLET_STALE, WALLET_TOUCHED, Account, Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position,
+    Source, State, Tier, Timer, Trigger, Wallet, Watch, WorldLevel, state_free,
 )
-from .units cimport large_pages
+from .units cimport i128, large_pages
 
 cdef extern from "<stdlib.h>" nogil:
     void *aligned_alloc(size_t alignment, size_t size)
@@ -114,9 +115,10 @@ cdef bytes dump_state(State *s, bytes setup):
     forget_pools(&image)
     pieces = [
         piece(&image, sizeof(State)), piece(<char *>markets, len(markets)),
-        piece(s.tiers, s.tiers_count * sizeof(Tier)),
+        piece(s.tiers, s.tiers_count * sizeof(Tier)), piece(s.impacts, s.impacts_count * 8),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
         piece(s.sources, <int64_t>s.markets_count * SOURCES_MAX * sizeof(Source)),
+        piece(s.mark_inputs, s.markets_count * sizeof(MarkInputs)),
         piece(s.accounts, s.accounts_count * sizeof(Account)),
         piece(<char *>wallets, len(wallets)),
         piece(s.positions, s.positions_count * sizeof(Position)), piece(s.orders, s.orders_count * sizeof(Order)),
@@ -125,9 +127,10 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.order_index.entries, (s.order_index.mask + 1) * 8),
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
         piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
-        piece(s.printed, s.printed_count * 8), piece(s.changed, s.changed_count * 4),
-        piece(s.lights, s.lights_count),
+        piece(s.printed, s.printed_count * 8), piece(s.eaten, s.eaten_count * 8), piece(s.changed, s.changed_count * 4),
+        piece(s.lights, s.lights_count), piece(s.found, s.found_count * sizeof(Found)),
         piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
+        piece(s.accrued_from, s.positions_count * sizeof(i128) if s.accruals else 0),
     ]
     cdef int32_t i
     for i in range(s.markets_count):
@@ -242,7 +245,7 @@ cdef int load_state(State *s, bytes data) except -1:
     keep_scratch(s, &fresh)
     old = s[0]
     s[0] = fresh
-    old.touched, old.events, old.fills, old.crossed, old.found, old.ranks, old.cuts = NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    old.touched, old.events, old.fills, old.crossed, old.ranks, old.cuts = NULL, NULL, NULL, NULL, NULL, NULL
     state_free(&old)
     return 0
 
@@ -250,8 +253,9 @@ cdef int load_state(State *s, bytes data) except -1:
 cdef int expect_counts(State *saved, State *made) except -1:
     """The sizes of pools and tables are possible, and those of an engine with the same parameters."""
     if (saved.markets_count, saved.assets_count, saved.accounts_max, saved.accounts_count, saved.tiers_count,
-            saved.fund_count, saved.venue) != (made.markets_count, made.assets_count, made.accounts_max,
-                                               made.accounts_count, made.tiers_count, made.fund_count, made.venue):
+            saved.impacts_count, saved.fund_count, saved.venue) != (
+            made.markets_count, made.assets_count, made.accounts_max, made.accounts_count, made.tiers_count,
+            made.impacts_count, made.fund_count, made.venue):
         raise ValueError("the state in the snapshot is not that of an engine with its parameters")
     if (saved.world, saved.treasury, saved.rounding, saved.deficit, saved.fund_first, saved.clearing_first,
             saved.backstop) != (
@@ -263,10 +267,13 @@ cdef int expect_counts(State *saved, State *made) except -1:
             made.exchange, made.haircuts_count, made.heaps_count) or (made.collateral == NULL and saved.watches_count):
         raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
-              saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count)
+              saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count,
+              saved.eaten_count, saved.found_count)
     if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
             or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
+    if saved.accruals > 1:
+        raise ValueError("the snapshot does not say whether positions accrue funding")
     if not 0 <= saved.lights_count <= saved.positions_count:
         raise ValueError("the snapshot has more ADL lights than positions")
     if saved.fund_samples_count not in (0, saved.markets_count + saved.fund_count * saved.assets_count) \
@@ -295,8 +302,10 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh[0] = saved
     fresh.markets = take_markets(cursor, made)
     fresh.tiers = <Tier *>cursor.take(saved.tiers_count * sizeof(Tier))
+    fresh.impacts = <int64_t *>take_if(cursor, saved.impacts_count * 8)
     fresh.basis = <int64_t *>cursor.take(<int64_t>saved.markets_count * BASIS_SAMPLES_MAX * 8)
     fresh.sources = <Source *>cursor.take(<int64_t>saved.markets_count * SOURCES_MAX * sizeof(Source))
+    fresh.mark_inputs = <MarkInputs *>cursor.take(saved.markets_count * sizeof(MarkInputs))
     fresh.accounts = <Account *>cursor.take(<int64_t>saved.accounts_count * sizeof(Account))
     fresh.wallets = <Wallet *>cursor.take(<int64_t>saved.accounts_count * saved.assets_count * sizeof(Wallet))
     fresh.positions = <Position *>cursor.take(saved.positions_count * sizeof(Position))
@@ -309,10 +318,13 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.timers = <Timer *>cursor.take(saved.timers_count * sizeof(Timer))
     fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)
     fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
+    fresh.eaten = <int64_t *>cursor.take(saved.eaten_count * 8)
     fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
     fresh.lights = <uint8_t *>take_if(cursor, saved.lights_count)
+    fresh.found = <Found *>take_if(cursor, saved.found_count * sizeof(Found))
     fresh.fund_samples = <FundSamples *>take_if(cursor, saved.fund_samples_count * sizeof(FundSamples))
     fresh.day_realised = <int64_t *>take_if(cursor, saved.day_count * 8)
+    fresh.accrued_from = <i128 *>take_if(cursor, saved.positions_count * sizeof(i128) if saved.accruals else 0)
     cdef int32_t i
     for i in range(saved.markets_count):
         expect_contract(&fresh.markets[i], &made.markets[i])
@@ -355,16 +367,18 @@ cdef int take_collateral(Cursor cursor, State *fresh, State *made) except -1:
 cdef int forget_pools(State *s) except -1:
     """Addresses of the process that saved the state mean nothing here; pools are as large as they are full."""
     s.markets = NULL
-    s.tiers = NULL
+    s.tiers, s.impacts = NULL, NULL
     s.collateral, s.haircuts, s.heaps = NULL, NULL, NULL
     s.watches, s.watches_capacity = NULL, s.watches_count
     s.basis = NULL
     s.fund_samples, s.day_realised = NULL, NULL
     s.lights = NULL
     s.sources = NULL
+    s.mark_inputs = NULL
     s.accounts = NULL
     s.wallets = NULL
     s.positions, s.positions_capacity = NULL, s.positions_count
+    s.accrued_from = NULL
     s.orders, s.orders_capacity = NULL, s.orders_count
     s.triggers, s.triggers_capacity = NULL, s.triggers_count
     s.levels, s.levels_capacity = NULL, s.levels_count
@@ -374,12 +388,13 @@ cdef int forget_pools(State *s) except -1:
     s.timers, s.timers_capacity = NULL, s.timers_count
     s.dirty, s.dirty_capacity = NULL, s.dirty_count
     s.printed, s.printed_capacity = NULL, s.printed_count
+    s.eaten, s.eaten_capacity = NULL, s.eaten_count
     s.changed = NULL
     s.touched, s.touched_count = NULL, 0
     s.events, s.events_count, s.events_capacity, s.events_digested = NULL, 0, 0, 0
     s.fills, s.fills_count, s.fills_capacity = NULL, 0, 0
     s.crossed, s.crossed_count, s.crossed_capacity = NULL, 0, 0
-    s.found, s.found_count, s.found_capacity = NULL, 0, 0
+    s.found, s.found_capacity = NULL, s.found_count
     s.ranks, s.ranks_count, s.ranks_capacity, s.ranks_key, s.ranks_old = NULL, 0, 0, -1, 0
     s.cuts, s.cuts_capacity = NULL, 0
     return 0
@@ -391,7 +406,6 @@ cdef int keep_scratch(State *s, State *fresh) except -1:
     fresh.events, fresh.events_capacity = s.events, s.events_capacity
     fresh.fills, fresh.fills_capacity = s.fills, s.fills_capacity
     fresh.crossed, fresh.crossed_capacity = s.crossed, s.crossed_capacity
-    fresh.found, fresh.found_capacity = s.found, s.found_capacity
     fresh.ranks, fresh.ranks_capacity = s.ranks, s.ranks_capacity
     fresh.cuts, fresh.cuts_capacity = s.cuts, s.cuts_capacity
     return 0
@@ -411,8 +425,9 @@ cdef tuple fixed_terms(Market *m):
     """What of a market is the same as long as its engine lives."""
     return (
         m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.mark_min, m.position_max,
-        m.position_most, m.special, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min, m.rules.tier_method,
-        m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account)
+        m.position_most, m.special & SPECIAL_CONTRACT, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min,
+        m.rules.tier_method, m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account, m.rules.risk_limits,
+        m.oi_count, tuple((m.oi_bands[i].lots, m.oi_bands[i].rate) for i in range(OI_BANDS_MAX)))
 
 
 cdef int expect_contract(Market *m, Market *made) except -1:

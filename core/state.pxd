@@ -4,11 +4,13 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from .ladder cimport NONE, Ladder
+from .mark_inputs cimport MarkInputs
 from .order_records cimport (
     LOTS_BITS, POSITIONS_MAX, PRICE_BITS, STATE_RESTING, STATE_WAITING, BookSide, Level, Order, Trigger, WorldLevel, order_set,
 )
-from .records cimport LEG_BOTH, Event
+from .records cimport LEG_BOTH, Command, Event
 from .rule_numbers cimport MarketRules, VenueRules
+from .terms cimport Collateral, Haircut, Heap, OiBand, Source, Tier, Watch
 from .units cimport i128, lots_t, money_t, ns_t, rate_t, ticks_t, value_t
 
 cdef enum:                      # Account.flags
@@ -29,6 +31,14 @@ cdef enum:                      # Wallet.flags
 cdef enum:                      # `next_free` of a level that is in use
     TOUCHED = -2                # changed since its last hash; NONE: not
 
+cdef enum:                      # Market.special: of what the short way of orders knows nothing
+    SPECIAL_CONTRACT = 1
+    SPECIAL_ACCRUAL = 2         # funding accrues
+
+cdef enum:                      # Position.flags
+    POSITION_SEEN = 1           # nothing more can be had for it in this liquidation step
+    POSITION_LIMIT = 2          # its account has chosen a risk limit, see risk_limits.pyx
+
 cdef enum:                      # liquidation stage of a risk unit (a wallet's cross pool, or an isolated position)
     STAGE_NONE = 0
     STAGE_DELAYED = 1           # found; the rulebook's delay is running
@@ -41,6 +51,8 @@ cdef enum:
     TIMER_EXPIRY = 3
     TIMER_LIQUIDATION = 4
     TIMER_UNWIND = 5
+    TIMER_RESILIENCE = 6
+    TIMER_IMPACT = 7
     TIMER_FUND = 10
     TIMER_DAY = 11
     TIMER_ADL_LIGHT = 20
@@ -48,6 +60,8 @@ cdef enum:
 cdef enum:
     BASIS_SAMPLES_MAX = 512
     FUND_SAMPLES_MAX = 512
+    OI_BANDS_MAX = 16
+    IMPACT_STEPS_MAX = 4096     # entries of an impact kernel
     SOURCES_MAX = 32            # constituents of an index and external perpetuals, of one market
 
 cdef extern from *:
@@ -80,7 +94,7 @@ cdef struct Position:                   # two cache lines; a look at the account
     uint8_t mode                        # MODE_CROSS or MODE_ISOLATED
     uint8_t triggered_side              # which trigger ladder holds it: 0 none, 1 longs, 2 shorts
     uint8_t stage                       # of an isolated position
-    uint8_t seen                        # nothing more can be had for it in this liquidation step
+    uint8_t flags                       # POSITION_SEEN, POSITION_LIMIT
     uint16_t waiting_orders
     # second line: orders
     money_t order_value[2]              # open buy and sell orders at their prices, reduce-only ones left out
@@ -91,7 +105,7 @@ cdef struct Position:                   # two cache lines; a look at the account
     int32_t orders_head
     int32_t orders_tail
     uint16_t reduce_only_orders
-    uint8_t cap_tiers                   # tiers that its leverage allows
+    uint8_t cap_tiers                   # tiers that its leverage allows, or the number of the chosen one
     uint8_t leg                         # LEG_BOTH, LEG_LONG or LEG_SHORT, for good
 
 cdef struct Wallet:                     # one account in one asset; its cross positions are one risk unit
@@ -118,53 +132,6 @@ cdef struct Account:
     uint8_t fund_group                  # of an insurance fund
     int32_t watches                     # of a multi-asset account: its watched prices, NONE
 
-cdef struct Haircut:                    # of a collateral asset: what lies above the tier before and up to `cap`
-    money_t cap                         # of the asset
-    rate_t haircut
-
-cdef struct Collateral:                 # one asset as collateral; its words without the indexes are terms, then prices
-    rate_t bid_buffer                   # a balance counts at price * (1 - buffer), after its haircuts
-    rate_t ask_buffer                   # a debt at price * (1 + buffer)
-    rate_t exchange_bid                 # forced conversion: what the price loses when the asset is sold
-    rate_t exchange_ask                 # and gains when it is bought
-    money_t cap                         # no more than this of it counts; 0: no limit
-    money_t exchange_below              # a debt beyond this is converted; 0: never for its size
-    value_t floor                       # the price never counts as less; 0: none
-    rate_t redemption_ratio             # units of the underlying asset that one is redeemed for
-    value_t given                       # by SET_COLLATERAL_PRICE
-    value_t price                       # in asset 0, 1e-8; 0: none yet
-    int32_t spot_market                 # whose book is the asset's own, NONE
-    int32_t index_market                # whose index is its price, NONE: the given one
-    int32_t underlying                  # asset, NONE
-    int32_t tier_first
-    int32_t tier_count
-
-cdef struct Watch:                      # a price beyond which a multi-asset account must be looked at
-    value_t value
-    int32_t account                     # NONE: free
-    int32_t heap                        # 2 * variable + 1 for a rise
-    int32_t place                       # in its heap
-    int32_t next                        # of the account, or of the free list
-
-cdef struct Heap:                       # of watches, the first to be passed on top
-    int32_t *items
-    int32_t count
-    int32_t capacity
-
-cdef struct Tier:                       # marginal bracket: maintenance(V) = ceil(V * rate) - deduction
-    money_t floor                       # notional above which it holds
-    money_t cap
-    rate_t rate
-    money_t deduction
-    int64_t leverage_max
-
-cdef struct Source:                     # a constituent of the index, or the mid of a perpetual elsewhere
-    int64_t weight
-    value_t price                       # 0: none yet, or lost
-    ns_t time_ns                        # of that price
-    ns_t inside_ns                      # left out: since when it is within the band of return again; 0: it is not
-    int64_t left_out                    # EXCLUDE: 1 from leaving the outer band until it has returned
-
 cdef struct Market:
     MarketRules rules
     # contract
@@ -187,7 +154,8 @@ cdef struct Market:
     int64_t positions_count
     int32_t id
     int32_t state
-    uint8_t special                     # a contract or tiers of which the short way of orders knows nothing
+    uint8_t special                     # SPECIAL_: of what the short way of orders knows nothing
+    uint8_t initial_rates               # tiers or size have initial rates of their own; see initial.pxd
     # prices
     value_t mark
     value_t mark_before                 # of the mark group before the last
@@ -206,13 +174,24 @@ cdef struct Market:
     uint8_t index_lost                  # no valid source was left when the index was last computed
     int32_t sources_count               # of the index
     int32_t perps_count                 # external perpetuals, numbered after them
+    int32_t oi_count                    # bands of the ladder of open interest; 0: none
+    OiBand oi_bands[OI_BANDS_MAX]
     # books
     BookSide sides[2]
     uint32_t depth_epoch
+    ticks_t quote_price[2]              # best recorded price with anything left, and what was recorded there, when
+    lots_t quote_lots[2]                # resilience last saw a depth message
     int64_t queue_model
     int64_t tape_walk
     rate_t shock                        # factor on recorded prices, 1e-9
     ticks_t shift                       # venue price = recorded price + shift
+    rate_t impact                       # what simulated flow has moved recorded prices by, a share of them
+    lots_t impact_flow                  # since the last step, see impact.pyx
+    i128 impact_kept                    # of flows older than the kernel
+    int32_t impact_first                # in State.impacts: the kernel, then as many roots of flows, a ring
+    int32_t impact_count
+    int32_t impact_at                   # of the ring: the newest
+    int32_t impact_live                 # entries of the ring that are not 0
     # liquidation triggers and conditional orders
     Ladder longs                        # bucket of trigger -> positions hurt by a fall
     Ladder shorts
@@ -239,12 +218,22 @@ cdef struct Market:
     i128 local_ema
     int64_t basis_ema_weight            # ns with 16 binary places; 0: no sample yet
     int64_t local_ema_weight
+    ns_t index_ns                       # when the index was last given or computed
+    lots_t kept_lots                    # lots of trades kept for a composite mark, since a recorded trade began
     ns_t basis_ema_ns                   # of the last sample
     ns_t local_ema_ns
     # premium index of the running funding interval
     int64_t premium_count
     int64_t premium_weighted
     int64_t quiet_cycles                # funding stamps in a row within the quiet rate
+    # funding that accrues, see accrual.pxd: money a lot with 32 binary places
+    i128 accrued_base                   # when price or rate last changed, which was
+    ns_t accrued_since
+    i128 accrued                        # at the last decision, which was
+    ns_t accrued_ns
+    i128 accrued_low                    # band for which triggers are set
+    i128 accrued_high
+    money_t accrued_paid                # settled, and still with the clearing account
     # statistics that an outcome asks for
     value_t mark_lowest
     value_t mark_highest
@@ -307,6 +296,17 @@ cdef struct Cut:                        # one account of an allocation, see adl_
     int32_t position
     int32_t account
 
+cdef struct OpenAdl:                    # an ADL that waits for a user's decision, see adl_decision.pyx
+    Command waiting                     # a command whose timers asked for the decision; kind 0: none
+    money_t value                       # at the mark, of what is left of the position
+    money_t share                       # of the equity, of the same
+    int32_t wallet                      # the unit
+    int32_t position
+    int32_t slot                        # the position to be closed
+    uint8_t open
+    uint8_t of_vault                    # the position is the backstop vault's
+    uint8_t of_group                    # asked at the end of a mark group, after which the vault is looked at
+
 cdef struct State:
     int64_t time_ns
     int64_t sequence
@@ -343,6 +343,7 @@ cdef struct State:
     uint8_t started                     # the first time was seen: timers run
     uint8_t forced                      # the taker at hand is an order of the liquidation engine
     uint8_t prices_changed              # a collateral price was set in the open group
+    OpenAdl adl
     VenueRules rules
     Collateral *collateral              # [asset]; NULL where no asset is described
     Haircut *haircuts
@@ -356,6 +357,8 @@ cdef struct State:
     Market *markets
     Tier *tiers
     int32_t tiers_count
+    int64_t *impacts                    # kernels of the markets that have one, each with its ring
+    int32_t impacts_count
     int64_t *basis                      # [market][BASIS_SAMPLES_MAX]
     FundSamples *fund_samples           # a market each, then a fund and asset each; none until a trigger needs them
     int32_t fund_samples_count
@@ -364,11 +367,15 @@ cdef struct State:
     int64_t day_count
     ns_t day_next_ns                    # when the next day starts; 0: no timer runs
     Source *sources                     # [market][SOURCES_MAX]
+    MarkInputs *mark_inputs             # [market]
     Account *accounts
     Wallet *wallets                     # [account][asset]
     Position *positions
     int32_t positions_count
     int32_t positions_capacity
+    i128 *accrued_from                  # of each position: the index of its last settlement; none until a market needs it
+    int32_t accruing                    # markets in which funding accrues
+    uint8_t accruals                    # whether there is `accrued_from`
     Order *orders
     int32_t orders_count
     int32_t orders_capacity
@@ -409,12 +416,16 @@ cdef struct State:
     int32_t *crossed
     int32_t crossed_count
     int32_t crossed_capacity
-    Found *found
+    Found *found                        # empty between commands, but for those whose turn comes after a user's decision
     int32_t found_count
+    int32_t found_next                  # whose turn it is
     int32_t found_capacity
     int64_t *printed                    # (market << 41 | side << 40 | price) of levels printed since the last depth
     int32_t printed_count
     int32_t printed_capacity
+    int64_t *eaten                      # likewise of levels with C that resilience refills
+    int32_t eaten_count
+    int32_t eaten_capacity
     Rank *ranks                         # a heap, see adl.pyx
     int64_t ranks_count
     int64_t ranks_capacity
@@ -443,6 +454,7 @@ cdef int push_crossed(State *s, int32_t position) except -1 nogil
 cdef int fills_grow(State *s) except -1 nogil
 cdef int fund_samples_make(State *s) except -1 nogil
 cdef int day_make(State *s) except -1 nogil
+cdef int accrued_make(State *s) except -1 nogil
 
 cdef inline int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
     return leg_new(s, account, market, LEG_BOTH)

@@ -8,7 +8,7 @@ cdef extern from "<stdlib.h>" nogil:
 
 from .idmap cimport idmap_init, idmap_put, key_hash, leg_key
 from .ladder cimport ladder_free
-from .units cimport large_pages
+from .units cimport i128, large_pages
 
 
 cdef void *pool_grow(void *pool, int32_t *capacity, size_t item_size) except NULL nogil:
@@ -69,6 +69,7 @@ cdef int state_init(State *s, int32_t markets, int32_t assets, int32_t accounts_
     s.wallets = <Wallet *>zeroed(<int64_t>s.accounts_count * assets, sizeof(Wallet))
     s.basis = <int64_t *>zeroed(<int64_t>markets * BASIS_SAMPLES_MAX, sizeof(int64_t))
     s.sources = <Source *>zeroed(<int64_t>markets * SOURCES_MAX, sizeof(Source))
+    s.mark_inputs = <MarkInputs *>zeroed(markets, sizeof(MarkInputs))
     for i in range(s.accounts_count):
         s.accounts[i].owner = i
         s.accounts[i].stp_group = i
@@ -118,13 +119,16 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.collateral)
     free(s.haircuts)
     free(s.tiers)
+    free(s.impacts)
     free(s.basis)
     free(s.fund_samples)
     free(s.day_realised)
     free(s.sources)
+    free(s.mark_inputs)
     free(s.accounts)
     free(s.wallets)
     free(s.positions)
+    free(s.accrued_from)
     free(s.orders)
     free(s.triggers)
     free(s.levels)
@@ -140,6 +144,7 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.crossed)
     free(s.found)
     free(s.printed)
+    free(s.eaten)
     free(s.ranks)
     free(s.cuts)
     free(s.lights)
@@ -220,6 +225,10 @@ cdef int32_t leg_new(State *s, int32_t account, int32_t market, int leg) except 
     cdef Position *p
     if s.positions_count == s.positions_capacity:
         s.positions = <Position *>lines_grow(s.positions, &s.positions_capacity, sizeof(Position), POSITIONS_MAX)
+        if s.accruals:
+            accrued_grow(s)
+    if s.accruals:
+        s.accrued_from[slot] = 0
     s.positions_count += 1
     p = &s.positions[slot]
     memset(p, 0, sizeof(Position))
@@ -239,6 +248,25 @@ cdef int32_t leg_new(State *s, int32_t account, int32_t market, int leg) except 
     idmap_put(&s.position_index, key_hash(account, leg_key(market, leg)), slot)
     touch(s, p.wallet)
     return slot
+
+
+cdef int accrued_grow(State *s) except -1 nogil:
+    """As many entries as there is room for positions."""
+    cdef i128 *bigger = <i128 *>realloc(s.accrued_from, <int64_t>max(s.positions_capacity, 1) * sizeof(i128))
+    if bigger == NULL:
+        with gil:
+            raise MemoryError("no memory for the funding that positions accrue")
+    s.accrued_from = bigger
+    return 0
+
+
+cdef int accrued_make(State *s) except -1 nogil:
+    """Room for the index at which each position was settled, where there is none yet."""
+    if not s.accruals:
+        accrued_grow(s)
+        memset(s.accrued_from, 0, <int64_t>s.positions_count * sizeof(i128))
+        s.accruals = 1
+    return 0
 
 
 cdef int events_grow(State *s) except -1 nogil:

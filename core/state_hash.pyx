@@ -10,7 +10,8 @@ from libc.string cimport memset
 
 from .ladder cimport NONE
 from .slot_hash cimport (
-    hash_fund, hash_level, hash_market, hash_position, hash_recorded, hash_timer, hash_venue, hash_waiting, hash_wallet,
+    hash_decision, hash_fund, hash_level, hash_market, hash_position, hash_recorded, hash_timer, hash_venue, hash_waiting,
+    hash_wallet,
 )
 from .state cimport TOUCHED, WALLET_TOUCHED
 
@@ -109,7 +110,7 @@ cdef void put_books(State *s, Hashes *h) noexcept nogil:
 
 
 cdef uint64_t hash_markets(State *s) noexcept nogil:
-    cdef uint64_t total = hash_venue(s)
+    cdef uint64_t total = hash_venue(s) + hash_decision(s)
     cdef int32_t i
     for i in range(s.markets_count):
         total += hash_market(s, &s.markets[i])

@@ -10,14 +10,15 @@ Triggers stand in price buckets of a few ticks, longs and shorts apart; `longs_b
 crosses nothing cost one comparison.
 """
 
+from .accrual cimport accrued_at_worst, accrued_of
 from .contract cimport BEYOND, inverse, mark_worth
 from .ladder cimport NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark
-from .margin cimport maintenance_of, orders_maintenance, tier_of, value_at
+from .margin cimport held_maintenance, maintenance_of, orders_maintenance, tier_held, tier_of, value_at
 from .multi cimport stamp_multi
-from .records cimport MODE_CROSS, TIERS_LINEAR, TIERS_WHOLE
-from .state cimport ACCOUNT_HOUSE, WALLET_MULTI, Tier, Wallet, pool_first, pool_next, push_crossed
+from .records cimport MAINTENANCE_ENTRY, MODE_CROSS, TIERS_LINEAR, TIERS_WHOLE
+from .state cimport ACCOUNT_HOUSE, POSITION_LIMIT, WALLET_MULTI, Tier, Wallet, pool_first, pool_next, push_crossed
 from .units cimport (
-    RATE_ONE, abs64, add_checked, max64, lots_t, min64, mul_div_ceil, mul_div_floor, prefetch, sub_checked, value_t,
+    RATE_ONE, abs64, add_checked, max64, lots_t, min64, mul_div_ceil, mul_div_floor, prefetch, rate_t, sub_checked, value_t,
 )
 from .watches cimport watches_clear
 
@@ -102,8 +103,14 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
     cdef int beyond = 0
     while t < last and size > t.cap:
         t += 1
-    if m.rules.tier_method == TIERS_LINEAR:
-        wanted = linear_worth(s, m, target, p.lots < 0)
+    if m.rules.maintenance_value == MAINTENANCE_ENTRY:
+        wanted = value - budget + SLACK_UNITS           # no mark moves the maintenance
+        if (p.lots > 0) == inverse(m):
+            wanted = -wanted
+    elif p.flags & POSITION_LIMIT:
+        wanted = one_rate_worth(s, tier_held(s, m, p, size).rate, target, (p.lots > 0) != inverse(m))
+    elif m.rules.tier_method == TIERS_LINEAR:
+        wanted = linear_worth(s, m, target, p.lots)
     elif (p.lots > 0) != inverse(m):
         wanted = mul_div_ceil(target - t.deduction, RATE_ONE, RATE_ONE - t.rate, &s.overflow)
         while t > first and wanted < t.floor:
@@ -126,12 +133,23 @@ cdef value_t trigger_mark(State *s, Market *m, Position *p, money_t value, money
     return BEYOND if beyond else mark - 1   # much money, little short: beyond all marks
 
 
-cdef money_t linear_worth(State *s, Market *m, money_t target, bint worth) noexcept nogil:
-    """The notional W at which W - M (`worth`) or -W - M comes to `target`, LINEAR tiers; both run one way in W."""
+cdef inline money_t one_rate_worth(State *s, rate_t rate, money_t target, bint worth) noexcept nogil:
+    """The notional at which value - rate * notional comes to `target`; of what is worth it, or owes it."""
+    if worth:
+        return mul_div_ceil(target, RATE_ONE, RATE_ONE - rate, &s.overflow)
+    return mul_div_floor(-target, RATE_ONE, RATE_ONE + rate, &s.overflow)
+
+
+cdef money_t linear_worth(State *s, Market *m, money_t target, lots_t lots) noexcept nogil:
+    """The notional W at which W - M (of what is worth W) or -W - M (of what owes it) comes to `target`, LINEAR tiers.
+
+    M is at most half of W and grows with it, so both run one way in W.
+    """
     cdef money_t low = 0, high = <int64_t>1 << 61, middle, left
+    cdef bint worth = (lots > 0) != inverse(m)
     while low < high:
         middle = low + (high - low) / 2
-        left = (middle if worth else -middle) - maintenance_of(s, m, middle)
+        left = (middle if worth else -middle) - maintenance_of(s, m, middle, lots)
         if left >= target if worth else left < target:
             high = middle
         else:
@@ -152,7 +170,8 @@ cdef inline value_t next_edge(State *s, Market *m, lots_t lots, money_t size) no
 
 cdef inline void watch_edge(State *s, Market *m, Position *p, money_t size) noexcept nogil:
     """WHOLE tiers: maintenance leaps on the winning side too, where what is worth something enters the next tier."""
-    if m.rules.tier_method == TIERS_WHOLE and (p.lots > 0) != inverse(m):
+    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY \
+            and (p.lots > 0) != inverse(m) and not p.flags & POSITION_LIMIT:
         if inverse(m):
             m.edge_bound = max64(m.edge_bound, next_edge(s, m, p.lots, size))
         else:
@@ -176,7 +195,8 @@ cdef int collect_edges(State *s, Market *m) except -1 nogil:
     slot = m.positions_head
     while slot != NONE:
         p = &s.positions[slot]
-        if p.lots and (p.lots > 0) != turned and not s.accounts[p.account].flags & ACCOUNT_HOUSE:
+        if p.lots and (p.lots > 0) != turned and not (
+                s.accounts[p.account].flags & ACCOUNT_HOUSE or p.flags & POSITION_LIMIT):
             size = abs64(value_at(s, m, p.lots, m.mark))
             if tier_of(s, m, size) != tier_of(s, m, abs64(value_at(s, m, p.lots, m.edge_from))):
                 trigger_clear(s, m, slot)
@@ -188,18 +208,36 @@ cdef int collect_edges(State *s, Market *m) except -1 nogil:
     return 0
 
 
+cdef inline money_t to_accrue(State *s, Market *m, Position *p) noexcept nogil:
+    """What of the slack funding may take until the position is stamped again."""
+    if not m.rules.funding_continuous:
+        return 0
+    return accrued_at_worst(s, m, p) - accrued_of(s, m, p)
+
+
+cdef inline int set_by_budget(
+    State *s, Market *m, int32_t slot, money_t value, money_t maintenance, money_t budget
+) except -1 nogil:
+    """A position's triggers for what it may lose; where funding alone may take it, it is looked at at each decision."""
+    cdef Position *p = &s.positions[slot]
+    if budget < 0:
+        return trigger_set(s, m, slot, m.price_max * m.tick_value if p.lots > 0 else 0)
+    trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance, budget))
+    watch_edge(s, m, p, abs64(value))
+    return 0
+
+
 cdef money_t stamp_isolated(State *s, int32_t slot, money_t *maintenance) except? -1 nogil:
     cdef Position *p = &s.positions[slot]
     cdef Market *m = &s.markets[p.market]
     cdef money_t value = value_at(s, m, p.lots, m.mark)
     cdef money_t health
-    maintenance[0] = maintenance_of(s, m, abs64(value))
-    health = p.isolated_margin + value - p.cost - maintenance[0]
+    maintenance[0] = held_maintenance(s, m, p, value)
+    health = p.isolated_margin + value - p.cost - accrued_of(s, m, p) - maintenance[0]
     if health < 0:
         trigger_clear(s, m, slot)
     else:
-        trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance[0], health))
-        watch_edge(s, m, p, abs64(value))
+        set_by_budget(s, m, slot, value, maintenance[0], health - to_accrue(s, m, p))
     return health
 
 
@@ -213,7 +251,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
     cdef int32_t slot = w.positions_head
     cdef int32_t only = NONE
     cdef money_t health = w.balance
-    cdef money_t needed = 0, value, weights = 0, part
+    cdef money_t needed = 0, value, weights = 0, part, reserve = 0
     cdef Position *p
     cdef Market *m
     cdef int count = 0
@@ -222,9 +260,12 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         if p.lots and p.mode == MODE_CROSS:
             m = &s.markets[p.market]
             value = value_at(s, m, p.lots, m.mark)
-            part = maintenance_of(s, m, abs64(value))
+            part = held_maintenance(s, m, p, value)
             needed += part
             health = add_checked(health, value - p.cost - part, &s.overflow)
+            if m.rules.funding_continuous:
+                health = sub_checked(health, accrued_of(s, m, p), &s.overflow)
+                reserve = add_checked(reserve, to_accrue(s, m, p), &s.overflow)
             weights = add_checked(weights, share_weight(s, m, abs64(value)), &s.overflow)
             count += 1
             only = slot
@@ -245,8 +286,7 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         p = &s.positions[only]
         m = &s.markets[p.market]
         value = value_at(s, m, p.lots, m.mark)
-        trigger_set(s, m, only, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), health))
-        watch_edge(s, m, p, abs64(value))
+        set_by_budget(s, m, only, value, held_maintenance(s, m, p, value), health - reserve)
         return health
     slot = w.positions_head
     while slot != NONE:
@@ -254,9 +294,8 @@ cdef money_t stamp_cross(State *s, int32_t wallet, money_t *maintenance) except?
         if p.lots and p.mode == MODE_CROSS:
             m = &s.markets[p.market]
             value = value_at(s, m, p.lots, m.mark)
-            part = mul_div_floor(health, share_weight(s, m, abs64(value)), weights, &s.overflow)
-            trigger_set(s, m, slot, trigger_mark(s, m, p, value, maintenance_of(s, m, abs64(value)), part))
-            watch_edge(s, m, p, abs64(value))
+            part = mul_div_floor(health - reserve, share_weight(s, m, abs64(value)), weights, &s.overflow)
+            set_by_budget(s, m, slot, value, held_maintenance(s, m, p, value), part)
         slot = p.account_next
     return health
 
@@ -306,7 +345,7 @@ cdef int collect_crossed(State *s, Market *m) except -1 nogil:
     cdef int64_t bucket
     cdef int32_t slot, following
     cdef value_t bound
-    if m.rules.tier_method == TIERS_WHOLE:
+    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY:
         collect_edges(s, m)
     if m.mark <= m.longs_bound:
         bucket = ladder_previous(&m.longs, m.longs.price_max)

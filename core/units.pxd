@@ -126,6 +126,16 @@ cdef extern from *:
         }
         return whole;
     }
+    /* floor(sqrt(a)) for 0 <= a < 2^62, a digit at a time */
+    static inline int64_t perpsim_isqrt(int64_t a) {
+        int64_t root = 0, bit = INT64_C(1) << 60;
+        while (bit > a) bit >>= 2;
+        for (; bit; bit >>= 2) {
+            if (a >= root + bit) { a -= root + bit; root = (root >> 1) + bit; }
+            else root >>= 1;
+        }
+        return root;
+    }
     static inline int64_t perpsim_high(perpsim_i128 a) { return (int64_t)(a >> 64); }
     static inline uint64_t perpsim_low(perpsim_i128 a) { return (uint64_t)a; }
     /* full 64x64 product folded, the mixing step of the digest and of the hash indexes */
@@ -157,6 +167,7 @@ cdef extern from *:
     bint likely "__builtin_expect"(bint condition, long expected) noexcept nogil
     void prefetch "perpsim_prefetch"(const void *address) noexcept nogil
     int count_trailing_zeros "__builtin_ctzll"(uint64_t word) noexcept nogil
+    int64_t isqrt "perpsim_isqrt"(int64_t a) noexcept nogil
     int count_leading_zeros "__builtin_clzll"(uint64_t word) noexcept nogil
     int count_ones "__builtin_popcountll"(uint64_t word) noexcept nogil
 

@@ -4,18 +4,18 @@ from libc.stdint cimport int64_t
 
 import numpy as np
 
+from .accrual cimport accrued_of
 from .book cimport NO_PRICE, best_price, world_lots, worse
 from .ladder cimport NONE, Ladder, ladder_get
-from .margin cimport maintenance_of, orders_maintenance, pnl_at, value_at
+from .margin cimport gain_now, held_maintenance, orders_maintenance, position_maintenance, value_at
 from .records cimport MODE_CROSS, SIDE_BUY, SIDE_SELL
-from .state cimport Market, Order, Position, Wallet
-from .units cimport abs64
+from .state cimport POSITION_LIMIT, Market, Order, Position, Wallet
 
 POSITION = np.dtype([
     ("account", "<i4"), ("market", "<u2"), ("mode", "u1"), ("stage", "u1"), ("leverage", "<u2"), ("orders", "<u2"),
     ("position_side", "u1"), ("lots", "<i8"), ("cost", "<i8"), ("isolated_margin", "<i8"), ("value", "<i8"), ("pnl", "<i8"),
     ("maintenance", "<i8"), ("trigger", "<i8"), ("bid_value", "<i8"), ("ask_value", "<i8"), ("open_loss", "<i8"),
-    ("adl_light", "u1"),
+    ("accrued", "<i8"), ("adl_light", "u1"), ("risk_limit", "u1"),
 ], align=True)
 ACCOUNT = np.dtype([
     ("account", "<i4"), ("asset", "<i4"), ("owner", "<i4"), ("stp_group", "<i4"), ("balance", "<i8"),
@@ -42,8 +42,8 @@ cdef object positions_array(State *s):
     cdef int64_t[:] lots = rows["lots"], cost = rows["cost"], isolated = rows["isolated_margin"]
     cdef int64_t[:] values = rows["value"], pnl = rows["pnl"], maintenance = rows["maintenance"]
     cdef int64_t[:] trigger = rows["trigger"], bids = rows["bid_value"], asks = rows["ask_value"]
-    cdef int64_t[:] open_loss = rows["open_loss"]
-    cdef unsigned char[:] light = rows["adl_light"]
+    cdef int64_t[:] open_loss = rows["open_loss"], accrued = rows["accrued"]
+    cdef unsigned char[:] light = rows["adl_light"], limit = rows["risk_limit"]
     with nogil:
         for i in range(s.positions_count):
             p = &s.positions[i]
@@ -61,12 +61,14 @@ cdef object positions_array(State *s):
             isolated[i] = p.isolated_margin
             values[i] = value
             pnl[i] = value - p.cost if p.lots else 0
-            maintenance[i] = maintenance_of(s, m, abs64(value)) if p.lots else 0
+            accrued[i] = accrued_of(s, m, p)
+            maintenance[i] = held_maintenance(s, m, p, value) if p.lots else 0
             trigger[i] = p.trigger_value if p.triggered_side else -1
             bids[i] = p.order_value[SIDE_BUY]
             asks[i] = p.order_value[SIDE_SELL]
             open_loss[i] = p.open_loss
             light[i] = s.lights[i] if i < s.lights_count else 0
+            limit[i] = p.cap_tiers if p.flags & POSITION_LIMIT else 0
     return rows
 
 
@@ -99,11 +101,11 @@ cdef object accounts_array(State *s):
                 if p.lots:
                     m = &s.markets[p.market]
                     if p.mode == MODE_CROSS:
-                        pnl_cross += pnl_at(s, m, p, m.mark)
-                        needed += maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
+                        pnl_cross += gain_now(s, m, p)
+                        needed += position_maintenance(s, m, p)
                     else:
-                        pnl_isolated += pnl_at(s, m, p, m.mark)
-                        needed_isolated += maintenance_of(s, m, abs64(value_at(s, m, p.lots, m.mark)))
+                        pnl_isolated += gain_now(s, m, p)
+                        needed_isolated += position_maintenance(s, m, p)
                 if p.resting_orders:
                     needed += orders_maintenance(s, &s.markets[p.market], p)
                 margin += p.isolated_margin

@@ -29,6 +29,7 @@ from .rules import MarketSpec, Rulebook, Tier
 from .units import VALUE_ONE, Number, exact, money, on_grid, rate
 
 ACCOUNT = 0  # its id in the engine
+EIGHT_HOURS_NS = 8 * 3600 * 10**9
 LEVERAGE_ANY = 0xFFFF  # what a position's margin may be when the margin is given, not the leverage
 SIDES = {"long": Side.BUY, "buy": Side.BUY, "short": Side.SELL, "sell": Side.SELL}
 MODES = {"cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
@@ -204,9 +205,10 @@ class Account:
         return _money(questions.available_of(self.engine(), ACCOUNT, self.number(market), self.leg(market)))
 
     def funding_payment(self, market: str, funding_rate: Number) -> Decimal:
-        """What the position pays at a funding stamp at a rate; negative: what it gets."""
+        """What the position pays at a funding stamp at a rate; negative: what it gets. Accruing: in 8 h."""
         engine = Engine.restore(self.engine().snapshot(), audit=0)
-        number, due = self.number(market), engine.time_ns + 1
+        number = self.number(market)
+        due = engine.time_ns + (EIGHT_HOURS_NS if self._spec(market).funding_continuous else 1)
         _do(engine, "index", kind=Kind.SET_INDEX, market=number, value=self._held(market).mark)
         _do(engine, "funding rate", kind=Kind.SET_FUNDING, market=number, value=rate(funding_rate), expire_ns=due)
         engine.drain()

@@ -60,7 +60,7 @@ def step_tiers(base: Number, step: Number, maintenance: Number, initial: Number,
         needed, margin = step_rates(cap, base, step, maintenance, initial)
         if needed >= RATE_ONE or margin > RATE_ONE:
             break  # nobody may hold so much
-        tiers.append(Tier(money(cap, "limit"), needed, 0, RATE_ONE // margin))
+        tiers.append(Tier(money(cap, "limit"), needed, 0, RATE_ONE // margin, margin))
     return tuple(tiers)
 
 
@@ -98,7 +98,7 @@ def step_rows(symbol: str, steps: dict[str, Any]) -> list[list[Any]]:
     )
     if min(base, step, initial, maintenance) <= 0 or not isinstance(steps["count"], int) or steps["count"] < 0:
         raise ValueError(f"{symbol}: a step, a rate or the count of its steps is not more than 0")
+    rates = [(maintenance * (1 + n), initial + maintenance * n) for n in range(steps["count"] + 1)]
     return [
-        [base + step * n, maintenance * (1 + n), max(1, int(1 / (initial + maintenance * n)))]
-        for n in range(steps["count"] + 1)
+        [base + step * n, needed, max(1, int(1 / margin)), "", margin] for n, (needed, margin) in enumerate(rates)
     ]

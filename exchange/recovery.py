@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from perpsim.core import COMMAND, Engine
+from perpsim.core import COMMAND, Engine, Kind
 
 from . import snapshots
 from .disk import SYSTEM, System
@@ -91,13 +90,32 @@ class JournaledEngine:
     def apply(self, commands: np.ndarray) -> np.ndarray:
         """Journal an array of COMMAND, then apply it; its events. Raises JournalError when it could not be journalled.
 
+        Where a user decides about ADL, an engine may stop before the end of the array (`consumed`): there it is applied
+        first, and what was taken is journalled before the events are out.
         After an error of the journal nothing more is taken: whether its last commands are on the disk is unknown.
         """
         self._ready()
+        if self.engine.asks or (commands["kind"] == Kind.SET_RULE).any():
+            return self._apply_what_is_taken(commands)
         self.journal.append(commands)
         events = self.engine.apply(commands)
         self._after()
         return events
+
+    def _apply_what_is_taken(self, commands: np.ndarray) -> np.ndarray:
+        try:
+            events = self.engine.apply(commands)
+        except OverflowError:
+            self.journal.append(commands)  # it stops at the same one in a replay
+            raise
+        self.journal.append(commands[: self.consumed])
+        self._after()
+        return events
+
+    @property
+    def consumed(self) -> int:
+        """Commands of the last `apply` that were taken; see `Engine.apply`."""
+        return self.engine.consumed
 
     def submit(self, **fields: int) -> int:
         """Journal one command, then apply it; its reject code. Its events wait for `drain`."""
@@ -218,10 +236,13 @@ def _played(reader: Reader, begun: tuple[Path, Place, Engine] | None, audit: int
     return found
 
 
-def _applied(engine: Engine, records: Iterable) -> str | None:
+def _applied(engine: Engine, records: np.ndarray) -> str | None:
     """Apply commands; why the engine stopped, if it did."""
     try:
         engine.apply(records)
+        while engine.consumed < len(records):  # it has stopped for an ADL decision, and the next command was refused
+            records = records[engine.consumed :]
+            engine.apply(records)
     except OverflowError:
         return engine.broken
     return None

@@ -29,6 +29,8 @@ from perpsim.core import (
     FundUnwind,
     IndexMethod,
     LiquidationFee,
+    MaintenanceValue,
+    MarkComposition,
     MarkMethod,
     OutlierRule,
     PremiumAverage,
@@ -52,12 +54,16 @@ COIN_PRICE = 10**16  # units of a coin times units of a price of 1
 
 @dataclasses.dataclass(frozen=True)
 class Tier:
-    """A marginal bracket: maintenance(V) = V * rate - deduction for V up to cap."""
+    """A marginal bracket: maintenance(V) = V * rate - deduction for V up to cap.
+
+    initial  rate on the whole of a notional that lies in it; 0: 1 / leverage_max
+    """
 
     cap: int
     rate: int
     deduction: int
     leverage_max: int
+    initial: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +83,27 @@ class MarketSpec:
     value_rounding: int = ValueRounding.PER_TRADE
     price_min: int = 1
     tier_method: int = TierMethod.MARGINAL
+    maintenance_value: int = MaintenanceValue.MARK
+    risk_limits: int = 0
+    lower_limit_first: int = 0
+    oi_floor_lots: int = 0
     maintenance_base: int = 0
     maintenance_slope: int = 0
     close_fee_in_maintenance: int = 0
+    initial_base: int = 0
+    initial_slope: int = 0
+    oi_lower_cap: int = 0
+    oi_upper_cap: int = 0
     queue_model: int = QueueModel.BEHIND_FIRST
     tape_walk: int = TapeWalk.DEEPER
+    queue_power: int = 3
+    impact_step_ns: int = 0
+    impact_factor: int = 0
+    impact_index: int = 0
+    impact_kernel: tuple[int, ...] = ()  # 1e-9, an entry a step
+    resilience_step_ns: int = 0
+    resilience_quotes: int = 0
+    resilience_keep: int = RATE_ONE
     maker_fee: int = 0
     taker_fee: int = 0
     liquidation_fee: int = 0
@@ -127,6 +149,23 @@ class MarketSpec:
     mark_mid_bound: int = 0
     mark_step_ns: int = 0
     mark_unit: int = 0
+    mark_composition: int = MarkComposition.WEIGHTED
+    mark_window_ns: int = 0
+    mark_weight_trades: int = 0
+    mark_weight_book: int = 0
+    mark_weight_index: int = 0
+    mark_weight_elsewhere: int = 0
+    mark_weight_median: int = 0
+    mark_stale_trades_ns: int = 0
+    mark_stale_book_ns: int = 0
+    mark_stale_index_ns: int = 0
+    mark_decay: int = 0
+    mark_decay_power: int = 0
+    mark_cash: int = 0
+    mark_scaling: int = RATE_ONE
+    mark_slippage: int = 0
+    mark_risk_long: int = 0
+    mark_risk_short: int = 0
     premium_average: int = PremiumAverage.LINEAR_WEIGHTS
     premium_source: int = PremiumSource.IMPACT
     funding_formula: int = FundingFormula.SCALED
@@ -141,6 +180,7 @@ class MarketSpec:
     funding_quiet_cycles: int = 0
     funding_quiet_rate: int = 0
     funding_continuous: int = 0
+    oi_ladder: tuple[tuple[int, int], ...] = ()  # (band of open interest in 1e-8 of a size unit, rate of it)
     sources: tuple[int, ...] = ()  # weights of the index's constituents
     perp_sources: tuple[int, ...] = ()  # of the mids of perpetuals elsewhere, numbered after them
 
@@ -303,9 +343,11 @@ ENUMS = {
     "takeover": Takeover,
     "liquidation_fee_base": LiquidationFee,
     "mark_method": MarkMethod,
+    "mark_composition": MarkComposition,
     "queue_model": QueueModel,
     "contract_kind": ContractKind,
     "tier_method": TierMethod,
+    "maintenance_value": MaintenanceValue,
     "value_rounding": ValueRounding,
     "tape_walk": TapeWalk,
     "index_method": IndexMethod,
@@ -322,7 +364,7 @@ RATES = {
     "fund_unwind_slice", "adl_price_band", "backstop_at", "liquidation_buffer", "reduce_leave", "position_block_rate",
     "cure_start", "liquidator_fee", "liquidator_fee_max", "liquidator_fee_step", "fillable_spread",
     "bankruptcy_adjustment", "drawdown_trigger", "drawdown_stop", "fund_loss_cap", "disposal_fraction_max",
-    "disposal_band",
+    "disposal_band", "resilience_keep",
     "blend_spot", "blend_index", "blend_redemption", "exchange_ltv",
 }  # fmt: skip
 MONEY = {
@@ -351,7 +393,22 @@ SECONDS |= {
     "funding_capped_interval", "funding_quiet_interval",
 }  # fmt: skip
 COUNTS |= {"sources_few", "last_price_protection", "funding_quiet_cycles", "funding_continuous"}
-COUNTS |= {"close_fee_reserved"}
+COUNTS |= {"close_fee_reserved", "risk_limits", "lower_limit_first", "oi_floor_lots"}
+# Of initial margin.
+RATES |= {"initial_base", "initial_slope"}
+MONEY |= {"oi_lower_cap", "oi_upper_cap"}
+# Of composite marks.
+RATES |= {
+    "mark_weight_trades", "mark_weight_book", "mark_weight_index", "mark_weight_elsewhere", "mark_weight_median",
+    "mark_decay", "mark_scaling", "mark_slippage", "mark_risk_long", "mark_risk_short",
+}  # fmt: skip
+MONEY |= {"mark_cash"}
+SECONDS |= {"mark_window", "mark_stale_trades", "mark_stale_book", "mark_stale_index"}
+COUNTS |= {"mark_decay_power"}
+# Of a recorded book: set by a scenario's tape.
+RATES |= {"impact_factor", "impact_index"}
+SECONDS |= {"impact_step", "resilience_step"}
+COUNTS |= {"queue_power", "resilience_quotes"}
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:
@@ -393,24 +450,29 @@ def parse_member(key: str, value: Any) -> int:
 
 
 def parse_tiers(rows: list[list[Any]]) -> tuple[Tier, ...]:
-    """[cap, maintenance rate, leverage] or [cap, maintenance rate, leverage, deduction] rows -> tiers.
+    """[cap, maintenance rate, leverage] rows, or with a deduction, or with a deduction and an initial rate -> tiers.
 
-    The deductions are computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1}). One that is stated must equal that.
+    Deductions are computed: cum_n = cum_{n-1} + floor_n * (m_n - m_{n-1}). One that is stated must equal that;
+    "" states none.
     """
     tiers: list[Tier] = []
     floor = deduction = before = 0
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, list) or len(row) not in (3, 4):
-            raise ValueError(f"tier {number}: {row!r} is not [cap, maintenance rate, leverage], a deduction behind it")
+        if not isinstance(row, list) or len(row) not in (3, 4, 5):
+            form = "[cap, maintenance rate, leverage], a deduction and an initial rate behind it"
+            raise ValueError(f"tier {number}: {row!r} is not {form}")
         now = rate(row[1], f"tier {number} rate")
         step = floor * (now - before)
         if step % RATE_ONE:
             raise ValueError(f"tier {number}: its deduction is not a whole number of 1e-8 units")
         deduction += step // RATE_ONE
-        if len(row) == 4 and money(row[3], f"tier {number} deduction") != deduction:
+        if len(row) >= 4 and row[3] != "" and money(row[3], f"tier {number} deduction") != deduction:
             known = f"{deduction / VALUE_ONE:,.8g}"
             raise ValueError(f"tier {number}: its deduction is {row[3]}, but the tiers before it make it {known}")
-        tiers.append(Tier(money(row[0], f"tier {number} cap"), now, deduction, int(row[2])))
+        initial = rate(row[4], f"tier {number} initial rate") if len(row) == 5 else 0
+        if initial and not now <= initial <= RATE_ONE:
+            raise ValueError(f"tier {number}: its initial rate is less than its maintenance rate, or more than 1")
+        tiers.append(Tier(money(row[0], f"tier {number} cap"), now, deduction, int(row[2]), initial))
         floor, before = tiers[-1].cap, now
     return tuple(tiers)
 
@@ -421,7 +483,19 @@ def parse_weights(stated: Any) -> tuple[int, ...]:
     return tuple(rate(weight, f"weight of source {number}") for number, weight in enumerate(values))
 
 
+def parse_ladder(rows: list[list[Any]]) -> tuple[tuple[int, int], ...]:
+    """[band of open interest in base units (inverse: quote units), rate] rows, lowest first."""
+    bands = []
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, list | tuple) or len(row) != 2:
+            raise ValueError(f"oi_ladder, band {number}: {row!r} is not [open interest, rate]")
+        bands.append((money(row[0], f"oi_ladder, band {number}"), rate(row[1], f"oi_ladder, rate {number}")))
+    return tuple(bands)
+
+
 # Rules that are more than one number: key -> parser of what TOML gives.
 TABLES: dict[str, Callable[[Any], Any]] = {
     "collateral": parse_collateral, "tiers": parse_tiers, "sources": parse_weights, "perp_sources": parse_weights,
+    "impact_kernel": parse_weights,
+    "oi_ladder": parse_ladder,
 }  # fmt: skip

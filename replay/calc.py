@@ -35,13 +35,14 @@ Position = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 
+MARGIN = "|value| / leverage, or by the venue's rate where that asks for more"
 HEALTH = "equity = maintenance; equity: balance or margin + sum of (value - cost)"
 QUESTIONS: dict[str, tuple[str, str, str, str]] = {  # command: method, words, formula, what it is in
     "liquidation-price": ("liquidation_price", "Last mark that does not liquidate.", HEALTH, "quote"),
     "bankruptcy-price": ("bankruptcy_price", "Last mark at which equity is not negative.", "equity = 0", "quote"),
     "maintenance-margin": ("maintenance_margin", "Maintenance of the position, or of all cross positions.",
                            "sum of (|value| * rate - deduction)", "money"),
-    "initial-margin": ("initial_margin", "Initial margin of the position.", "|value| / leverage", "money"),
+    "initial-margin": ("initial_margin", "Initial margin of the position.", MARGIN, "money"),
     "adl-score": ("adl_score", "Score in the venue's ADL queue: the higher, the sooner.", "the policy's", "money"),
     "unrealised-pnl": ("unrealised", "Unrealised profit at the mark.", "value - cost", "money"),
 }  # fmt: skip
@@ -98,7 +99,7 @@ def order_cost(
         book = _book(venue, date)
         gear = leverage or calculator.default_leverage(book.market(market))
         cost = calculator.order_cost(book, market, side=side, size=size, price=price, leverage=gear, mark=mark)
-        facts = _facts("order-cost", cost, "value / leverage + open loss + fee reserve", book, market)
+        facts = _facts("order-cost", cost, f"{MARGIN} + open loss + fee reserve", book, market)
         order = {"side": side, "size": size, "price": price, "mark": mark or price, "leverage": gear}
         return facts | order | _fees(book, market)
 
@@ -196,11 +197,26 @@ def tier_text(tier: Tier, spec: MarketSpec) -> str:
     meant = {
         TierMethod.MARGINAL: f"rate {tier.rate / RATE_ONE:.6g}, deduction {show_money(tier.deduction)}",
         TierMethod.WHOLE: f"rate {tier.rate / RATE_ONE:.6g} on the whole position",
-        TierMethod.LINEAR: f"rate {base:.6g} + {slope:.6g} a unit of value",
+        TierMethod.LINEAR: f"rate {base:.6g} + {slope:.6g} a coin",
     }[spec.tier_method]
     fee = spec.close_fee_in_maintenance / RATE_ONE
     closing = f", closing fee {fee:.6g}" if fee else ""
-    return f"up to {show_money(tier.cap, 0)}: {meant}{closing}, leverage up to {tier.leverage_max}"
+    rest = f"{closing}{initial_text(tier, spec)}, leverage up to {tier.leverage_max}"
+    return f"up to {show_money(tier.cap, 0)}: {meant}{rest}"
+
+
+def initial_text(tier: Tier, spec: MarketSpec) -> str:
+    """The venue's own initial rate, as far as it states one."""
+    from perpsim.exchange.units import RATE_ONE, show_money
+
+    base, slope = spec.initial_base / RATE_ONE, spec.initial_slope / RATE_ONE
+    text = f", initial rate {tier.initial / RATE_ONE:.6g}" if tier.initial else ""
+    if base or slope:
+        text = f", initial rate {base:.6g} + {slope:.6g} a coin"
+    if not spec.oi_upper_cap:
+        return text
+    caps = f"{show_money(spec.oi_lower_cap, 0)} to {show_money(spec.oi_upper_cap, 0)}"
+    return f"{text}, rising to 1 as open interest goes from {caps}"
 
 
 def plain(number: Any) -> str:

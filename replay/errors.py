@@ -1,6 +1,8 @@
 """Exceptions that the command line prints: input that a user can put right, and a state that contradicts itself."""
 
+import traceback
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 
@@ -16,6 +18,13 @@ class InputError(ValueError):
         self.line = line
         place = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
         super().__init__(place + message)
+
+
+def raised(what: str, source: Path, error: Exception) -> InputError:
+    """An error of a user's own code, with the line of its file where it happened."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = ([each for each in frames if Path(each.filename) == source] or frames)[-1]
+    return InputError(f"{what} raised {type(error).__name__}: {error}", frame.filename, frame.lineno)
 
 
 class BrokenError(Exception):

@@ -9,9 +9,7 @@ with `load` the order stands in the venue's queue first, or is turned away there
 from __future__ import annotations
 
 import heapq
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from perpsim.core import COMMAND, EVENT, EventKind, Kernel, Kind, Side, Watch
 from perpsim.exchange.desk import Desk
 from perpsim.exchange.reports import Overload, Quote, Trade
 from perpsim.exchange.strategy import Strategy
-from perpsim.replay.errors import InputError
+from perpsim.replay.errors import InputError, raised
 from perpsim.replay.latency.choose import new_sequencer
 from perpsim.replay.latency.meter import Meter
 from perpsim.replay.latency.protocol import BOOK, MARK, PRINT, Channel
@@ -202,7 +200,7 @@ class _Seat:
             try:
                 method() if name == "on_start" else method(what)
             except Exception as error:
-                raise self._fault(name, error) from error
+                raise raised(f"{self.bot.name}.{name}", self.bot.source, error) from error
 
     # What comes to the bot
 
@@ -264,13 +262,6 @@ class _Seat:
             self.call([("on_timer", tag)])
 
         self.host.push(self.host.kernel.time_ns + delay_ns, ring)
-
-    def _fault(self, name: str, error: Exception) -> InputError:
-        """A strategy's own error, with the line of its file where it happened."""
-        frames = traceback.extract_tb(error.__traceback__)
-        frame = ([each for each in frames if Path(each.filename) == self.bot.source] or frames)[-1]
-        message = f"{self.bot.name}.{name} raised {type(error).__name__}: {error}"
-        return InputError(message, frame.filename, frame.lineno)
 
 
 def _fields(record: np.void) -> dict[str, int]:

@@ -13,6 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
-from perpsim.core import MarkMethod, QueueModel, TapeWalk
+from perpsim.core import AdlPolicy, MarkMethod, QueueModel, TapeWalk
 from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
+from perpsim.exchange.adl import Policy
 from perpsim.exchange.contracts import BUILT
+from perpsim.exchange.recorded_book import RESILIENCE_STEPS, impact, resilience
 from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
 from perpsim.replay import importing
@@ -70,6 +73,15 @@ class BotPlan:
 
 
 @dataclass(frozen=True, eq=False)
+class AdlPlan:
+    """A user's own ADL policy."""
+
+    policy: Policy
+    name: str  # as the scenario names it
+    source: Path  # its file
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """All that a run needs."""
 
@@ -79,6 +91,7 @@ class Plan:
     changes: dict[str, Any]
     markets: tuple[MarketPlan, ...]
     bots: tuple[BotPlan, ...]
+    adl: AdlPlan | None
     start_ns: int | None  # None: as soon as there is a book and a mark
     end_ns: int
     interval_ns: int
@@ -120,6 +133,7 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
         changes=changes,
         markets=tuple(markets),
         bots=tuple(_bot(file, f"strategy[{number}]", bot, markets) for number, bot in enumerate(scenario.strategy)),
+        adl=_adl(file, book),
         start_ns=start_ns,
         end_ns=end_ns or last_ns,
         interval_ns=_positive_ns(file, "run.interval", scenario.run.interval),
@@ -186,7 +200,9 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
     changes: dict[str, Any] = {
         "queue_model": QueueModel[source.queue_model.replace("-", "_").upper()],
         "tape_walk": TapeWalk[source.walk.upper()],
+        "queue_power": source.queue_power,
     }
+    changes |= _resilience(file, key, source) | _impact(file, key, source, tape.instrument)
     if source.mark == "taped":
         changes |= {"mark_method": MarkMethod.GIVEN, "mark_period_ns": 0}
     if source.funding == "taped":
@@ -196,6 +212,51 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
     else:
         first_ns, last_ns = _stored_span(tape)
     return MarketPlan(dataclasses.replace(spec.with_given_index(), **changes), tape, source, first_ns, last_ns)
+
+
+def _resilience(file: ScenarioFile, key: str, source: TapeSource) -> dict[str, int]:
+    """The rules of a half-life, in time or in updates."""
+    half_life_ns = to_ns(file, f"{key}.resilience_half_life", source.resilience_half_life)
+    if half_life_ns and source.resilience_updates:
+        raise file.wrong(key, "has resilience_half_life and resilience_updates; state one of them")
+    if half_life_ns and half_life_ns < RESILIENCE_STEPS:
+        raise file.wrong(f"{key}.resilience_half_life", f"is below {RESILIENCE_STEPS} ns; state seconds")
+    return resilience(half_life_ns, source.resilience_updates)
+
+
+def _impact(file: ScenarioFile, key: str, source: TapeSource, instrument: Instrument) -> dict[str, Any]:
+    """The rules of a lasting impact, if the scenario states one."""
+    if source.impact is None:
+        return {}
+    stated, names = source.impact, ("coefficient", "volatility", "tau", "beta", "permanent", "memory")
+    numbers = {name: _decimal(file, f"{key}.impact.{name}", getattr(stated, name)) for name in names}
+    volume = _decimal(file, f"{key}.impact.volume", stated.volume)
+    index_share = _decimal(file, f"{key}.impact.index_share", stated.index_share)
+    for name in ("volatility", "tau"):
+        if numbers[name] <= 0:
+            raise file.wrong(f"{key}.impact.{name}", "must be above zero")
+    if volume <= 0 or max(numbers["permanent"], index_share) > 1:
+        raise file.wrong(f"{key}.impact", "volume must be above zero, permanent and index_share at most one")
+    try:
+        return impact(
+            **numbers,
+            volume_lots=volume / Decimal(instrument.lot),
+            step_ns=_positive_ns(file, f"{key}.impact.step", stated.step),
+            index_share=int(index_share * 10**9),
+        )
+    except ValueError as error:
+        raise file.wrong(f"{key}.impact", str(error)) from error
+
+
+def _decimal(file: ScenarioFile, key: str, number: int | float | str) -> Decimal:
+    """A number of zero or more, as it is written."""
+    try:
+        value = Decimal(str(number))
+    except InvalidOperation as error:
+        raise file.wrong(key, f"{number!r} is no number") from error
+    if not value.is_finite() or value < 0:
+        raise file.wrong(key, f"{number!r} is impossible; zero or more")
+    return value
 
 
 def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress | None) -> Tape | StoredTape:
@@ -275,11 +336,7 @@ def _positive_ns(file: ScenarioFile, key: str, seconds: int | float | str) -> in
 
 def _bot(file: ScenarioFile, key: str, bot: Bot, markets: list[MarketPlan]) -> BotPlan:
     """Import a strategy's class and make it. Raises InputError where that is impossible."""
-    where, colon, name = bot.use.rpartition(":")
-    if not colon or not name.isidentifier():
-        raise file.wrong(f"{key}.use", f"{bot.use!r} is not of the form file.py:Class")
-    module = _module(file, f"{key}.use", where)
-    made = getattr(module, name, None)
+    where, name, made = _named(file, f"{key}.use", bot.use, "file.py:Class")
     if not (isinstance(made, type) and issubclass(made, Strategy)):
         raise file.wrong(f"{key}.use", f"{where} has no Strategy class named {name}")
     try:
@@ -288,6 +345,29 @@ def _bot(file: ScenarioFile, key: str, bot: Bot, markets: list[MarketPlan]) -> B
         raise file.wrong(f"{key}.parameters", f"{name} does not take them: {error}") from error
     latency = choose.choose(file, key, bot, [choose.Market(each.spec.symbol, each.chunks) for each in markets])
     return BotPlan(strategy, bot, bot.name or name, Path(inspect.getfile(made)), latency)
+
+
+def _adl(file: ScenarioFile, book: Rulebook) -> AdlPlan | None:
+    """The function that decides about ADL, where the rules leave it to one."""
+    use, key = file.scenario.venue.adl, "venue.adl"
+    if book.adl_policy != AdlPolicy.USER:
+        if use:
+            raise file.wrong(key, 'is asked only under adl_policy = "user"; set that in venue.rules')
+        return None
+    if not use:
+        raise file.wrong(key, 'adl_policy is "user"; name the function that decides, as file.py:function')
+    where, name, policy = _named(file, key, use, "file.py:function")
+    if not inspect.isfunction(policy):
+        raise file.wrong(key, f"{where} has no function named {name}")
+    return AdlPlan(policy, use, Path(inspect.getfile(policy)))
+
+
+def _named(file: ScenarioFile, key: str, use: str, form: str) -> tuple[str, str, Any]:
+    """(file or module, name, what has that name there, None where nothing has)."""
+    where, colon, name = use.rpartition(":")
+    if not colon or not name.isidentifier():
+        raise file.wrong(key, f"{use!r} is not of the form {form}")
+    return where, name, getattr(_module(file, key, where), name, None)
 
 
 def _module(file: ScenarioFile, key: str, where: str) -> Any:

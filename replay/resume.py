@@ -8,13 +8,13 @@ get the same callbacks, and their commands are compared with the journal until i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from perpsim.core import Engine, Kernel
+from perpsim.core import Engine, Kernel, Kind
 from perpsim.exchange.journal import FILE, Commands, End, Header, Journal, JournalError, Mark, Reader
 from perpsim.exchange.recovery import MismatchError, Recovery, recover, replay, state_hash
 from perpsim.replay.errors import DifferenceError, InputError
@@ -29,6 +29,9 @@ class Record(Protocol):
     def sent(self, commands: np.ndarray, kernel: Kernel) -> None:
         """The bots send commands; they may reach the venue once this returns."""
 
+    def decided(self, ask: Callable[[], np.ndarray], kernel: Kernel) -> np.ndarray:
+        """The commands of an ADL decision that is due: the user's, or those on record, and then nobody is asked."""
+
     def mark(self, engine: Engine, kernel: Kernel) -> None:
         """The engine has come so far."""
 
@@ -40,6 +43,9 @@ class NoRecord:
     """A run without a journal."""
 
     def sent(self, commands: np.ndarray, kernel: Kernel) -> None: ...
+
+    def decided(self, ask: Callable[[], np.ndarray], kernel: Kernel) -> np.ndarray:
+        return ask()
 
     def mark(self, engine: Engine, kernel: Kernel) -> None: ...
 
@@ -71,6 +77,20 @@ class Expected:
         self.sent_commands += len(commands)
         self._next()
 
+    @property
+    def sends(self) -> bool:
+        """Whether the bots send something next."""
+        return isinstance(self.entry, Commands) and self.entry.records["kind"][0] != Kind.ADL_DECISION
+
+    def decided(self, kernel: Kernel) -> np.ndarray:
+        before, here = self.entry, (kernel.rows, kernel.time_ns)
+        if not isinstance(before, Commands) or self.sends or (before.rows, before.time_ns) != here:
+            where = f"at {iso(kernel.time_ns)}"
+            raise DifferenceError(f"{where} the venue asks for an ADL decision; the journal has {_told(before)}")
+        self.sent_commands += len(before.records)
+        self._next()
+        return before.records
+
     def mark(self, engine: Engine, kernel: Kernel) -> None:
         now = Mark(self.sent_commands, kernel.rows, kernel.time_ns, engine.digest(), state_hash(engine))
         before = self.entry
@@ -101,6 +121,15 @@ class JournaledRun:
             self._caught_up()
         else:
             self.journal.append(commands, kernel.rows, kernel.time_ns)
+
+    def decided(self, ask: Callable[[], np.ndarray], kernel: Kernel) -> np.ndarray:
+        if self.expected:
+            commands = self.expected.decided(kernel)
+            self._caught_up()
+        else:
+            commands = ask()
+            self.journal.append(commands, kernel.rows, kernel.time_ns)
+        return commands
 
     def mark(self, engine: Engine, kernel: Kernel) -> None:
         if self.expected:
@@ -144,7 +173,7 @@ class Playback:
     @property
     def next_ns(self) -> int | None:
         """When the next commands were sent, if no mark comes before them."""
-        return self.expected.entry.time_ns if isinstance(self.expected.entry, Commands) else None
+        return self.expected.entry.time_ns if self.expected.sends else None
 
     def notice(self, events: np.ndarray) -> None:
         """Nobody listens."""
@@ -157,6 +186,9 @@ class Playback:
 
     def sent(self, commands: np.ndarray, kernel: Kernel) -> None:
         raise AssertionError("nobody sends anything in a playback")
+
+    def decided(self, ask: Callable[[], np.ndarray], kernel: Kernel) -> np.ndarray:
+        return self.expected.decided(kernel)
 
     def mark(self, engine: Engine, kernel: Kernel) -> None:
         if not self.over:
@@ -194,12 +226,15 @@ def in_words() -> Iterator[None]:
 
 def header_of(plan: Plan) -> Header:
     """What the journal of a run is of."""
+    code = [(bot.name, bot.source) for bot in plan.bots]
+    if plan.adl:
+        code.append((plan.adl.name, plan.adl.source))
     about = {
         "scenario": plan.file.text,
         "path": str(plan.file.path),
         "base": str(plan.file.base),
         "tapes": [market.tape.sha256() for market in plan.markets],
-        "bots": [[bot.name, hashlib.sha256(bot.source.read_bytes()).hexdigest()] for bot in plan.bots],
+        "bots": [[name, hashlib.sha256(source.read_bytes()).hexdigest()] for name, source in code],
     }
     return Header(plan.rulebook.fingerprint, plan.file.scenario.run.seed, None, about)
 
@@ -231,7 +266,7 @@ def refuse_other(ours: Header, theirs: Header, folder: Path) -> None:
     for key, what in (
         ("scenario", "another scenario, or of this one before it was changed"),
         ("tapes", "another recording"),
-        ("bots", "other bots, or of these before their code was changed"),
+        ("bots", "other bots or another ADL function, or of these before their code was changed"),
     ):
         if ours.about[key] != theirs.about.get(key):
             raise InputError(f"holds the journal of a run with {what}; run it anew in another folder", folder)

@@ -180,9 +180,11 @@ def table_lines(key: str, rows: list[Any]) -> Iterator[str]:
     if key != "tiers":
         yield from (", ".join(map(str, each)) if isinstance(each, list) else str(each) for each in rows)
         return
-    for cap, maintenance, leverage, *deduction in rows:
-        published = f", deduction {grouped(exact(deduction[0]))}" if deduction else ""
-        yield f"to {grouped(exact(cap)):>15}: {decimal_text(exact(maintenance) * 100):>6} %, {leverage}x{published}"
+    for cap, maintenance, leverage, *more in rows:
+        published = f", deduction {grouped(exact(more[0]))}" if more and more[0] != "" else ""
+        initial = f", initial {decimal_text(exact(more[1]) * 100)} %" if len(more) > 1 else ""
+        rate = decimal_text(exact(maintenance) * 100)
+        yield f"to {grouped(exact(cap)):>15}: {rate:>6} %, {leverage}x{published}{initial}"
 
 
 # What differs

@@ -11,13 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from perpsim.core import COMMAND, Engine, EventKind, InvariantError, Kernel, Kind, MarginMode, Reject, Stop
+from perpsim.exchange.adl import ask, decision
 from perpsim.exchange.units import money, rate
 from perpsim.replay import broken, population
-from perpsim.replay.errors import InputError
+from perpsim.replay.errors import InputError, raised
 from perpsim.replay.host import Host
 from perpsim.replay.latency.recorded import Recorded
 from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns
@@ -195,13 +197,15 @@ class Runner:
 
     def _apply(self, commands: np.ndarray, key: str) -> None:
         """Set-up commands, some at a time. Raises InputError, naming the key, where the venue refuses one."""
-        for start in range(0, len(commands), SET_UP_COMMANDS):
-            events = self.engine.apply(commands[start : start + SET_UP_COMMANDS])
+        while len(commands):
+            events = self.engine.apply(commands[:SET_UP_COMMANDS])
+            commands = commands[self.engine.consumed :]
             self._record(events)
             for event in events[events["kind"] == EventKind.REJECTED][:1]:
                 kind, reason = Kind(int(event["aux"])).name, Reject(int(event["reason"])).name
                 raise self.plan.file.wrong(key, f"the venue refused {kind} for {reason}")
             del events  # lets the engine reuse the memory
+            self._decide()
 
     def _new_tally(self) -> Tally:
         house = self.engine.house
@@ -298,6 +302,11 @@ class Runner:
             if stop == Stop.DATA:
                 self.feeds[self.kernel.hungry].give()
                 continue
+            if stop == Stop.DECISION:
+                self._decide()
+                if self.host:
+                    until_ns = min(until_ns, self.host.next_ns or until_ns)
+                continue
             events = self.engine.drain()
             self._record(events)
             if self.host:
@@ -307,6 +316,23 @@ class Runner:
             if self.recorded:
                 self.recorded.noticed_ns = self.kernel.time_ns
             del events  # lets the engine reuse the memory
+
+    def _decide(self) -> None:
+        """Answer the venue for as long as it asks for ADL decisions; one answer may lead to the next question."""
+        while (pending := self.engine.pending_adl) is not None:
+            self.kernel.decide(0, self.record.decided(partial(self._ask, pending), self.kernel))
+
+    def _ask(self, pending: dict[str, Any]) -> np.ndarray:
+        """What the scenario's function decides. Raises InputError for what cannot be, and for its own errors."""
+        adl = self.plan.adl
+        try:
+            lots = ask(adl.policy, pending)
+        except Exception as error:
+            raise raised(adl.name, adl.source, error) from error
+        try:
+            return decision(pending, lots)
+        except ValueError as error:
+            raise self.plan.file.wrong("venue.adl", f"{adl.name} {error}") from error
 
     def _record(self, events: np.ndarray) -> None:
         if len(events):

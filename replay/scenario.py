@@ -1,7 +1,7 @@
 """Scenario files: one TOML says what is replayed, by which rules, for whom, and what is done to it.
 
     [run]          name, seed, start, end, interval, depth, audit, trail
-    [venue]        rulebook, date, rules, markets
+    [venue]        rulebook, date, rules, adl, markets
     [[tape]]       recording, files or store; queue model, walk, where mark and funding come from
     [fund]         initial
     [[population]] accounts and their distributions
@@ -60,6 +60,7 @@ class Venue(Table):
     rulebook: str
     date: datetime.date
     rules: dict[str, Any] = {}  # venue-wide, or of every market
+    adl: str = ""  # file.py:function or module:function that decides where adl_policy is "user"
     markets: dict[str, dict[str, Any]] = {}  # by symbol
 
 
@@ -74,6 +75,20 @@ class Facts(Table):
     contract_size: str = "1"
 
 
+class Impact(Table):
+    """What simulated takers leave on recorded prices: coefficient * volatility * sqrt(flow / volume), decaying."""
+
+    volatility: Number  # of the day's return, 0.03 is 3 %
+    volume: Number  # of the day, in base units (contracts of inverse markets)
+    coefficient: Number = 0.5
+    tau: Number = 10  # seconds: the move has decayed by (1 + t / tau) ** -beta
+    beta: Number = 0.25
+    permanent: Share = 0.0  # of the move
+    memory: Number = 600  # seconds, then only the permanent part is left
+    step: Number = 1  # seconds
+    index_share: Share = 0.0  # of the move that recorded indices follow
+
+
 class TapeSource(Table):
     """Where a market's recording is, and how it is replayed. One of recording, files and store."""
 
@@ -83,7 +98,11 @@ class TapeSource(Table):
     reader: str = ""  # of files; without one, the files tell
     instrument: Facts | None = None  # of files
     market: str = ""  # symbol in the rulebook; without it, the recording's own
-    queue_model: Literal["behind-first", "proportional"] = "behind-first"
+    queue_model: Literal["behind-first", "proportional", "power", "log", "front-first"] = "behind-first"
+    queue_power: Annotated[int, Meta(ge=1, le=3)] = 3  # of the power model
+    impact: Impact | None = None
+    resilience_half_life: Number = 0  # seconds in which half of what takers ate comes back; 0: only as history says
+    resilience_updates: Annotated[int, Meta(ge=0, le=10_000)] = 0  # or the same in changes of the best quotes
     walk: Literal["deeper", "drop"] = "deeper"
     mark: Literal["computed", "taped"] = "computed"
     funding: Literal["computed", "taped"] = "taped"

@@ -48,7 +48,7 @@ class Engine(shadow.Engine):
         return super().__new__(shadow.Engine if "audit" in options else cls, *args, **options)
 
     def __init__(self, *args, **options):
-        self.commands = 0
+        self.commands = self.taken = 0
         self.audit_at = 1  # number of commands
         self.state_hash()  # from now on kept up to date, and compared in every audit
 
@@ -57,9 +57,18 @@ class Engine(shadow.Engine):
         while not pieces or done < len(commands):
             step = len(commands) if len(commands) > WHOLE_FROM else max(1, self.audit_at - self.commands)
             pieces.append(super().apply(commands[done : done + step]))
-            done += step
-            self.tick(step)
+            taken = super().consumed if self.asks else len(commands[done : done + step])
+            done += taken
+            self.tick(taken)
+            asked = self.asks and self.pending_adl is not None
+            if asked and done < len(commands) and commands["kind"][done] != perpsim.core.Kind.ADL_DECISION:
+                break
+        self.taken = done
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    @property
+    def consumed(self):
+        return self.taken
 
     def submit(self, **fields):
         reason = super().submit(**fields)

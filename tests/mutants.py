@@ -23,7 +23,7 @@ ORDINARY_SEEDS = 4  # of each setting, as in tests/test_differential.py
 STREAM = 770
 LONGER_SEEDS = 60
 JUDGE_SECONDS = 600
-OTHER_TESTS = ("test_differential.py", "test_regressions.py", "test_ladder.py", "test_units.py")
+OTHER_TESTS = ("test_differential.py", "test_regressions.py", "test_ladder.py", "test_risk_index.py", "test_units.py")
 
 
 class Workshop:

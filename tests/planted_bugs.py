@@ -1,4 +1,4 @@
-"""Twenty-five bugs to plant in the core, one at a time, and see whether the tests notice: `make mutants`.
+"""Bugs to plant in the core, one at a time, and see whether the tests notice: `make mutants`.
 
 A list of data: each row replaces one piece of text, which stands exactly once in its file. When the core changes, a
 test in tests/test_differential.py says which rows must follow it.
@@ -105,7 +105,8 @@ BUGS = [
     ),
     Bug(
         "edge-unwatched", "triggers.pyx",
-        "    if m.rules.tier_method == TIERS_WHOLE:\n        collect_edges(s, m)\n",
+        "    if m.rules.tier_method == TIERS_WHOLE and m.rules.maintenance_value != MAINTENANCE_ENTRY:\n"
+        "        collect_edges(s, m)\n",
         "",
         "a leap of maintenance on the winning side is not looked at",
     ),
@@ -115,11 +116,54 @@ BUGS = [
         "    elif p.lots > 0:",
         "an inverse long is watched as if a rise hurt it",
     ),
+    Bug(
+        "legs-netted", "triggers.pyx",
+        "            health = add_checked(health, value - p.cost - part, &s.overflow)\n",
+        "            if p.leg == 2:\n                health += part\n"
+        "            health = add_checked(health, value - p.cost - part, &s.overflow)\n",
+        "the short leg of a hedge asks for no maintenance when it is looked at",
+    ),
+    Bug(
+        "orders-unwatched", "orders.pxd",
+        "    if m.rules.order_maintenance:\n        mark_dirty(",
+        "    if False:\n        mark_dirty(",
+        "an order that asks for maintenance leaves the triggers as they were",
+    ),
+    Bug(
+        "box-one-sided", "multi.pyx",
+        "            watch_add(s, account, s.markets_count + a, True, i.high)",
+        "            pass",
+        "the rise of a collateral price that makes a debt dearer is not watched",
+    ),
+    Bug(
+        "box-too-wide", "multi.pyx",
+        "    width = widest_box(s, lead)",
+        "    width = widest_box(s, lead) * 2",
+        "the prices of a multi-asset account are watched farther out than its health bears",
+    ),
+    Bug(
+        "accrual-unreserved", "triggers.pyx",
+        "    return accrued_at_worst(s, m, p) - accrued_of(s, m, p)",
+        "    return 0",
+        "triggers leave no slack for funding that accrues",
+    ),
+    Bug(
+        "accrual-band-left", "accrual.pyx",
+        "(s.positions[slot].lots > 0) == longs:",
+        "(s.positions[slot].lots > 0) != longs:",
+        "when the funding index leaves its band, those who gain by it are stamped again, not those who pay",
+    ),
+    Bug(
+        "accrual-waits-for-marks", "risk.pyx",
+        "    if s.accruing:\n        collect_accrued(s)\n    if s.crossed_count:",
+        "    if s.crossed_count:",
+        "a unit that funding alone can take is looked at only when its own mark moves",
+    ),
     # ---- the waterfall ----
     Bug(
         "size-past-the-tiers", "forced_size.pyx",
-        "    high = held if t.floor == 0 else min64(",
-        "    high = held if True else min64(",
+        "        if t.floor == 0 or one_rate:\n            return held",
+        "        if True:\n            return held",
         "the whole is sold where a part restores maintenance, the fee being above the rate of the lower brackets",
     ),
     Bug(
@@ -177,6 +221,12 @@ BUGS = [
         "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n",
         "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n    fresh.dirty_count = 0\n",
         "a restored engine has forgotten whose triggers were to be set anew",
+    ),
+    Bug(
+        "waiting-command-lost", "dispatch.pyx",
+        "    if waiting.kind:\n        apply_any(s, &waiting)\n",
+        "",
+        "a command whose timers led to an ADL decision is not done after it",
     ),
     Bug(
         "digest-of-large-batches", "engine.pyx",

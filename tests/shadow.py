@@ -100,6 +100,8 @@ def take() -> list[Note]:
 class Engine(BareEngine):
     """An engine that notes what it is told."""
 
+    before = 0  # commands of an `apply` in two parts that the first of them has taken
+
     def __new__(cls, *arguments, **options):
         engine = super().__new__(cls, *arguments, **options)
         engine.note = Note(engine, *arguments, **options)
@@ -107,8 +109,8 @@ class Engine(BareEngine):
         return engine
 
     def apply(self, commands):
-        note = self.note
-        if note.amid:
+        note, self.before = self.note, 0
+        if note.amid or self.asks:  # what stops for a user's decision is compared by tests of its own
             note.close()
         if not note.open or not isinstance(commands, np.ndarray):
             return super().apply(commands)
@@ -117,11 +119,16 @@ class Engine(BareEngine):
             return self.told(super().apply, commands)
         first = self.told(super().apply, commands[:room])
         note.close()
+        self.before = room
         return np.concatenate([first, super().apply(commands[room:])])
+
+    @property
+    def consumed(self):
+        return self.before + super().consumed
 
     def submit(self, **fields):
         note = self.note
-        if note.amid or note.count == COMMANDS_MAX:
+        if note.amid or self.asks or note.count == COMMANDS_MAX:
             note.close()
         if not note.open:
             return super().submit(**fields)

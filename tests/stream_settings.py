@@ -19,6 +19,7 @@ from model.wire import (
     FundUnwind,
     IndexMethod,
     LiquidationFee,
+    MaintenanceValue,
     MarkMethod,
     OutlierRule,
     PremiumAverage,
@@ -111,6 +112,10 @@ DERIBIT_PRICES = COMPUTED | {
     "premium_average": PremiumAverage.EQUAL, "funding_formula": FundingFormula.DAMPER, "funding_inner": 250_000,
     "funding_continuous": 1, "funding_interval_ns": 5 * SECOND, "premium_period_ns": SECOND,
 }  # fmt: skip
+ACCRUING = {  # rates of a fifth per 8 h and more, booked every minute
+    "funding_continuous": 1, "funding_interval_ns": 60 * SECOND, "premium_period_ns": 3 * SECOND,
+    "premium_source": PremiumSource.MARK, "funding_formula": FundingFormula.DAMPER, "funding_cap": 10**11,
+}  # fmt: skip
 DYDX_PRICES = COMPUTED | OF_SOURCES | {
     "index_method": IndexMethod.WEIGHTED_MEDIAN, "mark_method": MarkMethod.ORACLE, "mark_period_ns": 0,
     "premium_average": PremiumAverage.EQUAL, "funding_cap_margin": 6_000_000_000, "funding_price": FundingPrice.INDEX,
@@ -119,6 +124,13 @@ HYPERLIQUID_PRICES = COMPUTED | OF_SOURCES | {
     "perp_sources": (3, 2, 2, 1, 1), "index_method": IndexMethod.WEIGHTED_MEDIAN, "index_period_ns": 3 * SECOND,
     "mark_method": MarkMethod.HYPERLIQUID, "mark_period_ns": 3 * SECOND, "mark_ema_ns": 150 * SECOND,
     "mark_fallback_ns": 30 * SECOND, "funding_interval_ns": 20 * SECOND, "funding_price": FundingPrice.INDEX,
+}  # fmt: skip
+VEGA_PRICES = COMPUTED | OF_SOURCES | {
+    "perp_sources": (2, 1), "index_method": IndexMethod.WEIGHTED_MEAN, "mark_method": MarkMethod.COMPOSITE,
+    "mark_window_ns": 5 * SECOND, "mark_weight_trades": 300_000_000, "mark_weight_book": 400_000_000,
+    "mark_weight_index": 200_000_000, "mark_weight_elsewhere": 50_000_000, "mark_weight_median": 50_000_000,
+    "mark_stale_trades_ns": 3 * SECOND, "mark_stale_book_ns": SECOND, "mark_stale_index_ns": 20 * SECOND,
+    "mark_decay": 700_000_000, "mark_decay_power": 2, "mark_cash": 5 * VALUE_ONE, "mark_slippage": 10_000_000,
 }  # fmt: skip
 COLLATERAL = [  # asset 0, a coin with a book of its own (market 2), a coin that is redeemed for one of asset 0
     {"tiers": [(100_000 * VALUE_ONE, 100_000)]},
@@ -152,9 +164,31 @@ LEAPS = {  # maintenance leaps at the edges of the tiers
     "tier_method": TierMethod.WHOLE, "close_fee_in_maintenance": 600_000,
     "tiers": tuple((cap, rate, 0, leverage) for cap, rate, _, leverage in STEPS),
 }  # fmt: skip
+ENTRY = {"maintenance_value": MaintenanceValue.ENTRY}
+CHOSEN = {"risk_limits": 1, "lower_limit_first": 1}
+WIDE = tuple((cap, rate, 0, leverage) for cap, rate, _, leverage in LARGE)
+LADDER = {"oi_ladder": tuple((band * VALUE_ONE, share) for band, share in (
+    (3, 400_000_000), (4, 250_000_000), (100, 150_000_000), (40_000_000, 100_000_000),
+)), "oi_floor_lots": 120}  # fmt: skip
+SACKS = {"oi_ladder": ((3 * 10**15, 300_000_000), (10**16, 100_000_000)), "oi_floor_lots": 30}
+COINS = {"oi_ladder": ((30_000 * VALUE_ONE, 300_000_000), (100_000 * VALUE_ONE, 99_999_999)), "oi_floor_lots": 30}
 SLOPED = {"tier_method": TierMethod.LINEAR, "maintenance_base": 10_000_000, "maintenance_slope": 100_000} | {
     "tiers": LEAPS["tiers"]
 }
+
+RATED = LEAPS | {
+    "tiers": tuple(
+        (*row, initial)
+        for row, initial in zip(LEAPS["tiers"], (30_000_000, 0, 150_000_000, 400_000_000, RATE_ONE), strict=True)
+    )
+}
+OI_SCALED = {"oi_lower_cap": 500 * VALUE_ONE, "oi_upper_cap": 6_000 * VALUE_ONE, "tiers": tuple(
+    (*row, initial) for row, initial in zip(STEPS, (0, 50_000_000, 100_000_000, 250_000_000, RATE_ONE), strict=True)
+)}  # fmt: skip
+SLOPED_USDC = SLOPED | {
+    "maintenance_slope": 4_000_000, "initial_base": 20_000_000, "initial_slope": 3_000_000,
+    "oi_upper_cap": 30_000 * VALUE_ONE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -265,14 +299,44 @@ SETTINGS = [
         [MARKET | LEAPS, INVERSE | LEAPS, COARSE | LEAPS],
         weights={"jump": 4, "edge": 3, "seed": 4, "rule": 0, "deposit": 2}, hedge=0.1,
     ),
+    Setting(  # Deribit: equity falls although no mark moves
+        "accruing", VENUE | {"liquidation_period_ns": SECOND, "reduce_method": ReduceMethod.TIER},
+        [MARKET | ACCRUING, INVERSE | ACCRUING, MARKET | ACCRUING | {"premium_period_ns": 0, "order_maintenance": 1},
+         MARKET],
+        weights={"jump": 2, "edge": 3, "index": 4, "funding": 4, "tick": 4, "rule": 0.5, "seed": 3}, hedge=0.1,
+    ),
     Setting(
         "sloped", VENUE | {"reduce_method": ReduceMethod.SLICE, "reduce_slice": 300_000_000},
         [INVERSE | SLOPED, MARKET, INVERSE | SLOPED | {"lot_numerator": 1_001, "lot_denominator": 7, "price_min": 1}],
         weights={"jump": 3, "edge": 3, "seed": 3, "rule": 0},
     ),
+    Setting(  # BitMEX, dYdX: the tiers' own initial rates, and open interest that scales them
+        "initial", VENUE | {"fund_notional_cap": RATE_ONE},
+        [MARKET | RATED, MARKET | OI_SCALED, INVERSE | RATED | {"oi_upper_cap": 40 * VALUE_ONE}],
+        weights=NO_TAPE | {"margin": 3, "mode": 2, "leverage": 3, "withdraw": 3, "conditional": 0.5}, hedge=0.1,
+    ),
+    Setting(  # Deribit: margins by size, of contracts in coin and in USDC
+        "initial-sloped", VENUE,
+        [INVERSE | SLOPED | {"initial_base": 20_000_000, "initial_slope": 50_000_000}, MARKET | SLOPED_USDC,
+         COARSE | SLOPED_USDC | {"maintenance_slope": 3, "initial_slope": 5, "order_maintenance": 1}],
+        weights=NO_TAPE | {"leverage": 3, "withdraw": 3, "rule": 0, "jump": 4, "edge": 4, "seed": 6},
+    ),
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
         weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},
+    ),
+    Setting(  # queue models that guess, and takers' lots that come back
+        "queues", VENUE, [
+            MARKET | {"queue_model": QueueModel.POWER, "resilience_step_ns": SECOND, "resilience_keep": 957_603_280},
+            MARKET | {"queue_model": QueueModel.LOG, "resilience_quotes": 1, "resilience_keep": 700_000_000},
+            COARSE | {"queue_model": QueueModel.FRONT_FIRST, "queue_power": 1, "resilience_keep": 0,
+                      "resilience_step_ns": 7 * SECOND},
+            MARKET | {  # what takers take moves the recording, by up to some percent
+                "queue_model": QueueModel.POWER, "queue_power": 2, "impact_step_ns": 2 * SECOND,
+                "impact_factor": 2 * RATE_ONE, "impact_index": 500_000_000,
+                "impact_kernel": (RATE_ONE, 700_000_000, 500_000_000, 400_000_000, 100_000_000),
+            },
+        ], weights={"depth": 4, "trade": 3, "shock": 1, "snapshot": 1, "limit": 2, "mark": 0.5},
     ),
     Setting(
         "deep", VENUE, [MARKET | {"max_orders": 40, "max_conditional": 12}], accounts=40,
@@ -303,6 +367,25 @@ SETTINGS = [
         }, [MARKET | {"underlying": 3}] * 3, accounts=16, hedge=0.2,
         weights=NO_TAPE | {"jump": 8, "seed": 40, "deposit": 2, "rule": 0}, funds=(0,),
     ),
+    Setting(  # a user decides: at mark groups and at timers; the fund moves, orders wait
+        "asked", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "adl_policy": AdlPolicy.USER, "adl_price": AdlPrice.MARK,
+            "liquidation_delay_ns": SECOND, "adl_fee": AdlFee.MAKER, "fund_unwind": FundUnwind.AT_ONCE,
+        }, [MARKET, COARSE, MARKET | COMPUTED], accounts=16, hedge=0.2,
+        weights=NO_TAPE | {"jump": 8, "seed": 30, "deposit": 2, "rule": 0, "depth": 1, "index": 3}, funds=(0, 0, 5),
+    ),
+    Setting(
+        "asked-multi", MULTI | {"adl_policy": AdlPolicy.USER, "fund_notional_cap": RATE_ONE // 20},
+        [MARKET, SMALL | {"asset": 1, "fund_group": 1}, MARKET], assets=3, purses=(0, 0, 30, 100), funds=(0,),
+        weights=NO_TAPE | {"jump": 5, "collateral": 2, "seed": 12, "limit": 0.7, "deposit": 0.4, "rule": 0},
+    ),
+    Setting(
+        "asked-vault", VENUE | {
+            "reduce_method": ReduceMethod.NONE, "takeover": Takeover.BACKSTOP, "backstop_at": RATE_ONE,
+            "liquidation_period_ns": SECOND, "adl_policy": AdlPolicy.USER,
+        }, [MARKET, COARSE | {"asset": 1}, MARKET | {"asset": 1}], assets=2, accounts=16, funds=(0, 5),
+        weights=NO_TAPE | {"jump": 10, "tick": 3, "rule": 0, "seed": 20},
+    ),
     Setting(
         "held", VENUE | {"reduce_method": ReduceMethod.TIER},
         [MARKET | {"order_maintenance": 1}, COARSE | {"order_maintenance": 1}, MARKET],
@@ -313,6 +396,31 @@ SETTINGS = [
             "reduce_method": ReduceMethod.TIER_FOK, "liquidation_fee_base": LiquidationFee.RESIDUE,
         }, [DEAR | {"liquidation_fee": 1_000_000}],
         weights={"deposit": 3, "edge": 5, "conditional": 0.2, "seed": 6, "limit": 2, "rule": 0, "depth": 3},
+    ),
+    Setting(  # BitMEX: maintenance of what positions were opened for
+        "entry", VENUE | {"reduce_method": ReduceMethod.TIER_FOK, "net_hedges": 1},
+        [DEAR | LEAPS | ENTRY, COARSE | ENTRY, INVERSE | LEAPS | ENTRY, INVERSE | SLOPED | ENTRY, MARKET], hedge=0.2,
+        weights={"jump": 3, "edge": 5, "seed": 6, "deposit": 2, "rule": 0.2},
+    ),
+    Setting(  # accounts choose their tier; a liquidation lowers it first
+        "risk-limits", VENUE | {"reduce_method": ReduceMethod.TIER_FOK, "liquidation_period_ns": SECOND},
+        [DEAR | LEAPS | CHOSEN | ENTRY | {"tiers": WIDE}, MARKET | CHOSEN, INVERSE | LEAPS | CHOSEN, COARSE | CHOSEN],
+        hedge=0.2, weights={"jump": 2, "edge": 6, "seed": 6, "deposit": 3, "rule": 0.2, "depth": 2, "limit": 2},
+    ),
+    Setting(
+        "risk-multi", MULTI | {"reduce_method": ReduceMethod.TO_SAFE},
+        [MARKET | CHOSEN, SMALL | {"asset": 1, "fund_group": 1} | CHOSEN, MARKET | {"risk_limits": 1}], assets=3,
+        purses=(0, 0, 30, 100),
+        weights=NO_TAPE | {"jump": 3, "collateral": 2, "seed": 8, "limit": 0.7, "withdraw": 2, "deposit": 0.4},
+    ),
+    Setting(  # largest positions by the open interest
+        "interest", VENUE, [MARKET | LADDER, COARSE | SACKS, INVERSE | COINS | CHOSEN],
+        hedge=0.2, weights={"limit": 2, "seed": 6},
+    ),
+    Setting(
+        "entry-multi", MULTI | {"reduce_method": ReduceMethod.TIER},
+        [MARKET | ENTRY, SMALL | {"asset": 1, "fund_group": 1} | ENTRY, MARKET], assets=3, purses=(0, 0, 30, 100),
+        weights=NO_TAPE | {"jump": 3, "collateral": 2, "seed": 8, "limit": 0.7, "withdraw": 2, "deposit": 0.4},
     ),
     Setting(  # OKX, Bitget: two tiers a step
         "two-tiers", VENUE | {
@@ -364,6 +472,13 @@ SETTINGS = [
         }, [COARSE | {"asset": 2}, SMALL | {"asset": 1}, MARKET], assets=3, purses=(0, 0, 30, 100),
         weights={"jump": 3, "collateral": 2, "seed": 8, "withdraw": 2, "deposit": 0.4},
     ),
+    Setting(
+        "accruing-multi", MULTI, [MARKET | ACCRUING, SMALL | {"asset": 1, "fund_group": 1} | ACCRUING, MARKET],
+        assets=3, purses=(0, 0, 30, 100),
+        weights=NO_TAPE | {
+            "jump": 3, "collateral": 2, "seed": 8, "index": 3, "funding": 3, "limit": 0.7, "tick": 4, "deposit": 0.4,
+        },
+    ),
     Setting("computed", VENUE, [MARKET | COMPUTED, COARSE | COMPUTED], weights={"index": 6, "tick": 6, "mark": 0.2}),
     Setting(
         "sources", VENUE, [MARKET | BINANCE_PRICES, MARKET | OKX_PRICES, COARSE | BITMEX_PRICES],
@@ -372,6 +487,13 @@ SETTINGS = [
     Setting(
         "oracles", VENUE, [MARKET | DERIBIT_PRICES, COARSE | DYDX_PRICES, MARKET | HYPERLIQUID_PRICES],
         weights={"index": 4, "source": 8, "tick": 4, "mark": 0.1, "depth": 2},
+    ),
+    Setting(  # Vega: marks made of trades, book and oracles
+        "composite", VENUE, [
+            MARKET | VEGA_PRICES,
+            COARSE | VEGA_PRICES | {"mark_composition": 1, "mark_decay_power": 1, "mark_risk_long": 300_000_000},
+            INVERSE | VEGA_PRICES | {"mark_window_ns": 0, "mark_scaling": 200_000_000, "mark_cash": VALUE_ONE // 20},
+        ], weights={"index": 2, "source": 5, "tick": 4, "mark": 0.1, "depth": 2, "trade": 2}, l3=(2,),
     ),
 ]  # fmt: skip
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model import Command
+from model.adl import eligible
 from model.margin import Unit
 from model.markets import ENDED
 from model.state import Market
@@ -22,6 +23,9 @@ PRICE_RULE_VALUES = {
     Rule.FUNDING_CAPPED_INTERVAL: (0, 10 * SECOND), Rule.FUNDING_QUIET_INTERVAL: (0, 60 * SECOND),
     Rule.FUNDING_QUIET_CYCLES: (0, 1, 0x10000), Rule.FUNDING_QUIET_RATE: (0, 10_000_000, -1),
     Rule.FUNDING_CONTINUOUS: (0, 1, 2),
+    Rule.MARK_COMPOSITION: (0, 1, 2), Rule.MARK_WINDOW: (0, 7 * SECOND, -1),
+    Rule.MARK_WEIGHT_TRADES: (0, 300_000_000, RATE_ONE + 1), Rule.MARK_WEIGHT_BOOK: (0, 500_000_000, RATE_ONE + 1),
+    Rule.MARK_WEIGHT_INDEX: (0, 200_000_000, RATE_ONE + 1),
     Rule.PREMIUM_PERIOD: (0, 3 * SECOND, -1), Rule.INTEREST_RATE: (0, 100_000, 10**12 + 1),
     Rule.FUNDING_INNER: (0, 500_000, -1), Rule.FUNDING_CAP: (0, 20_000_000, -1),
     Rule.IMPACT_NOTIONAL: (0, 50 * VALUE_ONE, -1),
@@ -33,7 +37,7 @@ RULE_VALUES = {
     Rule.BAND_UP: (0, 1_050_000_000, 1_200_000_000, -1), Rule.BAND_DOWN: (0, 950_000_000, 800_000_000, RATE_ONE + 1),
     Rule.MARKET_BOUND: (0, 10_000_000, 50_000_000, -1, RATE_ONE), Rule.MIN_NOTIONAL: (0, 5 * VALUE_ONE, -1),
     Rule.MAX_ORDERS: (3, 8, 0xFFFF, 0x10000), Rule.MAX_CONDITIONAL: (0, 4, -1), Rule.FUNDING_INTERVAL: (0, 30 * SECOND),
-    Rule.MARK_METHOD: (0, 0, 7), Rule.LIQUIDATION_PERIOD: (0, SECOND, -1), Rule.LIQUIDATION_DELAY: (0, SECOND, -1),
+    Rule.MARK_METHOD: (0, 0, 8), Rule.LIQUIDATION_PERIOD: (0, SECOND, -1), Rule.LIQUIDATION_DELAY: (0, SECOND, -1),
     Rule.REDUCE_METHOD: (*range(12), 12), Rule.REDUCE_LIMIT: (0, 1, 2, 3, 4, 5, 6),
     Rule.REDUCE_SLICE: (100_000_000, 500_000_000, RATE_ONE, RATE_ONE + 1),
     Rule.FUND_NOTIONAL_CAP: (0, RATE_ONE // 2, 2 * RATE_ONE, -1), Rule.FUND_UNWIND: (0, 1, 2, 3, 4),
@@ -42,19 +46,21 @@ RULE_VALUES = {
     Rule.BLEND_SPOT: (RATE_ONE // 2, RATE_ONE, RATE_ONE + 1), Rule.BLEND_INDEX: (0, RATE_ONE // 3, -1),
     Rule.BLEND_REDEMPTION: (0, RATE_ONE // 4, -1), Rule.EXCHANGE_LTV: (0, 950_000_000, RATE_ONE + 1),
     Rule.NET_HEDGES: (0, 1, 1, 2),
-    Rule.ADL_POLICY: (*range(22), 22), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
+    Rule.ADL_POLICY: (*range(22), 23), Rule.ADL_PRICE: (0, 1, 2, 3, 4),
     Rule.ADL_PRICE_BAND: (0, 10_000_000, -1, RATE_ONE + 1), Rule.ADL_FEE: (0, 1, 2),
     Rule.SOCIALISE: (0, 1, 2, 3, 4, 5), Rule.CROSS_ORDER: (0, 1, 2),
     Rule.ADL_LIGHT: (0, 1, 2, 2, 3), Rule.ADL_LIGHT_LEVELS: (3, 5, 0, 101),
     Rule.ADL_LIGHT_PERIOD: (0, SECOND, SECOND, -1),
-    Rule.ORDER_MAINTENANCE: (0, 0, 1, 2),
+    Rule.ORDER_MAINTENANCE: (0, 0, 1, 2), Rule.OI_LOWER_CAP: (0, 0, 300 * VALUE_ONE, -1),
+    Rule.OI_UPPER_CAP: (0, 0, 0, 2_000 * VALUE_ONE, -1),
     Rule.TAKEOVER: (0, 0, 1, 2, 3, 4, 5), Rule.BACKSTOP_AT: (0, 666_666_667, RATE_ONE + 1),
     Rule.SLICE_ABOVE: (0, 100 * VALUE_ONE), Rule.SLICE_COOLDOWN: (0, 3 * SECOND), Rule.HAND_OVER_TIER: (0, 1, 2, 3),
     Rule.CLOSE_REST: (0, 1, 2), Rule.LIQUIDATION_BUFFER: (0, 0, 2_000_000), Rule.REDUCE_LEAVE: (0, 700_000_000),
     Rule.LIQUIDATION_FEE_BASE: (0, 0, 1, 2, 3, 4), Rule.POSITION_BLOCK_RATE: (0, 100_000_000),
     Rule.POSITION_BLOCK_MIN: (0, 20 * VALUE_ONE), Rule.ACCOUNT_BLOCK_NOTIONAL: (0, 0, 300 * VALUE_ONE),
     Rule.CURE_PERIOD: (0, 5 * SECOND), Rule.CURE_START: (0, 100_000_000), Rule.LIQUIDATOR_FEE: (0, 10_000_000, -1),
-    Rule.CLIP_LOTS: (0, 7),
+    Rule.CLIP_LOTS: (0, 7), Rule.MAINTENANCE_VALUE: (0, 0, 1, 2), Rule.OI_FLOOR_LOTS: (0, 50, -1),
+    Rule.LOWER_LIMIT_FIRST: (0, 1, 2),
     Rule.DAY_START: (0, 30 * SECOND, 90 * SECOND, 24 * 3600 * SECOND), Rule.COVER_FROM_FEES: (0, 1, 2),
     Rule.FUND_TRIGGER: (0, 1, 2, 2, 3, 3, 4), Rule.DRAWDOWN_TRIGGER: (100_000_000, RATE_ONE, RATE_ONE + 1),
     Rule.DRAWDOWN_STOP: (0, 50_000_000, 900_000_000), Rule.DRAWDOWN_WINDOW: (0, 30 * SECOND, 600 * SECOND, -1),
@@ -205,7 +211,7 @@ class VenueWords:
         c = self.limit()[0]
         what = self.rng.randrange(10)
         if what == 0:
-            c.kind = self.rng.choice((0, 25, 200))
+            c.kind = self.rng.choice((0, 30, 200))
         elif what == 1:
             c.market = len(self.venue.markets) + self.rng.randrange(3)
         elif what == 2:
@@ -228,6 +234,36 @@ class VenueWords:
             c = Command(kind, side=self.rng.choice((0, 2)), size_lots=1, value=self.rng.choice((0, -5, 2**60)))
             c.value = min(c.value, 0) if kind == Kind.DEPOSIT else c.value
         return [c]
+
+    def decision(self) -> list[Command]:
+        """What a user's ADL policy may say: all, a part, nothing; now and then something that is wrong."""
+        p, _ = self.venue.asked
+        others = [q for q in p.market.positions if eligible(self.venue, q, p.lots < 0)]
+        self.rng.shuffle(others)
+        left = int(abs(p.lots) * self.rng.choice((0, 0.4, 1, 1, 1)))
+        commands = []
+        for q in others:
+            lots = min(left, abs(q.lots), self.rng.randrange(1, abs(q.lots) + 1) if self.rng.random() < 0.4 else left)
+            if lots:
+                commands.append(Command(Kind.ADL_DECISION, account=q.account, market=p.market.number, size_lots=lots))
+                commands[-1].flags = Flag.MORE
+            left -= lots
+        if not commands or self.rng.random() < 0.3:
+            commands.append(Command(Kind.ADL_DECISION, market=p.market.number))
+        commands[-1].flags = 0
+        if self.rng.random() < 0.15:
+            wrong, what = self.rng.choice(commands), self.rng.randrange(6)
+            if what == 0:
+                wrong.market += 1
+            elif what == 1:
+                wrong.account = self.rng.randrange(-1, len(self.venue.accounts) + 1)
+            elif what == 2:
+                wrong.size_lots = -wrong.size_lots
+            elif what == 3:
+                wrong.account, wrong.size_lots = p.account, 1
+            else:
+                wrong.size_lots += self.rng.choice((1, 10, 1_000_000))
+        return commands
 
     # ---- the tape --------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ WEIGHTS = {
     "limit": 30, "market": 8, "conditional": 8, "cancel": 7, "amend": 8, "cancel_all": 1, "leverage": 2, "mode": 2,
     "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2,
     "source": 0, "funding": 1.5, "tick": 2, "rule": 1.2, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9,
-    "snapshot": 1, "trade": 7, "l3": 4, "shock": 0.6, "collateral": 6, "multi": 1.5,
+    "snapshot": 1, "trade": 7, "l3": 4, "shock": 0.6, "collateral": 6, "multi": 1.5, "risk_limit": 0,
 }  # fmt: skip
 
 
@@ -54,6 +54,8 @@ class Stream(VenueWords):
             weights["l3"] = 0
         if any(m.constituents for m in self.venue.markets):
             weights["source"] = setting.weights.get("source", 1)
+        if any(m.risk_limits for m in self.venue.markets):
+            weights["risk_limit"] = setting.weights.get("risk_limit", 8)
         if not twin.venue.collateral:
             weights["collateral"] = weights["multi"] = 0
         self.names, self.weights = list(weights), list(accumulate(weights.values()))
@@ -66,6 +68,8 @@ class Stream(VenueWords):
     def next(self) -> list[Command]:
         if self.opening:
             return [self.opening.pop(0)]
+        if self.venue.asked and self.rng.random() < 0.9:
+            return self.decision()
         name = self.rng.choices(self.names, cum_weights=self.weights)[0]
         commands = getattr(self, name)()
         self.timed(commands)
@@ -298,6 +302,16 @@ class Stream(VenueWords):
         most = m.tiers[0].leverage_max
         value = self.rng.choice((0, 1, 2, 5, 10, 20, 25, most, most + 1))
         return [Command(Kind.SET_LEVERAGE, account=self.account_number(), market=m.number, value=value)]
+
+    def risk_limit(self) -> list[Command]:
+        """Some tier; often one near that of the size, sometimes with a leverage that suits it."""
+        m, account = self.pick_market(), self.account_number()
+        value = self.rng.choice((0, 1, 2, 3, len(m.tiers), len(m.tiers) + self.rng.randrange(2), -1))
+        commands = [Command(Kind.SET_RISK_LIMIT, account=account, market=m.number, value=value)]
+        if 0 < value <= len(m.tiers) and self.rng.random() < 0.4:
+            most = m.tiers[value - 1].leverage_max
+            commands.insert(0, Command(Kind.SET_LEVERAGE, account=account, market=m.number, value=most))
+        return commands
 
     def mode(self) -> list[Command]:
         kind = self.rng.choices((Kind.SET_MARGIN_MODE, Kind.SET_POSITION_MODE), (9, 1))[0]

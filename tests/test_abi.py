@@ -20,14 +20,16 @@ PREFIXES = {  # enums of records.pxd and the Python enum that mirrors each
     "SIDE": "Side", "LEG": "PositionSide", "TIF": "Tif", "FLAG": "Flag", "STP": "StpMode",
     "SOURCE": "TriggerSource", "KIND": "Kind",
     "EVENT": "EventKind", "REJECT": "Reject", "REASON": "Reject", "MARKET": "MarketState", "MODE": "MarginMode",
-    "TAPE_ORDER": "TapeOrder", "ROW": "TapeRow", "RULE": "Rule", "MARK": "MarkMethod", "REDUCE": "ReduceMethod",
+    "TAPE_ORDER": "TapeOrder", "ROW": "TapeRow", "RULE": "Rule", "MARK": "MarkMethod",
+    "COMPOSITION": "MarkComposition", "REDUCE": "ReduceMethod",
     "LIMIT": "ReduceLimit", "UNWIND": "FundUnwind", "FUND": "FundTrigger", "ADL": "AdlPolicy", "ADL_PRICE": "AdlPrice",
     "ADL_FEE": "AdlFee", "ADL_LIGHT": "AdlLight", "TAKEOVER": "Takeover", "FEE": "LiquidationFee",
     "INDEX": "IndexMethod", "OUTLIER": "OutlierRule", "AVERAGE": "PremiumAverage", "PREMIUM": "PremiumSource",
     "FORMULA": "FundingFormula", "FUNDING_AT": "FundingPrice",
     "SOCIALISE": "Socialise", "FIRST": "CrossOrder", "QUEUE": "QueueModel", "WALK": "TapeWalk",
-    "CONTRACT": "ContractKind", "TIERS": "TierMethod", "VALUE": "ValueRounding", "ORACLE": "CollateralOracle",
-    "SPOT": "SpotPrice",
+    "CONTRACT": "ContractKind", "TIERS": "TierMethod",
+    "MAINTENANCE": "MaintenanceValue", "VALUE": "ValueRounding", "ORACLE": "CollateralOracle",
+    "SPOT": "SpotPrice", "FAULT": "AdlFault",
 }  # fmt: skip
 BOUNDS = {"TIF_LAST", "STP_LAST"}  # the largest member once more
 

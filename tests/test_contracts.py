@@ -123,6 +123,17 @@ def test_a_rate_that_rises_with_the_size():
     assert engine.positions()["maintenance"].max() == 28_125_000
 
 
+@pytest.mark.parametrize("size", [25, 6_000])
+def test_a_rate_that_rises_with_the_size_of_a_contract_in_usdc(size):
+    """Deribit, SOL: 2 % and 0.0005 % a coin, at any price: 25 SOL at 200 need 2.0125 % of 5,000; 6,000 need 5 %."""
+    terms = {"tier_method": TierMethod.LINEAR, "maintenance_base": 20_000_000, "maintenance_slope": 5_000}
+    engine = venue(contract("X", "0.01", 1, 200, tiers=(Tier(10**8 * USD, 0, 0, 25),), **terms))
+    seeded(engine, 0, size, 200 * USD, 10**6 * USD)
+    assert engine.positions()["maintenance"].max() == size * 200 * (20_000 + 5 * size) * USD // 10**6
+    engine.submit(kind=Kind.SET_MARK, value=100 * USD)
+    assert engine.positions()["maintenance"].max() == size * 100 * (20_000 + 5 * size) * USD // 10**6
+
+
 def test_the_closing_fee_is_part_of_maintenance():
     """OKX, Bitget: (EP - margin / q) / (1 - (m + f)) for a long."""
     terms = {"tier_method": TierMethod.WHOLE, "close_fee_in_maintenance": 600_000, "leverage_default": 1}
@@ -137,5 +148,3 @@ def test_tiers_that_do_not_fit_their_method_are_refused():
     assert [tier.deduction for tier in spec(tier_method=TierMethod.WHOLE).tiers] == [0, 0]
     with pytest.raises(ValueError, match="does not continue"):
         venue(dataclasses.replace(spec(), tier_method=TierMethod.WHOLE))
-    with pytest.raises(ValueError, match="LINEAR tiers are of inverse contracts"):
-        venue(contract("X", "0.01", 1, 100, tier_method=TierMethod.LINEAR, tiers=LEAP))

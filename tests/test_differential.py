@@ -25,8 +25,6 @@ SEEDS = max(4, COMMANDS // 1_500 // len(SETTINGS))
 STREAM = -(-COMMANDS // SEEDS // len(SETTINGS))  # commands of one seed
 UNREACHED = {
     Reject.NONE: "no refusal",
-    Reject.BY_FOK: "what a fill-or-kill order counts before it is taken cannot go away while it sweeps: reduce-only "
-    "orders and orders of its own group are not counted",
     Reject.BY_TAPE: "not in use",
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from differential import as_array, new_core
+from differential import apply_all, as_array, new_core
 from model import Twin
 from perpsim.core import COMMAND, EVENT, EventKind, Flag, Kind, Reject
 from perpsim.replay.cli import app
@@ -101,7 +101,7 @@ def test_events_fill_only_the_fields_that_their_rows_name(setting):
         for command in stream.next():
             commands.append(dataclasses.replace(command))
             twin.apply(command)
-    events = new_core(setting).apply(as_array(commands))
+    events = apply_all(new_core(setting), as_array(commands))
     named = event_fields()
     for kind in map(EventKind, np.unique(events["kind"])):
         mine = events[events["kind"] == kind]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from differential import as_array, new_twin
+from differential import apply_all, as_array, new_twin
 from perpsim.core import COMMAND, EVENT, Engine, EventKind, Flag, Kernel, Kind, Stop, Watch
 from stream_settings import BY_NAME, MARKET, SECOND, SETTINGS, VENUE, Setting
 from streams import START_NS, Stream
@@ -49,7 +49,7 @@ def stream(setting: Setting, seed: int = 1, count: int = COMMANDS) -> np.ndarray
 def played(setting: Setting, commands: np.ndarray, **changes) -> tuple[Engine, np.ndarray]:
     setting = dataclasses.replace(setting, **changes)
     engine = Engine(setting.venue, setting.markets, setting.accounts, assets=setting.assets, audit=0)
-    events = engine.apply(commands).copy()
+    events = apply_all(engine, commands).copy()
     engine.check()
     return engine, events
 

@@ -5,8 +5,7 @@ from fractions import Fraction
 
 import pytest
 from model.averages import ONE, exp_decay
-from model.numbers import ceil_div
-from perpsim.core import Engine, EventKind, Kind, Reject, formulas_prices
+from perpsim.core import Engine, EventKind, Kind, MarkMethod, Reject, formulas_prices
 from stream_settings import BINANCE_PRICES, DERIBIT_PRICES, MARKET, OKX_PRICES, SECOND, VENUE
 
 START = 1_700_000_000 * SECOND
@@ -76,7 +75,8 @@ def test_without_a_valid_source_the_index_stays_and_is_said_to_be_lost():
     assert source(engine, 0, -1) == Reject.BAD_VALUE
 
 
-def test_continuous_funding_pays_the_time_since_the_stamp_before():
+def test_continuous_funding_accrues_by_the_nanosecond_and_is_booked_at_the_stamp():
+    """Premium 0.1 %, damper 0.025 %: a rate of 0.075 % per 8 h from the first sample on."""
     rules = DERIBIT_PRICES | {"mark_method": 0, "mark_period_ns": 0, "funding_inner": 250_000, "funding_cap": 5_000_000}
     engine = venue(**rules)
     for account, side in ((0, 0), (1, 1)):
@@ -85,11 +85,23 @@ def test_continuous_funding_pays_the_time_since_the_stamp_before():
         engine.submit(kind=Kind.SEED_POSITION, account=account, side=side, size_lots=500, value=PRICE)
     engine.submit(kind=Kind.SET_INDEX, value=PRICE)
     engine.submit(kind=Kind.SET_MARK, value=PRICE + PRICE // 1000)
-    engine.submit(kind=Kind.TICK, time_ns=(START // (5 * SECOND) + 2) * 5 * SECOND)
-    paid = [event for event in engine.drain() if event["kind"] == EventKind.FUNDING_PAYMENT and event["account"] == 0]
+    stamp = (START // (5 * SECOND) + 2) * 5 * SECOND
     value, rate = 5 * (PRICE + PRICE // 1000), 1_000_000 - 250_000
-    per_stamp = ceil_div(ceil_div(value * rate, 10**9) * 5, 8 * 3600)
-    assert per_stamp > 0 and {-event["value"] for event in paid} == {per_stamp}
+    equity = {}
+    for ns in (0, 1, SECOND // 2):
+        engine.submit(kind=Kind.TICK, time_ns=stamp - 3 * SECOND + ns)
+        equity[ns] = int(engine.accounts()["equity"][0])
+    per_8h = value * rate // 10**9
+    assert equity[0] - equity[SECOND // 2] == pytest.approx(per_8h / 8 / 3600 / 2, abs=1)
+    engine.drain()
+    engine.submit(kind=Kind.TICK, time_ns=stamp)
+    paid = [event for event in engine.drain() if event["kind"] == EventKind.FUNDING_PAYMENT]
+    assert [event["account"] for event in paid] == [1, 0]
+    before, booked = int(engine.accounts()["equity"][0]), -paid[1]["value"]
+    assert booked == pytest.approx(per_8h * 5 / 8 / 3600, abs=1) and 0 <= booked + -paid[0]["value"] <= 1
+    assert engine.positions()["accrued"].tolist() == [0] * len(engine.positions())
+    engine.submit(kind=Kind.SET_FUNDING, value=0)
+    assert int(engine.accounts()["equity"][0]) == before
     engine.check()
 
 
@@ -99,3 +111,48 @@ def test_formulas_that_do_not_fit_say_so():
     with pytest.raises(ValueError, match="as many"):
         formulas_prices.mean_by_weight([1, 2], [1])
     assert formulas_prices.median([]) is None and formulas_prices.robust_mark(0, 0, 0) is None
+
+
+COIN = 10**8
+COMPOSITE = {
+    "mark_method": MarkMethod.COMPOSITE, "mark_period_ns": SECOND, "mark_window_ns": 60 * SECOND, "tick_value": COIN,
+    "price_max": 1_000, "lot_denominator": 1, "mark_cash": 1_000 * COIN, "mark_scaling": 200_000_000,
+    "mark_slippage": 100_000_000, "mark_risk_short": 300_000_000, "mark_risk_long": 400_000_000,
+}  # fmt: skip
+
+
+def level(engine: Engine, side: int, price: int, lots: int) -> None:
+    engine.submit(kind=Kind.TAPE_LEVEL, side=side, price_ticks=price, size_lots=lots)
+
+
+def test_a_composite_mark_of_the_book_waits_for_a_book_that_holds_the_volume():
+    engine = venue(**COMPOSITE, mark_weight_book=10**9)
+    level(engine, 0, 125, 10)
+    level(engine, 1, 200, 10)
+    engine.submit(kind=Kind.TICK, time_ns=START + SECOND)
+    assert engine.market(0)["mark"] == 0
+    level(engine, 0, 125, 100)  # 1,000 of margin at 8 % buy 100 at 125; at 10 % they buy 50 at 200
+    level(engine, 1, 200, 50)
+    engine.submit(kind=Kind.TICK, time_ns=START + 2 * SECOND)
+    assert engine.market(0)["mark"] == 162 * COIN + COIN // 2
+    level(engine, 1, 200, 49)
+    engine.submit(kind=Kind.TICK, time_ns=START + 3 * SECOND)
+    assert engine.market(0)["mark"] == 162 * COIN + COIN // 2  # the book's last price still stands
+
+
+def test_a_composite_mark_weighs_fresh_sources():
+    engine = venue(
+        **COMPOSITE, mark_weight_trades=300_000_000, mark_weight_index=100_000_000, mark_stale_trades_ns=2 * SECOND,
+        mark_decay=500_000_000, mark_decay_power=1,
+    )  # fmt: skip
+    engine.submit(kind=Kind.SET_INDEX, value=100 * COIN)
+    for price, lots, at in ((200, 10, 0), (140, 30, 30)):
+        engine.submit(
+            kind=Kind.TAPE_TRADE, price_ticks=price, size_lots=lots, time_ns=START + at * SECOND + SECOND // 2
+        )
+    engine.submit(kind=Kind.TICK, time_ns=START + 31 * SECOND)
+    old, young = (Fraction(1) - Fraction(age, 120) for age in (Fraction(61, 2), Fraction(1, 2)))
+    trades = (200 * 10 * old + 140 * 30 * young) / (10 * old + 30 * young)
+    assert abs(Fraction(engine.market(0)["mark"], COIN) - (3 * trades + 100) / 4) < Fraction(2, COIN)
+    engine.submit(kind=Kind.TICK, time_ns=START + 33 * SECOND)
+    assert engine.market(0)["mark"] == 100 * COIN  # the trades are stale

@@ -150,7 +150,7 @@ class TestTiers:
                     cum += floor * (rate - before)
                     assert Fraction(tier.deduction, 10**8) == cum, (name, era, market.symbol, row)
                     assert Fraction(tier.rate, 10**9) == rate
-                    if len(row) == 4:
+                    if len(row) >= 4:
                         assert Fraction(str(row[3])) == cum, (name, era, market.symbol, row)
                         published += 1
                     floor, before = Fraction(str(row[0])), rate
@@ -169,8 +169,8 @@ class TestTiers:
         """BitMEX: base 200 XBT, step 150, initial 1 %, maintenance 0.5 %; 250 XBT are one step up."""
         steps = {"base": 200, "step": 150, "initial": 0.01, "maintenance": 0.005, "count": 2}
         rows = step_rows("XBTUSD", steps)
-        assert [[int(cap), str(rate), leverage] for cap, rate, leverage in rows] == [
-            [200, "1/200", 100], [350, "1/100", 66], [500, "3/200", 50],
+        assert [[int(cap), str(rate), leverage, str(initial)] for cap, rate, leverage, _, initial in rows] == [
+            [200, "1/200", 100, "1/100"], [350, "1/100", 66, "3/200"], [500, "3/200", 50, "1/50"],
         ]  # fmt: skip
         with pytest.raises(ValueError, match="XBTUSD: steps need base, count, initial, maintenance, step"):
             step_rows("XBTUSD", {"base": 200})
@@ -200,9 +200,14 @@ class TestUse:
 
 # Methods that no rulebook chooses: what they are there for.
 BLOCKS = {
-    "queue_model": {"proportional": "set by a scenario's tape", "behind-first": "set by a scenario's tape"},
+    "queue_model": {
+        word: "set by a scenario's tape" for word in ("behind-first", "proportional", "power", "log", "front-first")
+    },
     "tape_walk": {"drop": "set by a scenario's tape", "deeper": "set by a scenario's tape"},
-    "mark_method": {"given": "marks on the tape", "basis-ema": "Deribit"},
+    "mark_method": {
+        "given": "marks on the tape", "basis-ema": "Deribit", "composite": "building block: several sources (Vega)",
+    },
+    "mark_composition": {"median": "building block: the median of a mark's sources (Vega)"},
     "funding_formula": {"damper": "Deribit"},
     "premium_source": {"mark": "Deribit", "fair-basis": "BitMEX"},
     "index_method": {"given": "an index on the tape", "mean": "Deribit"},

@@ -27,10 +27,9 @@ def sealed(whole: bytes, body: bytes) -> bytes:
 
 
 PIECES = (  # the first of a snapshot, in their order; five of each ladder follow
-    "setup", "state", "markets", "tiers", "basis", "sources", "accounts", "wallets", "positions", "orders", "triggers",
-    "levels", "recorded", "order index", "position index", "timers", "dirty", "printed", "changed", "lights",
-    "fund samples",
-    "day",
+    "setup", "state", "markets", "tiers", "impacts", "basis", "sources", "mark inputs", "accounts", "wallets",
+    "positions", "orders", "triggers", "levels", "recorded", "order index", "position index", "timers", "dirty",
+    "printed", "eaten", "changed", "lights", "found", "fund samples", "day", "accrued",
 )  # fmt: skip
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from perpsim.core import ContractKind, TierMethod
+from perpsim.core import ContractKind, Engine, MaintenanceValue, TierMethod, questions
 from perpsim.exchange.calculator import Account, order_cost
 from perpsim.exchange.rules import MarketSpec, Rulebook, Tier, parse_tiers
 from perpsim.exchange.units import RATE_ONE, VALUE_ONE, exact, rate
@@ -19,6 +20,7 @@ LARGEST = 10**17  # units of the largest amount of a case
 PRICE_BITS = 30
 SIZE_DIGITS = 9
 TOP = 1 << 61
+HALF = Fraction(1, 2)
 
 
 class Fine:
@@ -316,6 +318,59 @@ def okx_iso(inputs: Inputs) -> dict[str, Any]:
     return {"liq_price": None if price is None else fine.number(price)}
 
 
+@formula("oi_limit", spare=True)
+def oi_limit(inputs: Inputs) -> dict[str, Any]:
+    """The largest position where the open interest is at the end of each band; so many lots a unit, for the digits."""
+    one, bands = 10**4, [exact(band) for band in inputs["tiers"]]
+    ladder = tuple((round(band * VALUE_ONE), rate(share)) for band, share in zip(bands, inputs["pcts"], strict=True))
+    book = rulebook(market("X", 4 * one, 1, one, (Tier(TOP, 0, 0, 1),), oi_ladder=ladder))
+    engine = Engine(book, book.markets, 1, audit=0)
+    ends = itertools.accumulate(bands)
+    return {"max_position": [Fraction(questions.interest_limit_of(engine, 0, int(end * one)), one) for end in ends]}
+
+
+@formula("bybit_iso", spare=True)
+def bybit_iso(inputs: Inputs) -> dict[str, Any]:
+    """An isolated position whose margins are of its entry value; `extra` is margin put in, or taken by funding."""
+    lots, one = size_of(inputs["q"])
+    worth = exact(inputs["q"]) * exact(inputs["EP"])
+    extra = exact(inputs.get("extra", 0))
+    fine = Fine(worth * 4, exact(inputs["EP"]) * 4, extra)
+    entry = {"maintenance_value": MaintenanceValue.ENTRY}
+    spec = market("X", 4 * fine.units(inputs["EP"]), lots, one, (Tier(TOP, rate(inputs["MMR"]), 0, 0xFFFF),), **entry)
+    position = "X", side_of(inputs), exact(inputs["q"]), fine.amount(inputs["EP"])
+    usual = Account(rulebook(spec)).hold(*position, mode="isolated", leverage=int(inputs["lev"]))
+    margin = usual.margin("X")
+    account = Account(rulebook(spec)).hold(*position, mode="isolated", margin=margin + fine.amount(extra))
+    price = account.liquidation_price("X")
+    return {
+        "IM": fine.number(margin), "MM": fine.number(account.maintenance_margin("X")),
+        "liq_price": None if price is None else fine.number(price),
+    }  # fmt: skip
+
+
+@formula("bybit_inv_liq_cross", spare=True)
+def bybit_inv_liq_cross(inputs: Inputs) -> dict[str, Any]:
+    """A cross long in coin whose maintenance is of its entry value, the fee of closing of that at bankruptcy.
+
+    Long prices are shown at the tick above, half a dollar.
+    """
+    bust = bybit_inv_bust_cross(inputs)["bankruptcy_price"]
+    if bust is None:
+        return {"liq_price": None}
+    entry, times = round(exact(inputs["EP"]) * VALUE_ONE), 10**4
+    lots = round(exact(inputs["Q"]) * times)
+    rules = {
+        "close_fee_in_maintenance": round(rate(inputs["fee"]) * exact(inputs["EP"]) / bust),
+        "maintenance_value": MaintenanceValue.ENTRY,
+    }
+    book = rulebook(coin_market(entry // 20, 20 * entry, lots, (Tier(TOP, rate(inputs["MMR"]), 0, 1),), **rules))
+    account = Account(book, balance=exact(inputs["bal"]) * times)
+    account.hold("X", "long", lots, Decimal(entry).scaleb(-8))
+    price = account.liquidation_price("X")
+    return {"liq_price": None if price is None else -(-Fraction(price) // HALF) * HALF}
+
+
 @formula("bybit_inv_bust_cross", spare=True)
 def bybit_inv_bust_cross(inputs: Inputs) -> dict[str, Any]:
     """The price at which a cross long in coin can just pay the fee of closing: no other maintenance."""
@@ -357,9 +412,27 @@ def bybit_mark_margin_diff(inputs: Inputs) -> dict[str, Any]:
     return {"IM_minus_MM": fine.number(account.initial_margin("X") - account.maintenance_margin("X"))}
 
 
-@formula("bitmex_posmargin", spare=True)
+@formula("bitmex_posmargin")
 def bitmex_posmargin(inputs: Inputs) -> dict[str, Any]:
-    raise NotApplicable("the engine rounds margins up, against the account; this row is rounded to the nearest unit")
+    """Margins of an isolated position's cost and of the commission on it, in satoshis.
+
+    They are asked of many such positions, for the digits; each is rounded to the nearest, as the venue prints it.
+    """
+    times = 10**6
+    cost, fee = abs(int(inputs["posCost"])) * times, rate(inputs["comm"])
+    tiers = (Tier(TOP, rate(inputs["mm"]), 0, 0xFFFF),)
+
+    def asked(**fields: int) -> tuple[int, int]:
+        spec = market("X", 4 * cost, 1, 1, tiers, maintenance_value=MaintenanceValue.ENTRY, **fields)
+        account = Account(rulebook(spec))
+        account.hold("X", "long", 1, Decimal(cost).scaleb(-8), mode="isolated", leverage=int(inputs["lev"]))
+        return tuple(int(margin.scaleb(8)) for margin in (account.margin("X"), account.maintenance_margin("X")))
+
+    initial, without = asked()
+    commission = asked(close_fee_in_maintenance=fee)[1] - without
+    initial, without, commission = (round(Fraction(part, times)) for part in (initial, without, commission))
+    held = {"posMargin": initial + commission, "posMaint": without + commission}
+    return {"posInit": initial, "posComm": commission} | held
 
 
 @formula("deribit_margin", spare=True)
@@ -373,8 +446,3 @@ def deribit_margin(inputs: Inputs) -> dict[str, Any]:
     account = Account(book, balance=coins).hold("X", "long", lots, Decimal(price).scaleb(-8))
     margin = Fraction(account.maintenance_margin("X"))
     return {"rate": margin / coins, "margin_coin": margin, "margin_usd": margin * Fraction(price, VALUE_ONE)}
-
-
-@formula("bitmex_risk", spare=True)
-def bitmex_risk(inputs: Inputs) -> dict[str, Any]:
-    raise NotApplicable("initial margin is by leverage: the tiers of the engine have no initial rate")

@@ -175,3 +175,65 @@ def dydx_funding_index(given: Inputs) -> dict[str, Any]:
 def median(given: Inputs) -> dict[str, Any]:
     one = scale(*given["prices"]) if any(exact(p).denominator > 1 for p in given["prices"]) else 1
     return {"median": Fraction(prices.median([nearest(p, one) for p in given["prices"]]), one)}
+
+
+def whole(given: Inputs, *names: str) -> int:
+    """How many units make 1, so that every number of these inputs is whole: 1 where they are whole already."""
+    numbers = [number for name in names for number in (given[name] if isinstance(given[name], list) else [given[name]])]
+    one = 1
+    while one < 10**6 and any((exact(number) * one).denominator > 1 for number in numbers):
+        one *= 10
+    return one
+
+
+def moments(given: Inputs) -> list[list[int]]:
+    return [[nearest(time, SECOND) for time in given[name]] for name in ("last_update", "max_age")]
+
+
+@formula("vega_mark_weights")
+def vega_mark_weights(given: Inputs) -> dict[str, Any]:
+    one, (updated, age) = whole(given, "prices"), moments(given)
+    quotes, weights = [nearest(p, one) for p in given["prices"]], [nearest(w, 10**12) for w in given["weights"]]
+    fresh = prices.fresh_sources(quotes, weights, updated, age, nearest(given["now"], SECOND))
+    mark = prices.mean_by_weight(*fresh)
+    return {"mark": None if mark is None else mark // one}
+
+
+@formula("vega_mark_median")
+def vega_mark_median(given: Inputs) -> dict[str, Any]:
+    one, (updated, age) = whole(given, "prices"), moments(given)
+    quotes = [nearest(p, one) for p in given["prices"]]
+    fresh, _ = prices.fresh_sources(quotes, quotes, updated, age, nearest(given["now"], SECOND))
+    mark = prices.median(fresh)
+    return {"mark": None if mark is None else mark // one}
+
+
+@formula("vega_mark_trades")
+def vega_mark_trades(given: Inputs) -> dict[str, Any]:
+    """Prices and sizes are whole numbers at Vega, as they are in the core's book."""
+    trades = [(int(price), int(size), nearest(time, SECOND)) for price, size, time in given["trades"]]
+    decay, power = nearest(given["alpha"], 10**9), int(given["decay_power"])
+    now, window = nearest(given["now"], SECOND), nearest(given["lam"], SECOND)
+    return {"mark": prices.mean_of_trades(trades, now, window, decay, power)}
+
+
+@formula("vega_mark_book")
+def vega_mark_book(given: Inputs) -> dict[str, Any]:
+    """One level a side: its price is the mean price, if it holds the volume."""
+    one = whole(given, "C", "best_bid", "best_ask")
+    cash, scaling, slippage, short, long = (
+        nearest(given[name], unit) for name, unit in zip(
+            ("C", "initial_scaling", "slippage", "rf_short", "rf_long"), (one, 10**9, 10**9, 10**9, 10**9), strict=True)
+    )  # fmt: skip
+    bid, ask = nearest(given["best_bid"], one), nearest(given["best_ask"], one)
+    sold = prices.volume_in_book(cash, scaling, slippage, short, bid)
+    bought = prices.volume_in_book(cash, scaling, slippage, long, ask)
+    if sold > given["bid_size"] or bought > given["ask_size"]:
+        return {"mark": None}
+    return {"mark": prices.middle(bid, ask) // one}
+
+
+@formula("vega_mark_twap")
+def vega_mark_twap(given: Inputs) -> dict[str, Any]:
+    points = [(nearest(time, SECOND), int(price)) for time, price in given["points"].items()]
+    return {"mark": prices.mean_of_time(points, nearest(given["now"], SECOND), nearest(given["period"], SECOND))}

@@ -2,8 +2,9 @@
 
 from .collateral import PRICE_MAX, Pool
 from .contract import entry_value
+from .initial import beyond_rate, margin_of
 from .ledger import change_position, move_isolated
-from .margin import Unit, available, maintenance_of, orders_lots, tier_of, value_of
+from .margin import Unit, available, gain_of, maintenance_of, orders_lots, tier_of, value_of
 from .numbers import ceil_div
 from .orders import in_liquidation, refused_leg, reject
 from .state import HEALTHY, Position, Venue, Wallet
@@ -53,8 +54,11 @@ def set_leverage(v: Venue, c: Command) -> int:
     for p in legs:
         if in_liquidation(p):
             return reject(v, c, Reject.IN_LIQUIDATION)
+        if p.risk_limit and c.value > m.tiers[p.risk_limit - 1].leverage_max:
+            return reject(v, c, Reject.LEVERAGE_CAP)
         if p.lots or p.resting():
-            if c.value > tier_of(m, abs(value_of(p))).leverage_max:
+            value = abs(value_of(p))
+            if c.value > tier_of(m, value).leverage_max or (c.value > p.leverage and beyond_rate(p, value, c.value)):
                 return reject(v, c, Reject.LEVERAGE_CAP)
             if p.mode == ISOLATED and p.lots and c.value < p.leverage:
                 return reject(v, c, Reject.POSITION_OPEN)  # add margin instead
@@ -173,7 +177,8 @@ def removable(p: Position) -> int:
     """What may leave an isolated position's margin."""
     value = value_of(p)
     return min(
-        p.isolated_margin - maintenance_of(p), p.isolated_margin + value - p.cost - ceil_div(abs(value), p.leverage)
+        p.isolated_margin - maintenance_of(p),
+        p.isolated_margin + gain_of(p) - margin_of(p.market, p.leverage, abs(value)),
     )
 
 

@@ -51,7 +51,8 @@ class Candidate:
         self.p, self.long = p, p.lots > 0
         self.value, self.cost, self.gain = abs(value_of(p)), abs(p.cost), pnl_of(p)
         self.balance = p.isolated_margin if p.mode == ISOLATED else p.wallet.balance
-        self.equity, self.maintenance = unit.equity(), unit.maintenance()
+        self.equity = unit.in_asset_of(p.market, unit.equity())  # like all else: in the market's asset
+        self.maintenance = unit.in_asset_of(p.market, unit.maintenance())
         self.share = self.equity  # by maintenance weight
         if p.mode != ISOLATED and self.maintenance > 0:
             self.share = self.equity * maintenance_of(p) // self.maintenance

@@ -74,6 +74,32 @@ def take_from_head(m: Market, side: int, price: int, lots: int) -> None:
     tidy(m, side, price)
 
 
+def log2_floor(x: int, places: int = 16) -> int:
+    """log2(x) * 2 ** places by squaring a mantissa of 32 bits, cut off each time."""
+    found = x.bit_length() - 1
+    mantissa = (x << 63 - found) >> 32  # 1 <= mantissa / 2 ** 31 < 2
+    for _ in range(places):
+        mantissa = mantissa * mantissa >> 31
+        found *= 2
+        if mantissa >= 1 << 32:
+            mantissa >>= 1
+            found += 1
+    return found
+
+
+def gone_ahead(m: Market, ahead: int, before: int, gone: int) -> int:
+    """Of `gone` lots that left a level of `before`, those that had stood before an order with `ahead` before it."""
+    if m.queue_model == QueueModel.FRONT_FIRST:
+        return min(ahead, gone)
+    if m.queue_model == QueueModel.PROPORTIONAL:
+        return -(-ahead * gone // before)
+    if m.queue_model == QueueModel.LOG:
+        front, back = log2_floor(1 + ahead), log2_floor(1 + before - ahead)
+    else:
+        front, back = (((x << 20) // before) ** m.queue_power for x in (ahead, before - ahead))
+    return gone * front // (front + back) if front + back else 0
+
+
 def shrink_world(m: Market, side: int, price: int, gone: int) -> None:
     """Recorded lots leave without a trade, by the queue model."""
     segments = world_segments(m, side, price)
@@ -82,12 +108,14 @@ def shrink_world(m: Market, side: int, price: int, gone: int) -> None:
             cut = min(segment.lots, gone)
             segment.lots -= cut
             gone -= cut
-    else:  # proportional: what is kept up to each segment is rounded down, so the sum is exact
+    else:
         before = sum(s.lots for s in segments)
-        seen = kept = 0
+        ahead = kept = 0
         for segment in segments:
-            seen += segment.lots
-            kept_now = seen * (before - gone) // before
+            ahead += segment.lots
+            kept_now = ahead - gone_ahead(m, ahead, before, gone)
+            kept_now = max(kept_now, kept, ahead - gone)
+            kept_now = min(kept_now, kept + segment.lots, before - gone)
             segment.lots = kept_now - kept
             kept = kept_now
     tidy(m, side, price)

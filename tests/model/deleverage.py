@@ -1,6 +1,7 @@
 """Auto-deleveraging: what the fund does not take is closed against other accounts, at the rule's price."""
 
 from .adl import SCORES, forget_queue, next_counterparty, unit_behind
+from .adl_decision import ask_user
 from .adl_share import SHARES, gather, share_out
 from .contract import shown_price
 from .ledger import change_position, charge_fee
@@ -34,6 +35,8 @@ def deleverage(v: Venue, p: Position, rest: Remainder) -> None:
         if v.adl_policy == AdlPolicy.HEDGE_AWARE:
             close_by_shares(v, p, rest, unhedged=True)
         close_by_shares(v, p, rest, unhedged=False)
+    elif v.adl_policy == AdlPolicy.USER:
+        ask_user(v, p, rest)
 
 
 def close_by_shares(v: Venue, p: Position, rest: Remainder, unhedged: bool) -> None:
@@ -76,10 +79,11 @@ def match_valid(v: Venue, p: Position, other: Position, size: int, rest: Remaind
     at_mark, share = part_of(rest.value, size, abs(p.lots)), part_of(rest.share, size, abs(p.lots))
     paid = paid_for(v, m, lots, at_mark - share, at_mark)
     equity, maintenance = unit.equity(), unit.maintenance()
-    worth = value_of(other)
+    worth, cost = value_of(other), other.cost
+    other.cost -= part_of(cost, size, abs(before))
     other.lots += lots
     worth_after, maintenance_after = value_of(other), unit.maintenance()
-    other.lots = before
+    other.lots, other.cost = before, cost
     equity_after = equity + worth_after - worth - paid
     if maintenance_after == 0:
         return equity_after >= 0

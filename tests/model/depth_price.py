@@ -12,7 +12,16 @@ def impact_price(m: Market, side: int, notional: int) -> int | None:
 
     The last level gives one lot more than the rest of the notional buys. Bids are rounded down, asks up.
     """
-    left, taken, paid = notional, 0, 0
+    return mean_price(m, side, notional, in_lots=False)
+
+
+def price_of_lots(m: Market, side: int, lots: int) -> int | None:
+    """The same of so many lots, and not one more."""
+    return mean_price(m, side, lots, in_lots=True)
+
+
+def mean_price(m: Market, side: int, wanted: int, in_lots: bool) -> int | None:
+    left, taken, paid = wanted, 0, 0
     for price in better_first(m.sides[side].queues, side):
         if left <= 0:
             break
@@ -22,8 +31,9 @@ def impact_price(m: Market, side: int, notional: int) -> int | None:
         for segment in m.sides[side].queues[price]:
             if left <= 0:
                 break
-            lots = min(segment.lots, left // unit + 1)
-            taken, paid, left = taken + lots, paid + lots * (unit if inverse(m) else price), left - lots * unit
+            lots = min(segment.lots, left if in_lots else left // unit + 1)
+            taken, paid = taken + lots, paid + lots * (unit if inverse(m) else price)
+            left -= lots if in_lots else lots * unit
     if left > 0 or taken == 0:
         return None
     if inverse(m):  # the mean of what a lot is worth, and the price that belongs to it

@@ -3,9 +3,11 @@
 premium   [max(0, impact bid - R) - max(0, R - impact ask)] / index with R the index; or (mark - index) / index; or the
           first with R the mark, and the second. The n-th sample of an interval weighs n, or all weigh the same
 rate      P + clamp(interest - P, +-inner), or max(d, P) + min(-d, P); for the interval or per 8 h; capped
+accruing  the rate is that of the last sample, and the stamp settles what has accrued, see accrual.py
 payment   value at mark (or index) * rate, rounded against the payer; the roundings' rest goes to the rounding account
 """
 
+from .accrual import set_rate, settle_all
 from .contract import exposure_of, value_at
 from .depth_price import impact_price
 from .marks import impact_size
@@ -23,6 +25,7 @@ from .wire import (
     FundingPrice,
     PremiumAverage,
     PremiumSource,
+    TierMethod,
 )
 
 
@@ -31,7 +34,7 @@ def change_funding(v: Venue, m: Market, rate: int, next_ns: int) -> None:
     moves = next_ns > v.time_ns and next_ns != m.funding_next_ns
     if rate == m.funding_rate and not moves:
         return
-    m.funding_rate = rate
+    set_rate(m, rate)
     if moves:
         m.funding_next_ns = next_ns
         v.timer(next_ns, FUNDING, m)
@@ -56,8 +59,14 @@ def premium_now(m: Market) -> int:
     return (above - below) * RATE_ONE // m.index + (off_index if fair else 0)
 
 
-def sample_premium(m: Market) -> None:
-    if m.index and not m.index_lost:
+def sample_premium(v: Venue, m: Market) -> None:
+    if m.index and not m.index_lost and m.funding_continuous:
+        m.premiums = [premium_now(m)]  # the premium of now makes the rate of now
+        rate, m.premiums = computed_rate(m), []
+        if rate != m.funding_rate:
+            set_rate(m, rate)
+            v.emit(EventKind.FUNDING_RATE, market=m.number, value=rate, aux=m.funding_next_ns)
+    elif m.index and not m.index_lost:
         n = len(m.premiums) + 1 if m.premium_average == PremiumAverage.LINEAR_WEIGHTS else 1
         m.premiums.append(premium_now(m) * n)
 
@@ -71,7 +80,15 @@ def average_premium(m: Market) -> int:
 def funding_cap(m: Market) -> int:
     if not m.funding_cap_margin:
         return m.funding_cap
-    return m.funding_cap_margin * max(0, RATE_ONE // m.tiers[0].leverage_max - m.tiers[0].rate) // RATE_ONE
+    first = m.tiers[0]
+    initial = m.initial_base or first.initial or RATE_ONE // first.leverage_max
+    return m.funding_cap_margin * max(0, initial - maintenance_rate(m)) // RATE_ONE
+
+
+def maintenance_rate(m: Market) -> int:
+    """Of the smallest position, without the fee of closing it."""
+    linear = m.tier_method == TierMethod.LINEAR
+    return m.maintenance_base if linear else m.tiers[0].rate - m.close_fee_in_maintenance
 
 
 def computed_rate(m: Market) -> int:
@@ -85,7 +102,7 @@ def computed_rate(m: Market) -> int:
     cap, step = funding_cap(m), m.funding_change_cap
     rate = clamp(-cap, rate, cap)
     if m.funding_change_margin:
-        step = m.funding_change_margin * m.tiers[0].rate // RATE_ONE
+        step = m.funding_change_margin * maintenance_rate(m) // RATE_ONE
     return m.funding_rate + clamp(-step, rate - m.funding_rate, step) if step else rate
 
 
@@ -93,8 +110,6 @@ def pay_funding(v: Venue, p: Position) -> None:
     m = p.market
     price = m.index if m.funding_price == FundingPrice.INDEX and m.index else m.mark
     paid = ceil_div(exposure_of(m, value_at(m, p.lots, price)) * m.funding_rate, RATE_ONE)
-    if m.funding_continuous and m.funding_interval_ns:
-        paid = ceil_div(paid * m.funding_interval_ns, EIGHT_HOURS_NS)  # the rate is per 8 h
     if paid == 0:
         return
     p.wallet.funding -= paid
@@ -130,12 +145,15 @@ def funding_due(v: Venue, m: Market) -> None:
     """The stamp. A timer that is not the stamp of now belongs to a stamp that the venue has moved."""
     if m.funding_next_ns != v.time_ns:
         return
-    if m.premium_period_ns:
-        m.funding_rate = computed_rate(m)
-        m.premiums = []
-    for p in m.newest_first():
-        if p.lots and v.accounts[p.account].funded:
-            pay_funding(v, p)
+    if m.funding_continuous:
+        settle_all(v, m)
+    else:
+        if m.premium_period_ns:
+            m.funding_rate = computed_rate(m)
+            m.premiums = []
+        for p in m.newest_first():
+            if p.lots and v.accounts[p.account].funded:
+                pay_funding(v, p)
     v.emit(EventKind.FUNDING_SETTLED, market=m.number, value=m.funding_rate, aux=m.mark)
     if m.funding_interval_ns:
         changed = adapt_interval(v, m)

@@ -8,12 +8,15 @@ lost      no valid source: the index stays as it was
 
 from statistics import median_high, median_low
 
+from .accrual import rebase
 from .state import Market, Source, Venue
 from .wire import RATE_ONE, EventKind, IndexMethod, OutlierRule
 
 
 def change_index(v: Venue, m: Market, index: int) -> None:
+    m.index_ns = v.time_ns
     if index != m.index:
+        rebase(m)
         m.index = index
         v.prices_changed = v.prices_changed or bool(v.collateral)
         v.emit(EventKind.INDEX, market=m.number, value=index)

@@ -1,5 +1,6 @@
 """The only writer of money and positions. Each payment has a payer and a receiver, so sums never change."""
 
+from .accrual import settle
 from .margin import value_of
 from .numbers import ceil_div, part_of
 from .state import Position, Venue, Wallet
@@ -44,6 +45,7 @@ def close_lots(v: Venue, p: Position, closing: int, value: int) -> None:
 
 def change_position(v: Venue, p: Position, lots: int, value: int) -> None:
     """Add signed `lots` worth `value`, signed alike: first close what is there, then open with the rest."""
+    settle(v, p)  # what has accrued is of the lots that were held
     if p.lots and (p.lots < 0) != (lots < 0):
         closing = min(abs(p.lots), abs(lots))
         closing_value = part_of(value, closing, abs(lots))

@@ -3,6 +3,7 @@
 found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take over what is left
 """
 
+from .accrual import settle
 from .adl import forget_queue
 from .conversion import convert_debts
 from .fund import unwind
@@ -12,6 +13,7 @@ from .matching import cancel_orders_of
 from .numbers import ceil_div
 from .oracles import refresh
 from .reduction import reduce_once, shortage, throttled
+from .risk_limits import lower_limits
 from .state import DELAYED, HEALTHY, REDUCING, Venue
 from .stops import fire_on_mark
 from .timers import LIQUIDATION
@@ -105,15 +107,27 @@ def schedule(v: Venue, unit: Unit, delay_ns: int) -> None:
 
 def begin(v: Venue, unit: Unit) -> None:
     unit.set_stage(REDUCING)
+    settle_unit(v, unit)
     if v.reduce_method == ReduceMethod.CURE:
         unit.wallet.work_ns, unit.wallet.work = v.time_ns, 0
+    if lower_limits(v, unit, with_orders=True) and shortage(v, unit) <= 0:
+        finish(v, unit)
+        return
     for p in reversed(unit.positions()):
         cancel_orders_of(v, p, Reject.BY_LIQUIDATION)
     if v.net_hedges and unit.position is None:
         net_legs(v, unit)
     if unit.pool:
         convert_debts(v, unit.pool, everything=True)
+    lower_limits(v, unit, with_orders=False)
     step(v, unit)
+
+
+def settle_unit(v: Venue, unit: Unit) -> None:
+    """Funding that has accrued is paid before anything is sold."""
+    for p in reversed(unit.positions()):
+        if p.lots:
+            settle(v, p)
 
 
 def net_legs(v: Venue, unit: Unit) -> None:
@@ -144,6 +158,7 @@ def liquidation_due(v: Venue, unit: Unit) -> None:
     elif stage == DELAYED:
         begin(v, unit)
     else:
+        settle_unit(v, unit)
         step(v, unit)
     refresh(v)
     work_off(v)
@@ -159,6 +174,7 @@ def step(v: Venue, unit: Unit) -> None:
     forget_seen(unit)
     period = v.liquidation_period_ns
     while shortage(v, unit) > 0 and reduce_once(v, unit):
+        lower_limits(v, unit, with_orders=False)
         if period and shortage(v, unit) > 0:
             if below_backstop(v, unit):
                 break

@@ -1,7 +1,7 @@
 """Who shares a loss that no fund covers: winners since entry, of the day, of the last step of the mark; or all lots."""
 
 from .ledger import transfer
-from .margin import Unit, cross_equity, pnl_of, value_at
+from .margin import Unit, cross_equity, gain_of, pnl_of, value_at
 from .numbers import ceil_div
 from .state import Market, Position, Venue, Wallet
 from .timers import DAY
@@ -44,7 +44,7 @@ def share_loss(v: Venue, m: Market, unit: Unit, amount: int) -> int:
 
 def can_give(p: Position, gain: int) -> int:
     """A gain, no more than the equity behind it."""
-    equity = p.isolated_margin + pnl_of(p) if p.mode == ISOLATED else cross_equity(p.wallet)
+    equity = p.isolated_margin + gain_of(p) if p.mode == ISOLATED else cross_equity(p.wallet)
     return max(0, min(gain, equity))
 
 

@@ -1,6 +1,8 @@
 """The definitions of the risk page, as formulas over the state of now."""
 
+from .accrual import accrued_of
 from .contract import exposure_of, inverse, lot_hold, lot_loss, value_at
+from .initial import margin_of
 from .numbers import ceil_div
 from .state import Market, Position, Tier, Wallet
 from .wire import BUY, CROSS, ISOLATED, RATE_ONE, SELL, VALUE_ONE, TierMethod
@@ -14,6 +16,11 @@ def pnl_of(p: Position) -> int:
     return value_of(p) - p.cost if p.lots else 0
 
 
+def gain_of(p: Position) -> int:
+    """What a position adds to an equity."""
+    return pnl_of(p) - accrued_of(p)
+
+
 def tier_of(m: Market, notional: int) -> Tier:
     for tier in m.tiers:
         if notional <= tier.cap:
@@ -21,24 +28,39 @@ def tier_of(m: Market, notional: int) -> Tier:
     return m.tiers[-1]
 
 
-def maintenance_at(m: Market, notional: int) -> int:
+def maintenance_at(m: Market, notional: int, lots: int) -> int:
+    """Maintenance of so many lots of a notional."""
     if m.tier_method == TierMethod.LINEAR:
-        square = ceil_div(ceil_div(notional * notional, VALUE_ONE) * m.maintenance_slope, RATE_ONE)
+        coins = notional if inverse(m) else ceil_div(abs(lots) * m.lot_numerator * VALUE_ONE, m.lot_denominator)
+        square = ceil_div(ceil_div(notional * coins, VALUE_ONE) * m.maintenance_slope, RATE_ONE)
         rate = m.maintenance_base + m.close_fee_in_maintenance
         return min(ceil_div(notional, 2), ceil_div(notional * rate, RATE_ONE) + square)
     tier = tier_of(m, notional)
     return ceil_div(notional * tier.rate, RATE_ONE) - tier.deduction
 
 
+def basis_of(p: Position) -> int:
+    """What maintenance is a rate of: the value at the mark, or at entry."""
+    return abs(p.cost) if p.market.maintenance_value else abs(value_of(p))
+
+
 def maintenance_of(p: Position) -> int:
-    return maintenance_at(p.market, abs(value_of(p))) if p.lots else 0
+    return maintenance_on(p, basis_of(p), p.lots) if p.lots else 0
+
+
+def maintenance_on(p: Position, basis: int, lots: int) -> int:
+    """By the tiers, or at the rate of the risk limit that the account has chosen."""
+    if p.risk_limit:
+        return fee_of(basis, p.market.tiers[p.risk_limit - 1].rate)
+    return maintenance_at(p.market, basis, lots)
 
 
 def orders_maintenance(p: Position) -> int:
     """Of a cross position's open orders, where the rulebook asks for it: as of a position of their value."""
     if not p.market.order_maintenance or p.mode != CROSS:
         return 0
-    return maintenance_at(p.market, orders_value(p, BUY) + orders_value(p, SELL))
+    lots = orders_lots(p, BUY) + orders_lots(p, SELL)
+    return maintenance_on(p, orders_value(p, BUY) + orders_value(p, SELL), lots)
 
 
 def fee_of(notional: int, rate: int) -> int:
@@ -76,11 +98,11 @@ def initial_of(p: Position, extra_bids: int = 0, extra_asks: int = 0) -> int:
     bids = orders_value(p, BUY) + extra_bids
     asks = orders_value(p, SELL) + extra_asks
     exposure = max(abs(held), abs(held + bids), abs(held - asks))
-    if p.mode == ISOLATED:
-        exposure -= abs(held)  # its own margin covers the rest
+    own = ceil_div(exposure - abs(held), p.leverage)  # of an isolated position: its margin covers the rest
+    asked = own if p.mode == ISOLATED else margin_of(m, p.leverage, exposure)
     closing = closing_fee(p, held if p.mode == CROSS else 0, bids, asks) if m.close_fee_reserved else 0
     fees = fee_of(bids + asks, max(m.taker_fee, m.maker_fee)) + closing
-    return ceil_div(exposure, p.leverage) + open_loss_of(p) + fees
+    return asked + open_loss_of(p) + fees
 
 
 def closing_fee(p: Position, held: int, bids: int, asks: int) -> int:
@@ -99,7 +121,7 @@ def cross_positions(w: Wallet) -> list[Position]:
 
 
 def cross_equity(w: Wallet) -> int:
-    return w.balance + sum(pnl_of(p) for p in cross_positions(w))
+    return w.balance + sum(gain_of(p) for p in cross_positions(w))
 
 
 def available(w: Wallet, gains: bool) -> int:
@@ -113,7 +135,7 @@ def available(w: Wallet, gains: bool) -> int:
 
 
 def pnl_counted(w: Wallet, gains: bool) -> int:
-    pnl = sum(pnl_of(p) for p in cross_positions(w))
+    pnl = sum(gain_of(p) for p in cross_positions(w))
     return pnl if gains else min(pnl, 0)
 
 
@@ -156,7 +178,7 @@ class Unit:
             return sum(asset.counts_for(cross_equity(wallet)) for wallet, asset in self.pool.pairs())
         if self.position is None:
             return cross_equity(self.wallet)
-        return self.position.isolated_margin + pnl_of(self.position)
+        return self.position.isolated_margin + gain_of(self.position)
 
     def maintenance(self) -> int:
         if self.pool:

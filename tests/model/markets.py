@@ -1,6 +1,6 @@
 """Commands that change a market or the rulebook: states with the auction and the settlement, rules at a date."""
 
-from . import price_rules
+from . import accrual, price_rules
 from .adl_light import start_light_timer
 from .book import best_order, tidy
 from .fund import rules_fit, start_fund_timer
@@ -38,6 +38,8 @@ MARKET_RULES = {
     Rule.MIN_NOTIONAL: "min_notional", Rule.MAX_ORDERS: "max_orders", Rule.MAX_CONDITIONAL: "max_conditional",
     Rule.FUNDING_INTERVAL: "funding_interval_ns", Rule.MARK_METHOD: "mark_method", Rule.MARK_PERIOD: "mark_period_ns",
     Rule.BASIS_SAMPLES: "basis_samples", Rule.ORDER_MAINTENANCE: "order_maintenance", Rule.CLIP_LOTS: "clip_lots",
+    Rule.MAINTENANCE_VALUE: "maintenance_value", Rule.OI_FLOOR_LOTS: "oi_floor_lots",
+    Rule.LOWER_LIMIT_FIRST: "lower_limit_first", Rule.OI_LOWER_CAP: "oi_lower_cap", Rule.OI_UPPER_CAP: "oi_upper_cap",
 } | price_rules.NAMES  # fmt: skip
 VENUE_RULES = {
     Rule.LIQUIDATION_PERIOD: "liquidation_period_ns", Rule.LIQUIDATION_DELAY: "liquidation_delay_ns",
@@ -77,11 +79,11 @@ RANGES = {
     Rule.MAKER_FEE: (1 - RATE_ONE, RATE_ONE - 1), Rule.TAKER_FEE: (0, RATE_ONE - 1),
     Rule.LIQUIDATION_FEE: (0, RATE_ONE - 1), Rule.MARKET_BOUND: (0, RATE_ONE - 1), Rule.BAND_DOWN: (0, RATE_ONE),
     Rule.REDUCE_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_SLICE: (0, RATE_ONE), Rule.FUND_UNWIND_PERIOD: (1, 2**63),
-    Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 3), Rule.ADL_POLICY: (0, 21),
+    Rule.REDUCE_METHOD: (0, 11), Rule.REDUCE_LIMIT: (0, 5), Rule.FUND_UNWIND: (0, 3), Rule.ADL_POLICY: (0, 22),
     Rule.ADL_LIGHT: (0, 2), Rule.ADL_LIGHT_LEVELS: (1, 100), Rule.ADL_LIGHT_PERIOD: (0, 10**18),
     Rule.ADL_PRICE_BAND: (0, RATE_ONE), Rule.ADL_FEE: (0, 1), Rule.NET_HEDGES: (0, 1),
-    Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 4), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 6),
-    Rule.ORDER_MAINTENANCE: (0, 1),
+    Rule.ADL_PRICE: (0, 3), Rule.SOCIALISE: (0, 4), Rule.CROSS_ORDER: (0, 1), Rule.MARK_METHOD: (0, 7),
+    Rule.ORDER_MAINTENANCE: (0, 1), Rule.MAINTENANCE_VALUE: (0, 1), Rule.LOWER_LIMIT_FIRST: (0, 1),
     Rule.COLLATERAL_ORACLE: (0, 3), Rule.COLLATERAL_SPOT_PRICE: (0, 1), Rule.BLEND_SPOT: (0, RATE_ONE),
     Rule.BLEND_INDEX: (0, RATE_ONE), Rule.BLEND_REDEMPTION: (0, RATE_ONE), Rule.EXCHANGE_LTV: (0, RATE_ONE),
     Rule.MARK_PERIOD: (0, 10**18), Rule.FUNDING_INTERVAL: (0, 10**18), Rule.BASIS_SAMPLES: (0, 512),
@@ -143,6 +145,7 @@ def settle_market(v: Venue, m: Market, price: int) -> None:
             settle_at_mark(v, p)
     clearing = v.clearing(m)
     transfer(clearing, v.wallet(v.rounding, m.asset), clearing.balance)
+    m.accrued_paid = 0
     mark_group_end(v)
 
 
@@ -211,6 +214,10 @@ def set_rule(v: Venue, c: Command) -> int:
         target is not v or (rules_fit(v, name, c.value) and rounds_fit(v, name, c.value))
     ):
         return reject(v, c, Reject.BAD_VALUE)
+    if target is not v:
+        if c.aux == Rule.FUNDING_CONTINUOUS and target.funding_continuous:
+            accrual.settle_all(v, target)
+        accrual.rebase(target)
     setattr(target, name, c.value)
     if c.aux == Rule.MARK_PERIOD:
         start_mark_timer(v, target)
@@ -224,6 +231,8 @@ def set_rule(v: Venue, c: Command) -> int:
         start_funding_timer(v, target)
     elif c.aux == Rule.BASIS_SAMPLES:
         target.basis = []
+    elif c.aux == Rule.FUNDING_CONTINUOUS and c.value:
+        accrual.begin(target)
     elif c.aux in (Rule.FUND_TRIGGER, Rule.DRAWDOWN_WINDOW, Rule.FUND_SAMPLE_PERIOD):
         start_fund_timer(v)
     elif c.aux in (Rule.SOCIALISE, Rule.DAY_START):

@@ -4,12 +4,15 @@ MEDIAN3        median(P1, P2, last): P1 = index * (1 + F * time left / interval)
                samples of mid - index; before the first trade P2 stands in for last
 BASIS_MEAN     P2;  FUNDING_BASIS  P1, its basis rounded to a unit;  ORACLE  the index
 BASIS_EMA      index + average of the bounded middle - index, bounded around the index
+COMPOSITE      see composite.py
 HYPERLIQUID    median of index + average of mid - index, median(bid, ask, last), perpetuals elsewhere
 """
 
 from statistics import median_low
 
+from .accrual import rebase
 from .book import best_price
+from .composite import composite
 from .depth_price import impact_price
 from .index_price import median, perpetuals_elsewhere
 from .state import Market, Venue
@@ -22,6 +25,7 @@ def change_mark(v: Venue, m: Market, mark: int) -> None:
     if m not in v.marked:
         v.marked.append(m)
         m.mark_before = m.mark
+    rebase(m)
     m.mark = mark
     m.mark_lowest = min(m.mark_lowest or mark, mark)
     m.mark_highest = max(m.mark_highest, mark)
@@ -98,6 +102,8 @@ def mark_of_method(v: Venue, m: Market) -> int:
         return m.last * m.tick_value
     if m.mark_method == MarkMethod.HYPERLIQUID:
         return robust(v, m)
+    if m.mark_method == MarkMethod.COMPOSITE:
+        return composite(v, m)
     if not m.index:
         return 0
     if m.mark_method == MarkMethod.MEDIAN3:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from .book import remove_order, segments_within, take_from_head, tidy
+from .composite import keep_trade
 from .contract import trade_value
 from .ledger import change_position, charge_fee
 from .margin import fee_of
 from .state import RESTING, WAITING, Market, Order, Position, Venue, WorldLots
-from .wire import BUY, LAST, NO_ORDER, RATE_ONE, SELL, EventKind, Reject, StpMode
+from .wire import BUY, LAST, NO_ORDER, RATE_ONE, SELL, EventKind, MarkMethod, Reject, StpMode
 
 
 @dataclass(slots=True)
@@ -24,9 +25,12 @@ class Taker:
     expired: bool = False
 
 
-def note_print(m: Market, price: int) -> None:
-    """A trade took place: the last price, and what conditional orders must be shown."""
+def note_print(v: Venue, m: Market, price: int, lots: int) -> None:
+    """A trade took place: the last price, what conditional orders must be shown, what a composite mark is made of."""
     m.last = price
+    if m.mark_method == MarkMethod.COMPOSITE:
+        m.kept_lots += lots
+        keep_trade(v, m, price, lots)
     m.prints.append(price)
     for order in m.waiting:
         if order.callback and order.source == LAST:
@@ -62,7 +66,7 @@ def settle(v: Venue, taker: Taker, maker: Order | None, price: int, lots: int) -
     change_position(v, maker_position, -sign * lots, -sign * value)
     charge_fee(v, taker.position.wallet, taker_fee)
     charge_fee(v, maker_position.wallet, maker_fee)
-    note_print(m, price)
+    note_print(v, m, price, lots)
     v.emit(
         EventKind.TRADE, order_id=taker.order_id, maker_order_id=NO_ORDER if maker is None else maker.order_id,
         price_ticks=price, size_lots=lots, fee=taker_fee, value=maker_fee, aux=0 if maker is None else maker.lots,
@@ -100,6 +104,7 @@ def match(v: Venue, taker: Taker) -> None:
             tidy(m, 1 - taker.side, price)
             taker.lots -= take
             if not taker.is_world:
+                m.flow += (take if taker.side == BUY else -take) if m.impact_kernel else 0
                 settle(v, taker, None, price, take)
         elif taker.stp_mode != StpMode.NONE and v.group_of(segment.account) == v.group_of(taker.position.account):
             if taker.stp_mode != StpMode.EXPIRE_TAKER:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .book import append, best_price, crosses, segments_within
 from .contract import exposure_of, inverse, lot_hold, lot_loss
+from .initial import beyond_rate
 from .margin import available, initial_of, orders_lots, orders_value, premium_of, tier_of, value_of
 from .matching import Taker, cancel_order, cancel_orders_of, match
 from .numbers import ceil_div
@@ -20,6 +21,7 @@ from .wire import (
     MARK,
     RATE_ONE,
     SELL,
+    VALUE_ONE,
     Command,
     EventKind,
     Flag,
@@ -168,7 +170,7 @@ def check_account(v: Venue, m: Market, t: Ticket) -> int:
             return Reject.WOULD_TAKE
         if t.tif == FOK and not fillable(v, m, t):
             return Reject.NOT_FILLABLE
-    return check_margin(m, t)
+    return check_margin(v, m, t)
 
 
 def fillable(v: Venue, m: Market, t: Ticket) -> bool:
@@ -189,13 +191,16 @@ def fillable(v: Venue, m: Market, t: Ticket) -> bool:
     return found >= t.lots
 
 
-def check_margin(m: Market, t: Ticket) -> int:
+def check_margin(v: Venue, m: Market, t: Ticket) -> int:
     """Position and leverage caps by tier, then available margin. What can only reduce passes."""
     p = t.position
-    if (p.lots if t.side == BUY else -p.lots) + orders_lots(p, t.side) + t.lots > m.position_max:
+    signed = p.lots if t.side == BUY else -p.lots
+    if signed + orders_lots(p, t.side) + t.lots > m.position_max:
         return Reject.POSITION_CAP
     if t.flags & Flag.REDUCE_ONLY:
         return Reject.NONE
+    if m.oi_ladder and signed + orders_lots(p, t.side) + t.lots > interest_limit(v, m):
+        return Reject.OI_LIMIT
     price = margin_price(m, t)
     order_value = lot_hold(m, price) * t.lots
     bid, ask = (order_value, 0) if t.side == BUY else (0, order_value)
@@ -206,7 +211,11 @@ def check_margin(m: Market, t: Ticket) -> int:
     if exposure > abs(value):
         if exposure > m.tiers[-1].cap:
             return Reject.POSITION_CAP
-        if p.leverage > tier_of(m, exposure).leverage_max:
+        if p.risk_limit and exposure > m.tiers[p.risk_limit - 1].cap:
+            return Reject.RISK_LIMIT
+        if not p.risk_limit and p.leverage > tier_of(m, exposure).leverage_max:
+            return Reject.LEVERAGE_CAP
+        if beyond_rate(p, exposure, p.leverage):
             return Reject.LEVERAGE_CAP
     elif abs(value) >= order_value:
         return Reject.NONE
@@ -220,6 +229,21 @@ def check_margin(m: Market, t: Ticket) -> int:
     if available(p.wallet, gains=True) < cost:
         return Reject.INSUFFICIENT_MARGIN
     return Reject.NONE
+
+
+def open_interest(v: Venue, m: Market) -> int:
+    lots = [p.lots for p in m.positions if not v.is_house(p.account) or p.account == v.backstop]
+    return max(sum(q for q in lots if q > 0), -sum(q for q in lots if q < 0))
+
+
+def interest_limit(v: Venue, m: Market) -> int:
+    """What one position may be of the open interest, band after band."""
+    left, total = open_interest(v, m), 0
+    for band, rate in m.oi_ladder:
+        size = band * m.lot_denominator // (m.lot_numerator * VALUE_ONE)
+        total += min(left, size) * rate // RATE_ONE
+        left = max(0, left - size)
+    return max(total, m.oi_floor_lots)
 
 
 # ---- from the command to the book ----------------------------------------------------------------------------------

@@ -33,6 +33,11 @@ NAMES = {
     Rule.FUNDING_QUIET_CYCLES: "funding_quiet_cycles",
     Rule.FUNDING_QUIET_RATE: "funding_quiet_rate",
     Rule.FUNDING_CONTINUOUS: "funding_continuous",
+    Rule.MARK_COMPOSITION: "mark_composition",
+    Rule.MARK_WINDOW: "mark_window_ns",
+    Rule.MARK_WEIGHT_TRADES: "mark_weight_trades",
+    Rule.MARK_WEIGHT_BOOK: "mark_weight_book",
+    Rule.MARK_WEIGHT_INDEX: "mark_weight_index",
     Rule.PREMIUM_PERIOD: "premium_period_ns",
     Rule.INTEREST_RATE: "interest_rate",
     Rule.FUNDING_INNER: "funding_inner",
@@ -41,6 +46,11 @@ NAMES = {
 }
 RANGES = {
     Rule.FUNDING_CONTINUOUS: (0, 1),
+    Rule.MARK_COMPOSITION: (0, 1),
+    Rule.MARK_WINDOW: (0, 10**18),
+    Rule.MARK_WEIGHT_TRADES: (0, RATE_ONE),
+    Rule.MARK_WEIGHT_BOOK: (0, RATE_ONE),
+    Rule.MARK_WEIGHT_INDEX: (0, RATE_ONE),
     Rule.INDEX_METHOD: (0, 3),
     Rule.INDEX_PERIOD: (0, 10**18),
     Rule.OUTLIER_RULE: (0, 3),
@@ -75,4 +85,10 @@ RANGES = {
     Rule.FUNDING_QUIET_RATE: (0, 10**12),
     Rule.MARK_UNIT: (0, 10**12),
 }
-DEFAULTS = dict.fromkeys(NAMES.values(), 0) | {"sources": (), "perp_sources": ()}
+OF_COMPOSITES = (
+    "mark_weight_elsewhere", "mark_weight_median", "mark_stale_trades_ns", "mark_stale_book_ns", "mark_stale_index_ns",
+    "mark_decay", "mark_decay_power", "mark_cash", "mark_slippage", "mark_risk_long", "mark_risk_short",
+)  # fmt: skip
+DEFAULTS = dict.fromkeys((*NAMES.values(), *OF_COMPOSITES), 0) | {
+    "sources": (), "perp_sources": (), "mark_scaling": RATE_ONE,
+}  # fmt: skip

@@ -8,8 +8,9 @@ from .timers import FUNDING, MARK, PREMIUM
 from .wire import RATE_ONE, IndexMethod
 
 
-def shocked(m: Market, recorded: int) -> int:
-    return recorded * m.shock // RATE_ONE
+def shocked(m: Market, recorded: int, share: int) -> int:
+    """A recorded price, moved as the recorded book is, by `share` of its impact."""
+    return recorded * m.shock // RATE_ONE * (RATE_ONE + m.impact * share // RATE_ONE) // RATE_ONE
 
 
 def following(v: Venue, period: int) -> int:
@@ -81,4 +82,4 @@ def premium_due(v: Venue, m: Market) -> None:
     if m.premium_period_ns and m.premium_next_ns == v.time_ns:
         m.premium_next_ns += m.premium_period_ns
         v.timer(m.premium_next_ns, PREMIUM, m)
-        sample_premium(m)
+        sample_premium(v, m)

@@ -40,6 +40,7 @@ def reduce(v: Venue, m: Market, order: Order, lots: int) -> None:
 def execute(v: Venue, m: Market, order: Order, lots: int, printed: int) -> None:
     """A recorded trade against a recorded order: account orders with priority over it are hit first."""
     side, price, left = 1 - order.side, order.price, lots
+    m.kept_lots = 0
     if m.matches():
         left = fill_better(v, m, side, price, left)
     repaid = min(order.filled, left)  # history takes what simulated takers took before: it finds nothing
@@ -56,20 +57,21 @@ def execute(v: Venue, m: Market, order: Order, lots: int, printed: int) -> None:
     order.filled -= repaid
     recorded_to(v, m, order, recorded - lots, recorded - left - repaid)
     tidy(m, order.side, price)
-    found_nothing(v, m, side, price, repaid, printed)
+    found_nothing(v, m, side, price, repaid, printed, lots)
 
 
 def execute_eaten(v: Venue, m: Market, c: Command) -> None:
     """A recorded trade against an order that is not there any more: it was eaten, and all that stood before it."""
     side, price = 1 - c.side, c.price_ticks + m.shift
+    m.kept_lots = 0
     left = fill_better(v, m, side, price, c.size_lots) if m.matches() else c.size_lots
-    found_nothing(v, m, side, price, left, price)
+    found_nothing(v, m, side, price, left, price, c.size_lots)
 
 
-def found_nothing(v: Venue, m: Market, side: int, price: int, lots: int, printed: int) -> None:
+def found_nothing(v: Venue, m: Market, side: int, price: int, lots: int, printed: int, recorded: int) -> None:
     missed(v, m, side, price, lots)
     if 1 <= printed <= m.price_max:
-        note_print(m, printed)
+        note_print(v, m, printed, recorded - m.kept_lots)
 
 
 def recorded_crossed(v: Venue, m: Market) -> None:

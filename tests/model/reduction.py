@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from .book import segments_within
 from .contract import closing_limit
 from .ledger import move_isolated, transfer
-from .margin import Unit, fee_of, maintenance_at, maintenance_of, pnl_of, tier_of, value_of
+from .margin import Unit, basis_of, fee_of, maintenance_at, maintenance_of, pnl_of, tier_of, value_of
 from .matching import Taker, match
 from .numbers import ceil_div
 from .orders import band_limit
-from .state import Market, Position, Venue, WorldLots
+from .state import Market, Position, Tier, Venue, WorldLots
 from .waterfall import cover_shortfall, first_position, fund_means, share_of, unit_event
 from .wire import BUY, RATE_ONE, SELL, EventKind, LiquidationFee, ReduceLimit, ReduceMethod, Reject, Takeover
 
@@ -74,12 +74,12 @@ def reduce_size(v: Venue, unit: Unit, p: Position) -> int:
         rested = w.work_ns == 0 or v.time_ns - w.work_ns >= v.slice_cooldown_ns
         return slice_lots if 0 < v.slice_above < value and rested else held
     if method == ReduceMethod.TIER:
-        floor = tier_of(p.market, value).floor
-        return down_to(held, value, floor) if floor else 0
+        floor = tier_of(p.market, tier_basis(p)).floor
+        return down_to(held, tier_basis(p), floor) if floor else 0
     if method == ReduceMethod.TIER_FOK:
         return size_to_tier(unit, p, held, value)
     if method in (ReduceMethod.TWO_TIERS, ReduceMethod.LOWEST_TIER):
-        return size_by_tiers(v, unit, p, held, value)
+        return size_by_tiers(v, unit, p, held, tier_basis(p))
     if method == ReduceMethod.CLIPS:
         return min(held, p.market.clip_lots or held)
     if method == ReduceMethod.BLOCK:
@@ -94,8 +94,22 @@ def down_to(held: int, value: int, cap: int) -> int:
 
 def freed_by(p: Position, held: int, value: int, size: int) -> int:
     """Maintenance that a sale at the mark frees, less its fee."""
-    left = ceil_div(value * (held - size), held)
-    return maintenance_of(p) - maintenance_at(p.market, left) - fee_of(value - left, p.market.liquidation_fee)
+    left, part = ceil_div(value * (held - size), held), ceil_div(basis_of(p) * (held - size), held)
+    needed = maintenance_at(p.market, part, held - size)
+    if p.risk_limit:
+        needed = fee_of(part, limit_left(p, left).rate)
+    return maintenance_of(p) - needed - fee_of(value - left, p.market.liquidation_fee)
+
+
+def limit_left(p: Position, worth: int) -> Tier:
+    """The chosen tier, or the lower one to which the liquidation brings it."""
+    chosen, fits = p.market.tiers[p.risk_limit - 1], tier_of(p.market, worth)
+    return fits if p.market.lower_limit_first and fits.cap < chosen.cap else chosen
+
+
+def tier_basis(p: Position) -> int:
+    """By what a position's tier is told: a chosen limit is one of its value."""
+    return abs(value_of(p)) if p.risk_limit else basis_of(p)
 
 
 def size_to_safe(unit: Unit, p: Position, held: int, value: int) -> int:
@@ -109,24 +123,24 @@ def size_to_safe(unit: Unit, p: Position, held: int, value: int) -> int:
 
 def size_to_tier(unit: Unit, p: Position, held: int, value: int) -> int:
     """Down to the highest lower tier that would do; 0 if none would."""
-    tiers = p.market.tiers
-    lower = tiers[: tiers.index(tier_of(p.market, value))]
+    tiers, basis = p.market.tiers, tier_basis(p)
+    lower = tiers[: p.risk_limit - 1 if p.risk_limit else tiers.index(tier_of(p.market, basis))]
     for tier in reversed(lower):
-        size = down_to(held, value, tier.cap)
+        size = down_to(held, basis, tier.cap)
         if freed_by(p, held, value, size) >= -unit.in_asset_of(p.market, unit.health()):
             return size
     return 0
 
 
-def size_by_tiers(v: Venue, unit: Unit, p: Position, held: int, value: int) -> int:
+def size_by_tiers(v: Venue, unit: Unit, p: Position, held: int, basis: int) -> int:
     """Two tiers down, or to the lowest; nothing, or the whole, where the position is handed over."""
     tiers = p.market.tiers
-    number = tiers.index(tier_of(p.market, value)) + 1
-    lowest = sum(in_unit(unit, q, fee_of(abs(value_of(q)), q.market.tiers[0].rate)) for q in unit.positions())
+    number = tiers.index(tier_of(p.market, basis)) + 1
+    lowest = sum(in_unit(unit, q, fee_of(basis_of(q), q.market.tiers[0].rate)) for q in unit.positions())
     if number <= v.hand_over_tier or unit.equity() < lowest:
         return held if v.close_rest else 0
     target = 1 if v.reduce_method == ReduceMethod.LOWEST_TIER else max(1, number - 2)
-    return down_to(held, value, tiers[target - 1].cap)
+    return down_to(held, basis, tiers[target - 1].cap)
 
 
 def block_room(v: Venue, unit: Unit) -> int | None:

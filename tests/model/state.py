@@ -22,6 +22,7 @@ class Tier:
     rate: int
     deduction: int
     leverage_max: int
+    initial: int = 0  # rate; 0: 1 / leverage_max
 
 
 @dataclass(eq=False, slots=True)
@@ -71,6 +72,7 @@ class WorldLevel:
     recorded: int = 0
     printed: int = 0
     consumed: int = 0
+    regrown: int = 0  # 1/65536 of a lot of `consumed` that is back
 
     @property
     def available(self) -> int:
@@ -91,13 +93,16 @@ class Position:
     leverage: int
     lots: int = 0
     cost: int = 0
+    accrued_from: int = 0  # the market's funding index at its last settlement
     isolated_margin: int = 0
     mode: int = CROSS
     position_side: int = Leg.BOTH
+    in_interest: bool = True  # of the market's open interest
     stage: int = HEALTHY
     due_ns: int = 0
     seen: bool = False
     light: int = 0  # of ADL
+    risk_limit: int = 0  # number of the tier that was chosen, from 1
     orders: list[Order] = field(default_factory=list)  # oldest first
 
     @property
@@ -166,10 +171,17 @@ class Market:
     """A market: its rules are attributes by the names that a rulebook gives them."""
 
     hedge_allowed, order_maintenance, band_outward, disposal_full_lots = 1, 0, 0, 0
-    underlying, close_fee_reserved = 0, 0
+    underlying, close_fee_reserved, maintenance_value = 0, 0, 0
+    initial_base = initial_slope = oi_lower_cap = oi_upper_cap = 0
+    risk_limits = lower_limit_first = oi_floor_lots = 0
+    oi_ladder = ()
+    impact_step_ns = impact_factor = impact_index = 0
+    impact_kernel = ()
+    queue_power, resilience_step_ns, resilience_quotes, resilience_keep = 3, 0, 0, RATE_ONE
 
-    def __init__(self, number: int, parameters: dict) -> None:
-        self.number = number
+    def __init__(self, number: int, parameters: dict, venue: Venue | None = None) -> None:
+        self.number, self.venue = number, venue
+        self.accrued_base = self.accrued_since = self.accrued_paid = 0  # funding that accrues
         self.contract_kind, self.value_rounding, self.price_min = ContractKind.LINEAR, 0, 1
         self.tier_method = self.maintenance_base = self.maintenance_slope = self.close_fee_in_maintenance = 0
         for name, value in (DEFAULTS | parameters).items():
@@ -180,8 +192,8 @@ class Market:
         self.mark_min = 1 if self.contract_kind == ContractKind.LINEAR else self.price_min * self.tick_value
         self.tick_lot_money = self.tick_value * self.lot_numerator // self.lot_denominator
         self.tiers, floor = [], 0
-        for cap, rate, deduction, leverage_max in parameters["tiers"]:
-            self.tiers.append(Tier(floor, cap, rate + self.close_fee_in_maintenance, deduction, leverage_max))
+        for cap, rate, deduction, leverage_max, *initial in parameters["tiers"]:
+            self.tiers.append(Tier(floor, cap, rate + self.close_fee_in_maintenance, deduction, leverage_max, *initial))
             floor = cap
         self.state = MarketState.OPEN
         self.mark = self.index = self.last = self.mark_before = 0
@@ -194,10 +206,16 @@ class Market:
         self.prints: list[int] = []  # trade prices that conditional orders were not shown yet
         self.basis: list[int] = []
         self.constituents = [Source(weight) for weight in (*self.sources, *self.perp_sources)]
-        self.index_lost = False
+        self.index_lost, self.index_ns = False, 0
+        self.trades: list[list[int]] = []  # for a composite mark: price, lots, time, oldest first
+        self.kept_lots = 0  # of these, since a recorded trade began
+        self.books: list[tuple[int, int]] = []  # time and price of the book, oldest first
         self.basis_average, self.local_average = Average(), Average()
         self.index_next_ns = self.premium_next_ns = self.quiet_cycles = 0
         self.premiums: list[int] = []
+        self.impact = self.flow = 0  # of simulated takers: what it has moved prices by, lots since the last step
+        self.flows: list[int] = []
+        self.quotes: list | None = None  # the best recorded ones, as resilience saw them
         self.named: set | None = None  # levels that the open snapshot has named
         self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0
         self.fund_result = 0  # what the fund has made here, covers taken off
@@ -251,13 +269,15 @@ class Venue(FundRules):
         self.depth_market: Market | None = None
         self.queue_ranked = None  # the ADL queue at hand: (market, longs) and its ranks
         self.liquidations = 0
+        self.work = None  # the command that runs, or has stopped to ask
+        self.asked = None  # (position, what is left of it) of an ADL that waits for a user's decision
         self.samples: dict[tuple, list[tuple[int, int]]] = {}  # of funds and results: (time, value), oldest first
         self.closed: dict[tuple, int] = {}  # triggers that hold, by the same keys
         self.fund_next_ns = 0
         self.day_realised: dict[tuple[int, int], int] = {}  # when the day began
         self.day_next_ns = 0
         self.gates = [0] * assets  # until when nobody withdraws
-        self.markets = [Market(n, parameters) for n, parameters in enumerate(markets)]
+        self.markets = [Market(n, parameters, self) for n, parameters in enumerate(markets)]
         for m in self.markets:
             m.world_position = self.position(self.world, m)
             m.fund_position = self.position(self.fund_first + m.fund_group, m)
@@ -295,6 +315,7 @@ class Venue(FundRules):
         if p is None:
             wallet = self.wallets[account][m.asset]
             p = Position(len(self.positions), m, wallet, m.leverage_default, position_side=leg)
+            p.in_interest = not self.is_house(account) or account == self.backstop
             self.positions.append(p)
             self.by_key[account, m.number, leg] = p
             wallet.positions.append(p)

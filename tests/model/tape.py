@@ -1,9 +1,12 @@
 """Recorded liquidity, by the level queue: R recorded, P printed, C consumed; the world has max(0, R - P - C)."""
 
+import math
+
 from .book import append, best_order, better_first, crosses, on_grid, take_from_head, world_to
 from .matching import Taker, fill_order, match, note_print, take_recorded
 from .orders import band_limit
 from .state import Market, Order, Venue, WorldLevel, WorldLots
+from .timers import IMPACT, RESILIENCE
 from .wire import BUY, RATE_ONE, SELL, EventKind, TapeWalk
 
 
@@ -41,6 +44,8 @@ def depth_end(v: Venue, m: Market) -> None:
             if m.named is not None and (side, price) not in m.named:
                 update(m, side, price, 0)
     m.named = None
+    if m.resilience_quotes:
+        quotes_seen(m)
     trade_crossed(v, m)
 
 
@@ -49,6 +54,43 @@ def best_world(m: Market, side: int) -> int | None:
     world = m.sides[side].world
     standing = (at for at in better_first(world, side) if world[at].available and on_grid(m, at))
     return next(standing, None)
+
+
+def quotes_seen(m: Market) -> None:
+    """After a depth message: one step of resilience if a best recorded quote has moved or changed its size."""
+    if quotes_of(m) != m.quotes:
+        refill(m)
+        m.quotes = quotes_of(m)
+
+
+def quotes_of(m: Market) -> list[tuple[int, int] | None]:
+    prices = [best_world(m, side) for side in (BUY, SELL)]
+    return [price and (price, m.sides[side].world[price].recorded) for side, price in enumerate(prices)]
+
+
+def refill(m: Market) -> None:
+    """What was eaten of every level decays by a step; what comes back joins the tail."""
+    if m.resilience_keep == RATE_ONE:
+        return
+    for side in (BUY, SELL):
+        for price, level in m.sides[side].world.items():
+            before = level.available
+            left = (level.consumed * 65_536 - level.regrown) * m.resilience_keep // RATE_ONE if level.consumed else 0
+            level.consumed = -(-left // 65_536)
+            level.regrown = level.consumed * 65_536 - left
+            world_to(m, side, price, before, level.available)
+
+
+def start_resilience(v: Venue, m: Market) -> None:
+    if m.resilience_step_ns and m.resilience_keep != RATE_ONE:
+        due_ns = (v.time_ns // m.resilience_step_ns + 1) * m.resilience_step_ns
+        v.timer(due_ns, RESILIENCE, m)
+
+
+def refill_due(v: Venue, m: Market) -> None:
+    refill(m)
+    start_resilience(v, m)
+    trade_crossed(v, m)
 
 
 def trade_crossed(v: Venue, m: Market) -> None:
@@ -97,6 +139,7 @@ def tape_trade(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
     """A recorded trade at a recorded price; `side` is the taker's."""
     makers, venue_price = 1 - side, price + m.shift
     level = m.sides[makers].world.get(price)
+    recorded, m.kept_lots = lots, 0
     if m.matches():
         lots = fill_better(v, m, side, venue_price, lots)
     repaid = 0
@@ -108,7 +151,7 @@ def tape_trade(v: Venue, m: Market, side: int, price: int, lots: int) -> None:
     eat_queue(v, m, side, price, lots)
     missed(v, m, side, venue_price, repaid)
     if 1 <= venue_price <= m.price_max:
-        note_print(m, venue_price)
+        note_print(v, m, venue_price, recorded - m.kept_lots)  # accounts had the rest
 
 
 def missed(v: Venue, m: Market, side: int, venue_price: int, lots: int) -> None:
@@ -164,14 +207,45 @@ def unfilled(v: Venue, m: Market, side: int, venue_price: int, lots: int) -> Non
 
 
 def set_shock(v: Venue, m: Market, factor: int) -> None:
-    """Move recorded lots so that the recorded mid stands at `factor` times itself, in whole ticks, half a tick up.
+    m.shock = factor
+    move_recorded(m)
+    v.emit(EventKind.SHOCK, market=m.number, value=factor, aux=m.shift)
+    trade_crossed(v, m)
+
+
+def start_impact(v: Venue, m: Market) -> None:
+    if m.impact_kernel:
+        v.timer((v.time_ns // m.impact_step_ns + 1) * m.impact_step_ns, IMPACT, m)
+
+
+def impact_due(v: Venue, m: Market) -> None:
+    """One step: S = factor * sum of G(age) * sign * sqrt(flow), over all flows there ever were."""
+    before, last = m.impact, len(m.impact_kernel) - 1
+    if m.flow or any(m.flows):
+        m.flows.append(m.flow)
+        m.flow = 0
+        total = 0
+        for age, flow in enumerate(reversed(m.flows)):
+            root = math.isqrt(min(abs(flow), 1 << 41) << 20)
+            total += m.impact_kernel[min(age, last)] * (root if flow > 0 else -root)
+        size = abs(total) // RATE_ONE * m.impact_factor // (1_000 << 10)
+        m.impact = min(size, RATE_ONE // 2) * (1 if total > 0 else -1)
+    if m.impact != before:
+        move_recorded(m)
+        v.emit(EventKind.IMPACT, market=m.number, value=m.impact, aux=m.shift)
+        trade_crossed(v, m)
+    start_impact(v, m)
+
+
+def move_recorded(m: Market) -> None:
+    """Recorded lots to where the recorded mid stands at its factor times itself, in whole ticks, half a tick up.
 
     Account orders stay where they are, in order; recorded lots join behind them at their new price.
     """
+    factor = m.shock * (RATE_ONE + m.impact) // RATE_ONE
     bid, ask = best_world(m, BUY), best_world(m, SELL)
     twice = bid + ask if bid is not None and ask is not None else 2 * (m.last - m.shift) if m.last else 0
     shift = (twice * (factor - RATE_ONE) // RATE_ONE + 1) // 2
-    m.shock = factor
     if shift != m.shift:
         m.shift = shift
         for side, b in m.sides.items():
@@ -182,5 +256,3 @@ def set_shock(v: Venue, m: Market, factor: int) -> None:
             for price, level in b.world.items():
                 if level.available and on_grid(m, price):
                     append(m, side, price + shift, WorldLots(level.available))
-    v.emit(EventKind.SHOCK, market=m.number, value=factor, aux=m.shift)
-    trade_crossed(v, m)

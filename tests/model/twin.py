@@ -16,8 +16,10 @@ from .accounts import (
     set_position_mode,
     withdraw,
 )
+from .adl_decision import Work, counterparty, fault_of
 from .adl_light import light_due, start_light_timer
 from .amend import amend
+from .deleverage import close_against
 from .fund import sample_due, start_fund_timer, unwind_due
 from .funding import change_funding, funding_due
 from .liquidation import liquidation_due, mark_group_end
@@ -27,16 +29,26 @@ from .marks import change_mark
 from .orders import cancel, cancel_all, expire, place, reject
 from .prices import mark_due, premium_due, set_index, set_source, shocked, start_timers
 from .recorded import tape_order
+from .risk_limits import set_risk_limit
 from .state import Venue
 from .stops import fire_on_prints
-from .tape import depth_end, set_shock, tape_level, tape_trade
-from .wire import ALL_MARKETS, RATE_ONE, SELL, Command, Event, Flag, Kind, MarkMethod, Reject
+from .tape import (
+    depth_end,
+    impact_due,
+    refill_due,
+    set_shock,
+    start_impact,
+    start_resilience,
+    tape_level,
+    tape_trade,
+)  # fmt: skip
+from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject
 
 WITHOUT_MARKET = {
-    Kind.CANCEL_ALL, Kind.DEPOSIT, Kind.WITHDRAW, Kind.TICK, Kind.SET_RULE, Kind.SET_ACCOUNT, Kind.ADL_DECISION,
+    Kind.CANCEL_ALL, Kind.DEPOSIT, Kind.WITHDRAW, Kind.TICK, Kind.SET_RULE, Kind.SET_ACCOUNT,
     Kind.SET_COLLATERAL_PRICE, Kind.SET_POSITION_MODE,
 }  # fmt: skip
-OF_ACCOUNT = {*range(Kind.PLACE, Kind.SEED_POSITION + 1), Kind.SET_ACCOUNT}
+OF_ACCOUNT = {*range(Kind.PLACE, Kind.SEED_POSITION + 1), Kind.SET_ACCOUNT, Kind.SET_RISK_LIMIT}
 OF_TAPE = {Kind.TAPE_LEVEL, Kind.TAPE_TRADE, Kind.TAPE_ORDER}
 GROUPED = {Kind.TAPE_LEVEL, Kind.SET_MARK, Kind.SET_INDEX, Kind.SET_FUNDING, Kind.SET_COLLATERAL_PRICE, Kind.SET_SOURCE}
 MONEY = {Kind.DEPOSIT, Kind.WITHDRAW}
@@ -55,30 +67,59 @@ class Twin:
             Kind.SET_RULE: set_rule, Kind.SET_MARKET_STATE: set_market_state, Kind.TAPE_ORDER: tape_order,
             Kind.TAPE_LEVEL: level_row, Kind.TAPE_TRADE: trade_row, Kind.SET_MARK: price_row,
             Kind.SET_INDEX: price_row, Kind.SET_SOURCE: price_row, Kind.SET_FUNDING: price_row,
-            Kind.SET_SHOCK: shock_row,
+            Kind.SET_SHOCK: shock_row, Kind.SET_RISK_LIMIT: set_risk_limit,
             Kind.SET_COLLATERAL_PRICE: set_collateral_price,
-            Kind.ADL_DECISION: lambda v, c: reject(v, c, Reject.NO_DECISION_PENDING),
             Kind.TICK: lambda v, c: Reject.NONE,
         }  # fmt: skip
 
     def apply(self, c: Command) -> list[Event]:
         v = self.venue
         v.events = []
-        run(v, c, self.handlers)
+        if not answered(v, c, self.handlers):
+            if v.adl_policy == AdlPolicy.USER:
+                Work(v, lambda: run(v, c, self.handlers))
+            else:
+                run(v, c, self.handlers)
         return v.events
+
+
+def answered(v: Venue, c: Command, handlers: dict) -> bool:
+    """Commands that find no moment: refused ones, and the parts of an ADL decision, which has a moment already."""
+    if c.kind not in handlers and c.kind != Kind.ADL_DECISION:
+        reject(v, c, Reject.UNKNOWN_KIND)
+    elif c.time_ns and c.time_ns < v.time_ns:
+        reject(v, c, Reject.TIME_BACKWARDS)
+    elif c.kind == Kind.ADL_DECISION:
+        decide(v, c)
+    elif v.asked:
+        reject(v, c, Reject.DECISION_PENDING)
+    else:
+        return False
+    return True
+
+
+def decide(v: Venue, c: Command) -> None:
+    """One part of a decision is done at once; after the last one, what has asked goes on."""
+    if not v.asked:
+        reject(v, c, Reject.NO_DECISION_PENDING)
+        return
+    p, rest = v.asked
+    if fault := fault_of(v, p, c):
+        reject(v, c, Reject.BAD_DECISION)
+        v.events[-1] = v.events[-1]._replace(value=fault)
+        return
+    if c.size_lots:
+        close_against(v, p, counterparty(v, p, c.account), c.size_lots, rest, Reject.NONE)
+    if not c.flags & Flag.MORE:
+        v.work.go()
 
 
 def run(v: Venue, c: Command, handlers: dict) -> None:
     time_ns = c.time_ns or v.time_ns
     from_tape = bool(c.flags & Flag.TAPE) or c.kind in OF_TAPE
-    if c.kind not in handlers:
-        reject(v, c, Reject.UNKNOWN_KIND)
-        return
-    if time_ns < v.time_ns:
-        reject(v, c, Reject.TIME_BACKWARDS)
-        return
-    if time_ns > v.time_ns or c.kind not in GROUPED:
-        close_group(v)  # nobody may act inside a group
+    due = not from_tape and v.timers and v.timers[0][0] <= time_ns
+    if time_ns > v.time_ns or due or c.kind not in GROUPED:
+        close_group(v)  # nobody may act inside a group, and no timer fires there
     advance(v, time_ns, inclusive=not from_tape)
     reason = refuse_early(v, c)
     if reason:
@@ -133,6 +174,8 @@ def advance(v: Venue, time_ns: int, inclusive: bool) -> None:
         v.started, v.time_ns = True, time_ns
         for m in v.markets:
             start_timers(v, m)
+            start_resilience(v, m)
+            start_impact(v, m)
         start_fund_timer(v)
         start_day_timer(v)
         start_light_timer(v)
@@ -155,6 +198,12 @@ def fire_timer(v: Venue, timer: tuple) -> None:
         funding_due(v, target)
     elif kind == timers.PREMIUM:
         premium_due(v, target)
+    elif kind == timers.IMPACT:
+        impact_due(v, target)
+        fire_all(v)
+    elif kind == timers.RESILIENCE:
+        refill_due(v, target)
+        fire_all(v)
     elif kind == timers.EXPIRY:
         expire(v, target, key)
     elif kind == timers.DAY:
@@ -183,7 +232,7 @@ def price_row(v: Venue, c: Command) -> int:
         change_funding(v, m, value, c.expire_ns)
         return Reject.NONE
     if c.flags & Flag.TAPE:
-        value = shocked(m, value)
+        value = shocked(m, value, RATE_ONE if c.kind == Kind.SET_MARK else m.impact_index)
     if c.kind == Kind.SET_SOURCE and not 0 <= c.aux < len(m.constituents):
         return reject(v, c, Reject.UNKNOWN_SOURCE)
     if not (0 if c.kind == Kind.SET_SOURCE else m.mark_min) <= value <= m.price_max * m.tick_value:

@@ -6,10 +6,12 @@ The others add what follows from it at the marks of now.
 
 from operator import attrgetter
 
+from .accrual import accrued_of
 from .book import best_price, better_first, check_queues
 from .margin import (
     cross_equity,
     cross_positions,
+    gain_of,
     maintenance_of,
     open_loss_of,
     orders_maintenance,
@@ -22,7 +24,7 @@ from .wire import BUY, ISOLATED, SELL
 
 POSITION_FIELDS = [
     "account", "market", "mode", "stage", "leverage", "orders", "position_side", "lots", "cost", "isolated_margin",
-    "value", "pnl", "maintenance", "bid_value", "ask_value", "open_loss", "adl_light",
+    "value", "pnl", "maintenance", "bid_value", "ask_value", "open_loss", "accrued", "adl_light", "risk_limit",
 ]  # fmt: skip
 ACCOUNT_FIELDS = [
     "account", "asset", "owner", "stp_group", "balance", "isolated", "equity", "maintenance", "cross_equity",
@@ -72,7 +74,7 @@ def position_row(v: Venue, p: Position) -> tuple:
         p.account, p.market.number, p.mode, p.stage, p.leverage, len(p.orders), p.position_side, p.lots, p.cost,
         p.isolated_margin,
         value_of(p), pnl_of(p), maintenance_of(p), held * orders_value(p, BUY), held * orders_value(p, SELL),
-        held * open_loss_of(p), p.light,
+        held * open_loss_of(p), accrued_of(p), p.light, p.risk_limit,
     )  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def account_row(v: Venue, w: Wallet) -> tuple:
     held = w.account != v.world  # recorded orders hold nothing
     isolated = [p for p in w.positions if p.mode == ISOLATED]
     margin = sum(p.isolated_margin for p in w.positions)
-    pnl_isolated = sum(pnl_of(p) for p in isolated)
+    pnl_isolated = sum(gain_of(p) for p in isolated)
     cross = cross_equity(w)
     needed = sum(maintenance_of(p) + held * orders_maintenance(p) for p in cross_positions(w))
     return (
@@ -95,7 +97,7 @@ def market_row(v: Venue, number: int) -> tuple:
     m = v.markets[number]
     check_queues(m)
     bid, ask = (best_price(m, side) for side in (BUY, SELL))
-    open_interest = [p.lots for p in m.positions if not v.is_house(p.account) or p.account == v.backstop]
+    open_interest = [p.lots for p in m.positions if p.in_interest]
     return (
         m.state, m.mark, m.index, m.last, m.shift, m.shock, m.funding_rate, m.funding_next_ns,
         -1 if bid is None else bid, -1 if ask is None else ask, sum(q for q in open_interest if q > 0),
