@@ -110,7 +110,7 @@ def _probes(
     if duration_ns < probe.CHILDREN:
         raise InputError(f"--duration {asked.seconds:g} is too short for {probe.CHILDREN} child orders")
     seed = plan.file.scenario.run.seed if asked.seed is None else asked.seed
-    rounds = probe.draw(recorded.markets[number], asked.count, duration_ns, seed)
+    rounds = probe.draw(recorded.markets[number], plan.markets[number].spec, asked.count, duration_ns, seed)
 
     def told(what: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(what, done, total) if progress else None
@@ -141,6 +141,7 @@ def _rows(law: impact.Law, found: probe.Impacts) -> dict[str, Estimate]:
     return {
         "impact-delta": law.delta,
         "impact-coefficient": law.coefficient,
+        "impact-root": impact.against_root(found.size, found.final),
         "impact-kept": impact.kept(found.path[:, found.end :], 0),
     }
 

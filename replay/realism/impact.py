@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from perpsim.replay.realism.resample import NOTHING, SEED, Estimate
+from perpsim.replay.realism.resample import NOTHING, SEED, Estimate, interval
 
 BINS = 8
+ROOT_COEFFICIENT = 0.5  # of the square-root law as tradefloor registers it
 RESAMPLES = 500
 
 
@@ -41,8 +42,13 @@ def slope(size: np.ndarray, impact: np.ndarray, bins: int = BINS) -> tuple[float
     good = y > 0
     if good.sum() < 3:
         return np.nan, np.nan
-    delta, shift = np.polyfit(np.log(x[good]), np.log(y[good]), 1, w=np.sqrt(count[good]))
-    return float(delta), float(np.exp(shift))
+    x, y, weight = np.log(x[good]), np.log(y[good]), count[good]
+    middle = np.average(x, weights=weight)
+    spread = (weight * (x - middle) ** 2).sum()
+    if spread < 1e-9:  # all of one size
+        return np.nan, np.nan
+    delta = (weight * (x - middle) * y).sum() / spread
+    return float(delta), float(np.exp(np.average(y, weights=weight) - delta * middle))
 
 
 def fit(size: np.ndarray, impact: np.ndarray) -> Law:
@@ -84,6 +90,13 @@ def difference(size: np.ndarray, impact: np.ndarray, other_size: np.ndarray, oth
     if not np.isfinite(value) or len(drawn) < RESAMPLES // 2:
         return NOTHING._replace(n=n)
     return Estimate(value, *(float(each) for each in np.percentile(drawn, [2.5, 97.5])), n)
+
+
+def against_root(size: np.ndarray, impact: np.ndarray) -> Estimate:
+    """Sum of the impacts over that of 0.5 * sqrt(Q / V_D), with its interval; 1: as large as the square-root law."""
+    if len(size) < 9:
+        return NOTHING._replace(n=len(size))
+    return interval(lambda ours, law: float(ours.sum() / law.sum()), impact, ROOT_COEFFICIENT * np.sqrt(size))
 
 
 def path(impacts: np.ndarray, end: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def hurst(values: np.ndarray) -> Estimate:
     """
     n = len(values)
     value = dfa(values)
-    if not np.isfinite(value) or n < 16 * SCALE_MIN:
+    if not np.isfinite(value) or n < 32 * SCALE_MIN:
         return NOTHING._replace(n=n)
     generator = np.random.Generator(np.random.Philox(key=n))
     length = max(block_length(n), n // 4)

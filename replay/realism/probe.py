@@ -6,6 +6,7 @@ did anyway is not in it. A round of metaorders, one after the other, each with a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,9 +69,10 @@ def scale(control: Observation) -> tuple[float, float]:
     return float(np.sqrt((returns**2).sum() / days)), float(control.trade_lots.sum() / days)
 
 
-def draw(control: Observation, count: int, duration_ns: int, seed: int) -> list[Round]:
+def draw(control: Observation, spec: MarketSpec, count: int, duration_ns: int, seed: int) -> list[Round]:
     """`count` metaorders in as many rounds as they need; the same for every run of the same length and seed.
 
+    Children are at least as large as the market takes, half above its smallest notional; so the smallest sizes are cut.
     Raises InputError where the run is too short for one, or nothing trades in it.
     """
     slot = 2 * duration_ns
@@ -86,7 +88,10 @@ def draw(control: Observation, count: int, duration_ns: int, seed: int) -> list[
         return np.random.Generator(np.random.Philox(key=np.array([seed, component], np.uint64)))
 
     shares = np.exp(generator(SIZES).uniform(np.log(SIZE_MIN), np.log(SIZE_MAX), count))
-    lots = np.maximum(np.rint(shares * mean / CHILDREN), 1).astype(np.int64)
+    one = abs(spec.value_at(1_000_000, _price(control, spec))) / 1_000_000  # value of a lot
+    least = max(1, math.ceil(1.5 * spec.min_notional / one))
+    most = spec.size_max or least
+    lots = np.clip(np.rint(shares * mean / CHILDREN), least, max(least, most)).astype(np.int64)
     sign = generator(SIDES).choice(np.array([-1, 1]), count)
     offsets = generator(PLACES).integers(0, slot, -(-count // places))
     rounds = []

@@ -40,7 +40,7 @@ def blocks(n: int, length: int, generator: np.random.Generator) -> np.ndarray:
 def interval(
     statistic: Callable[..., float], *arrays: np.ndarray, reach: int = 1, resamples: int = RESAMPLES
 ) -> Estimate:
-    """Estimate of statistic(*arrays) with its percentile interval; the arrays of one length n are resampled together."""
+    """statistic(*arrays) with its percentile interval; the arrays, of one length n, are resampled together."""
     n = len(arrays[0])
     if n < 8:
         return NOTHING._replace(n=n)

@@ -64,6 +64,8 @@ ROWS = (
     Row("resilience-seconds", "  seconds", "the same in seconds"),
     Row("event-mode", "waiting time, mode, s", "fullest of ten bins a decade of times between quote changes",
         source="arXiv 2603.24137: at the exchange's round trip"),
+    Row("impact-root", "impact / square-root law", "sum of I / sigma_D over sum of 0.5 sqrt(Q / V_D)",
+        source="1, by the register of tradefloor", probe=True),
     Row("impact-kept", "impact kept", "I(2T) / I(T)", source="about 2/3 is often quoted, without a source", probe=True),
     *(
         Row(f"{name}-{kind}", f"{title}, {kind.upper()}", f"{KIND} of run and recorded day", compares=True, always=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,15 @@ HEAD = ("", "run", "recorded", "band", "verdict", "pure replay")
 
 def as_json(card: dict[str, Any]) -> str:
     """Exact values; null where the data allow none."""
-    return json.dumps(card, indent=2, allow_nan=False)
+    return json.dumps(_finite(card), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def tell(card: dict[str, Any]) -> str:
