@@ -125,6 +125,26 @@ def verify(
 
 
 @app.command()
+def realism(
+    folder: Annotated[Path, typer.Argument(help="Result folder of `perpsim run`.")],
+    metaorders: Annotated[
+        int, typer.Option(min=0, help="Run it again with so many random metaorders and fit the law of impact.")
+    ] = 0,
+    duration: Annotated[float, typer.Option(help="Seconds from a metaorder's first child order to its last.")] = 10.0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the metaorders; without it, the scenario's.")] = None,
+    market: Annotated[str, typer.Option(help="Where they trade, if the scenario has several markets.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print how like a market a run was: each measure beside the recorded day's own, with bands where there are any."""
+    from perpsim.replay.realism import card, text
+
+    with _bar(quiet) as bar:
+        found = card.card(folder, card.Metaorders(metaorders, duration, seed, market), bar)
+    typer.echo(text.as_json(found) if json else text.tell(found))
+
+
+@app.command()
 def demo(out: Out = Path("out/demo"), audit: Level = None, quiet: Quiet = False) -> None:
     """Crash a recorded market with 100,000 accounts in it and say who paid."""
     from perpsim.replay import outcomes

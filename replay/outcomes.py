@@ -112,7 +112,7 @@ def verify(folder: str | os.PathLike, progress: Progress | None = None) -> list[
     before = read_summary(folder)
     stored = (folder / compare.EVENTS).is_file()
     beside = compare.Beside(compare.stored_events(folder / compare.EVENTS, 0)) if stored else None
-    outcome = Runner(_plan_of(folder, progress), beside, progress).run()
+    outcome = Runner(plan_of(folder, progress), beside, progress).run()
     again = summarise(outcome)
     del before["wall"], again["wall"]
     lines = list(_differences("", before, json.loads(json.dumps(again))))
@@ -129,13 +129,13 @@ def verify_against(folder: str | os.PathLike, other: str | os.PathLike, progress
 
     def rerun(folder: Path, sink: compare.Window) -> None:
         with suppress(compare.Enough):
-            Runner(_plan_of(folder, progress), sink, progress).run()
+            Runner(plan_of(folder, progress), sink, progress).run()
 
     lines = [] if before["digest"] == after["digest"] else [f"digest: {before['digest']} | {after['digest']}"]
     return lines + compare.compare(folder, other, rerun)
 
 
-def _plan_of(folder: Path, progress: Progress | None) -> Plan:
+def plan_of(folder: Path, progress: Progress | None) -> Plan:
     """The plan of a result's own scenario; its paths start where they did."""
     original = Path(read_summary(folder)["wall"]["scenario"])
     try:

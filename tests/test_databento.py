@@ -156,6 +156,31 @@ def test_a_book_that_opens_with_an_auction(tmp_path):
     assert findings.counts["fills_of_unshown_orders"] == 1
 
 
+def test_a_snapshot_of_the_next_day_keeps_what_rests_in_its_place(tmp_path):
+    """Order 1 is as before, 2 has shrunk unseen, 3 and 4 are gone, 5 is new."""
+    stored(tmp_path, BOOK, name="day1.mbo.dbn")
+    told = [
+        record(50, "R", "N", 0, None, 0, False, 32), record(50, "A", "B", 1, 400, 5, False, 32),
+        record(50, "A", "B", 2, 400, 1, False, 32), record(50, "A", "A", 5, 404, 2, True, 32),
+        record(60, "C", "B", 1, 400, 5),
+    ]  # fmt: skip
+    stored(tmp_path, told, name="day2.mbo.dbn")
+    blocks = list(READER.rows(sources(tmp_path), TICK, Findings()))
+    assert_whole_messages(blocks)
+    second = blocks[-1]
+    rows = zip((second.code & (0xFF ^ MORE)).tolist(), second.value.tolist(), second.id.tolist(), strict=True)
+    assert list(rows) == [
+        (Row.ORDER_DELETE, 6, 2), (Row.ORDER_ADD, 1, 2), (Row.ORDER_ADD | ASK, 2, 5), (Row.ORDER_DELETE | ASK, 7, 3),
+        (Row.ORDER_DELETE | ASK, 8, 4), (Row.ORDER_DELETE, 5, 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("flags", [0, 32])
+def test_a_file_that_ends_within_an_event(flags, tmp_path):
+    rows, _ = read(stored(tmp_path, [record(0, "A", "B", 1, 400, 5, False, flags)]))
+    assert rows == BOOK_ROWS[:1]
+
+
 def test_an_auction_amid_the_day(tmp_path):
     trade = [
         record(4, "T", "A", 50, 400, 1, False), record(4, "F", "B", 1, 400, 1, False), record(4, "M", "B", 1, 400, 4),

@@ -37,7 +37,9 @@ class MboBook:
         self._sides: dict[int, int] = {}  # of orders that F has taken in full as far as they were shown
         self._filled: dict[int, list[int]] = {}  # id: [lots, price] that F has told of since its last C or M
         self._aggressors: list[list[int]] = []  # of this event: [id, side of the taker, lots left, price]
+        self._snapshot: set[int] | None = None  # ids of the snapshot that is being told
         self._file: SourceFile | None = None
+        self._line, self._told_at = 0, (0, 0)  # of the record before: number, times
 
     def begin(self, file: SourceFile) -> None:
         self._file = file
@@ -65,14 +67,27 @@ class MboBook:
             if opens:
                 self._change_state(MarketState.PRE_OPEN, line, time_ns, receive_ns)
                 self._traded, opens = False, False
-            self._record(action, side, order_id, at, size, line)
+            if flags & SNAPSHOT:
+                self._told_anew(action, side, order_id, at, size, line)
+            else:
+                if self._snapshot is not None:  # its last record does not always say so
+                    self._snapshot_ends(line, *self._told_at)
+                self._record(action, side, order_id, at, size, line)
             if flags & LAST:
-                self._event_ends(line, flags, time_ns, receive_ns)
+                if flags & SNAPSHOT:
+                    self._snapshot_ends(line, time_ns, receive_ns)
+                else:
+                    self._event_ends(line, time_ns, receive_ns)
                 if self._out.full:
                     yield self._out.take(self._file)
+            self._told_at = time_ns, receive_ns
+            self._line = line
 
     def end(self) -> Iterator[Rows]:
-        """What is left of a file."""
+        """What is left of a file, of an event that its end cuts off too."""
+        if self._snapshot is not None:
+            self._snapshot_ends(self._line, *self._told_at)
+        self._out.end(*self._told_at)
         if len(self._out):
             yield self._out.take(self._file)
 
@@ -98,6 +113,20 @@ class MboBook:
         elif action == R:
             for each in list(self._resting.orders):
                 self._leave(each, line)
+
+    def _told_anew(self, action: int, side: int, order_id: int, price: int, lots: int, line: int) -> None:
+        """A record of a snapshot: what rests already keeps its place; the R at its start clears nothing of that."""
+        if self._snapshot is None:
+            self._snapshot = set()
+        if action != A:
+            return
+        self._snapshot.add(order_id)
+        before = self._resting.orders.get(order_id)
+        if before == [int(side == A), price, lots]:
+            return
+        if before is not None:
+            self._leave(order_id, line)
+        self._added(side, order_id, price, lots, line)
 
     def _added(self, side: int, order_id: int, price: int, lots: int, line: int) -> None:
         if (
@@ -178,15 +207,20 @@ class MboBook:
         self._leave(order_id, line)
         self._rest(order_id, side, price, lots, line)
 
-    def _event_ends(self, line: int, flags: int, time_ns: int, receive_ns: int) -> None:
+    def _snapshot_ends(self, line: int, time_ns: int, receive_ns: int) -> None:
+        """What it has not named is gone."""
+        for order_id in [each for each in self._resting.orders if each not in self._snapshot]:
+            self._leave(order_id, line)
+        self._snapshot = None
+        self._out.end(time_ns, receive_ns)
+
+    def _event_ends(self, line: int, time_ns: int, receive_ns: int) -> None:
         for _, side, lots, price in self._aggressors:
             if lots > 0 and side >= 0:  # against what no order shows: implied orders, icebergs
                 self._findings.count("lots_traded_unshown", lots)
                 self._out.add(int(Row.TRADE) | SELL_OF[side], price, lots, 0, line)
         self._aggressors.clear()
         self._out.end(time_ns, receive_ns)
-        if flags & SNAPSHOT:
-            return
         crossed = self._resting.crossed
         if crossed:
             self._findings.count("events_crossed")
