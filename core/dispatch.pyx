@@ -10,41 +10,35 @@ from libc.string cimport memset
 from .accounts cimport (
     deposit, move_margin, seed_position, set_account, set_leverage, set_margin_mode, set_position_mode, withdraw,
 )
-from .accrual cimport accrual_begin, accrual_end, accrual_rebase
 from .adl_decision cimport decide
 from .adl_light cimport light_due, start_light_timer
 from .auction cimport uncross
-from .bands cimport refresh_bands
 from .book cimport NONE, matches_now
 from .events cimport digest_row, event_new
 from .cover cimport day_due, start_day_timer
 from .fund cimport unwind_due
-from .fund_trigger cimport forget_samples, fund_sample_due, start_fund_timer
+from .fund_trigger cimport fund_sample_due, start_fund_timer
 from .funding cimport change_funding, funding_due
 from .impact cimport start_impact
 from .index_price cimport shocked
 from .ledger cimport change_position, transfer
 from .margin cimport value_at
-from .marks cimport change_mark, forget_basis
+from .marks cimport change_mark
 from .oracles cimport set_collateral_price
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
 from .overlay cimport impact_due, set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
-from .prices cimport (
-    mark_due, premium_due, set_index, set_source, start_funding_timer, start_index_timer, start_mark_timer,
-    start_premium_timer, start_timers,
-)
+from .prices cimport mark_due, premium_due, set_index, set_source, start_timers
 from .recorded_orders cimport recorded_crossed, tape_order
 from .records cimport *
 from .resilience cimport refill_due, start_resilience
 from .risk cimport go_on, liquidation_due, mark_group_end
 from .risk_limits cimport set_risk_limit
-from .rules cimport RuleField, fund_rules_fit, market_rule, rounds_fit, venue_rule
+from .rule_changes cimport set_rule
 from .settle cimport cancel_orders_of
 from .state cimport (
-    NEVER, TIMER_ADL_LIGHT,
-    TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_IMPACT, TIMER_MARK, TIMER_PREMIUM, TIMER_RESILIENCE,
-    TIMER_UNWIND,     WALLET_MULTI, Market, OpenAdl, Timer, VenueRules, mark_dirty, wallet_of,
+    NEVER, TIMER_ADL_LIGHT, TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_IMPACT, TIMER_MARK, TIMER_PREMIUM,
+    TIMER_RESILIENCE, TIMER_UNWIND, Market, OpenAdl, Timer, wallet_of,
 )
 from .timers cimport timer_pop
 from .units cimport RATE_ONE, money_t, value_t
@@ -196,103 +190,6 @@ cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
     transfer(s, &s.wallets[m.clearing_wallet], wallet_of(s, s.rounding, m.asset), s.wallets[m.clearing_wallet].balance)
     m.accrued_paid = 0                  # went with the rest
     return mark_group_end(s)
-
-
-cdef int set_rule(State *s, const Command *c) except -1 nogil:
-    """Change one number of the rulebook at a date."""
-    cdef Market *m
-    cdef const RuleField *f = venue_rule(c.aux)
-    cdef void *rules = &s.rules
-    cdef bint of_market = f == NULL and is_market_rule(c.aux)
-    cdef Event *e
-    if of_market:
-        if c.market >= s.markets_count:
-            return reject(s, c, REJECT_UNKNOWN_MARKET)
-        f = market_rule(c.aux)
-        rules = &s.markets[c.market].rules
-    if f == NULL:
-        return reject(s, c, REJECT_UNKNOWN_RULE)
-    if not f.low <= c.value <= f.high or slices_without_period(s, c) or not (of_market or venue_fits(s, f, c.value)):
-        return reject(s, c, REJECT_BAD_VALUE)
-    if of_market:
-        before_rule(s, &s.markets[c.market], c.aux)
-    (<int64_t *>(<char *>rules + f.offset))[0] = c.value
-    if of_market:
-        m = &s.markets[c.market]
-        refresh_bands(s, m)
-        if c.aux == RULE_MARK_PERIOD:
-            start_mark_timer(s, m)
-        elif c.aux == RULE_INDEX_PERIOD:
-            start_index_timer(s, m)
-        elif c.aux == RULE_PREMIUM_PERIOD:
-            start_premium_timer(s, m)
-        elif c.aux == RULE_INDEX_METHOD and c.value == INDEX_GIVEN:
-            m.index_lost = 0
-        elif c.aux == RULE_FUNDING_INTERVAL:
-            start_funding_timer(s, m)
-        elif c.aux == RULE_BASIS_SAMPLES:
-            forget_basis(m)
-        elif c.aux == RULE_ORDER_MAINTENANCE or c.aux == RULE_MAINTENANCE_VALUE:
-            look_at_holders(s, m)
-        elif c.aux == RULE_FUNDING_CONTINUOUS and c.value:
-            accrual_begin(s, m)
-    elif c.aux == RULE_FUND_TRIGGER or c.aux == RULE_DRAWDOWN_WINDOW or c.aux == RULE_FUND_SAMPLE_PERIOD:
-        forget_samples(s)
-    elif c.aux == RULE_SOCIALISE or c.aux == RULE_DAY_START:
-        start_day_timer(s)
-    elif c.aux == RULE_ADL_LIGHT or c.aux == RULE_ADL_LIGHT_PERIOD:
-        start_light_timer(s)
-    if c.aux == RULE_EXCHANGE_LTV:
-        stamp_pools_again(s)
-    e = event_new(s, EVENT_RULE)
-    e.market = c.market
-    e.aux = c.aux
-    e.value = c.value
-    return 0
-
-
-cdef int before_rule(State *s, Market *m, int64_t rule) except -1 nogil:
-    """What has accrued by the rules so far is not touched by new ones."""
-    if m.rules.funding_continuous and rule == RULE_FUNDING_CONTINUOUS:
-        return accrual_end(s, m)
-    accrual_rebase(s, m)
-    return 0
-
-
-cdef int look_at_holders(State *s, Market *m) except -1 nogil:
-    """What maintenance is in this market has changed: everybody in it is looked at after the next mark group."""
-    cdef int32_t slot = m.positions_head
-    while slot != NONE:
-        mark_dirty(s, s.positions[slot].wallet)
-        slot = s.positions[slot].market_next
-    return 0
-
-
-cdef int stamp_pools_again(State *s) except -1 nogil:
-    """What multi-asset accounts are looked at for has changed."""
-    cdef int32_t i
-    for i in range(s.accounts_max):
-        if s.wallets[i * s.assets_count].flags & WALLET_MULTI:
-            mark_dirty(s, i * s.assets_count)
-    return 0
-
-
-cdef inline bint is_market_rule(int64_t rule) noexcept nogil:
-    """By its number alone, known or not: these need a market."""
-    return rule < 20 or 100 <= rule < 200
-
-
-cdef inline bint venue_fits(State *s, const RuleField *f, int64_t value) noexcept nogil:
-    """Whether the venue's rules would still go together."""
-    cdef VenueRules changed = s.rules
-    (<int64_t *>(<char *>&changed + f.offset))[0] = value
-    return fund_rules_fit(&changed) and rounds_fit(&changed)
-
-
-cdef inline bint slices_without_period(State *s, const Command *c) noexcept nogil:
-    if c.aux == RULE_FUND_UNWIND_PERIOD:
-        return c.value <= 0
-    return c.aux == RULE_FUND_UNWIND and c.value >= UNWIND_SLICES and s.rules.fund_unwind_period_ns <= 0
 
 
 cdef int price_command(State *s, const Command *c) except -1 nogil:

@@ -56,6 +56,7 @@ LAYERS = (
     ("reduction",),
     ("liquidation",),
     ("risk",),
+    ("rule_changes",),
     ("dispatch",),
     ("formulas_collateral", "formulas_fund", "formulas_margin", "formulas_prices"),
     ("engine",),
