@@ -198,8 +198,8 @@ BUGS = [
     ),
     # ---- recorded liquidity ----
     Bug(
-        "cancels-from-the-head", "overlay.pyx",
-        "        gone -= min64(before - level.world_lots, gone)\n",
+        "cancels-from-the-head", "queue_models.pyx",
+        "    gone -= min64(before - level.world_lots, gone)\n",
         "",
         "recorded lots that are cancelled leave from before account orders too",
     ),
