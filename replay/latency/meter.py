@@ -50,6 +50,7 @@ class Meter:
         return {
             "requests": self.requests,
             "shed": self.shed,
+            "shed_share": f"{self.shed / self.requests:.6f}" if self.requests else "0",
             "unknown": self.unknown,
             "round_trip_ns": percentiles([trip_ns for _, trip_ns in self._trips]),
             "by_message_rate": [
