@@ -1,5 +1,4 @@
 """NumPy dtypes and enums of the engine's border; the numbers live in records.pxd, their meaning in ARCHITECTURE.md."""
-
 from enum import IntEnum, IntFlag
 import numpy as np
 from .records cimport *
