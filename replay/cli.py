@@ -203,6 +203,33 @@ def import_files(
         typer.echo(path)
 
 
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Files, folders and archives, or one store.")],
+    reader: Annotated[str | None, typer.Option(help="Format; without it, the files tell.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Venue, where the files do not say it.")] = None,
+    market: Annotated[str | None, typer.Option(help="Symbol, where the files do not say it.")] = None,
+    tick: Annotated[str | None, typer.Option(help="Price of a tick, as 0.1; so for the next three.")] = None,
+    lot: Annotated[str | None, typer.Option(help="Size of a lot, in base coins or contracts.")] = None,
+    kind: Annotated[str | None, typer.Option(help="linear, inverse or spot.")] = None,
+    contract_size: Annotated[str | None, typer.Option(help="What a size of 1 is, in base or quote.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every finding.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Print a quality card of each market in a recording; exit code 1 where a replay would be unsound."""
+    import json
+
+    from perpsim.replay import check as checking
+    from perpsim.replay.import_plan import Given
+
+    given = Given(reader, venue, market, tick=tick, lot=lot, kind=kind, contract_size=contract_size)
+    with _bar(quiet) as bar:
+        cards = checking.check(files, given, bar)
+    told = json.dumps([card.facts() for card in cards], indent=1) if as_json else "\n\n".join(c.text() for c in cards)
+    typer.echo(told)
+    raise typer.Exit(0 if all(card.sound for card in cards) else 1)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def bench(context: typer.Context) -> None:
     """Run the benchmarks of a checkout; arguments go to `python -m bench`."""

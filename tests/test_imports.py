@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,3 +152,10 @@ def test_the_core_needs_numpy_alone():
 def test_the_command_line_starts_light():
     """What takes long to import is imported by the commands that need it."""
     assert not loaded_by("import perpsim.replay.cli") & {"numpy", "pyarrow", "msgspec", "pandas"}
+
+
+def test_every_package_is_installed():
+    """An editable install finds folders that a plain one lacks."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    folders = [file.parent for top in ("core", "exchange", "replay") for file in (ROOT / top).rglob("__init__.py")]
+    assert sorted(packages) == sorted("perpsim." + ".".join(each.relative_to(ROOT).parts) for each in folders)
