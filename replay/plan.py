@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,13 @@ from perpsim.replay import importing
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given
+from perpsim.replay.keyframes import standing
 from perpsim.replay.latency import choose
 from perpsim.replay.latency.choose import Choice
 from perpsim.replay.latency.sequencer import Rules
 from perpsim.replay.readers import READERS
 from perpsim.replay.scenario import Bot, ScenarioFile, TapeSource
-from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, iter_batches, open_tape
+from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, batches_of, open_tape
 
 RECORDINGS = {"btcusdt-2023-04-04": ("btcusdt_20230404.dat.gz", "btcusdt_20230405.dat.gz")}
 
@@ -53,11 +55,12 @@ class MarketPlan:
     settings: TapeSource
     first_ns: int
     last_ns: int
+    since_ns: int | None = None  # what stands then, and the rows from then on; None: all rows
 
     def chunks(self) -> Iterator[Batch]:
         """The recording's columns in order, without taped funding where that is computed."""
-        batches = [self.tape.columns()] if isinstance(self.tape, Tape) else iter_batches(self.tape)
-        for batch in batches:
+        begin = [] if self.since_ns is None else [standing(self.tape, self.since_ns)]
+        for batch in chain(begin, batches_of(self.tape, self.since_ns)):
             yield without_funding(batch) if self.settings.funding == "computed" else batch
 
 
@@ -126,6 +129,9 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
     start_ns, end_ns = (_moment(file, key, first_ns) for key in ("start", "end"))
     if not first_ns <= (start_ns or first_ns) < (end_ns or last_ns) <= last_ns:
         raise file.wrong("run.start, run.end", f"the recording lasts from {iso(first_ns)} to {iso(last_ns)}")
+    if start_ns is not None:
+        since_ns = start_ns - to_ns(file, "run.warm_up", scenario.run.warm_up)
+        markets = [dataclasses.replace(each, since_ns=max(since_ns, each.first_ns)) for each in markets]
     return Plan(
         file=file,
         rulebook=book,

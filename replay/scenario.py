@@ -47,6 +47,7 @@ class Run(Table):
     name: str = ""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     start: Moment | None = None  # of the accounts; rows before it only build the book
+    warm_up: Number = 600  # seconds of rows before a stated start, on top of what stands there; averages need them
     end: Moment | None = None
     interval: Number = 1  # seconds between two rows of series.parquet
     depth: Annotated[int, Meta(ge=1, le=10_000)] = 10  # basis points around the mid in which depth is counted

@@ -5,8 +5,8 @@ first, then books, then marks, then the order of the file. The rows of one messa
 one but the last with the MORE bit.
 
 At rest a tape is `root/venue=V/market=M/day=YYYY-MM-DD/part-0.parquet`, a file for each UTC day. Row groups end with a
-message and are small enough to start at any minute. A file appears whole or not at all, and the same tape gives the
-same bytes.
+message and are small enough to start at any minute; what stands there is beside them (keyframes.py). A file appears
+whole or not at all, and the same tape gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ class Row(IntEnum):
 ROW_MASK = 15
 SELL = 16  # ask for a level, quote or resting order; a taker or liquidated order that sold; clear: bid, bought
 MORE = 32  # the next row belongs to the same message
-SNAPSHOT = 64  # of a whole book: what the message does not name is gone
+SNAPSHOT = 64  # it stood already; of levels: a whole book, what the message does not name is gone
 
 COLUMNS = {
     "time_ns": np.dtype("<i8"),  # of the exchange's transaction
@@ -199,7 +199,7 @@ def iter_batches(
     of the reader; reading touches only the row groups of the time asked for. Raises InputError as open_tape does.
     """
     stored = path if isinstance(path, StoredTape) else open_tape(path)
-    pieces = _pieces(stored, start_ns, end_ns)
+    pieces = chain.from_iterable(row_groups(part, start_ns, end_ns) for part in stored.parts)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="perpsim-tape") as pool:
         waiting = [pool.submit(next, pieces, None) for _ in range(AHEAD)]
         try:
@@ -215,30 +215,44 @@ def iter_batches(
                 future.cancel()
 
 
-def _pieces(stored: StoredTape, start_ns: int | None, end_ns: int | None) -> Iterator[Batch]:
-    """The row groups that overlap the time asked for, cut to it."""
-    for part in stored.parts:
-        try:
-            with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
-                for index in range(file.num_row_groups):
-                    times = file.metadata.row_group(index).column(0).statistics
-                    late = end_ns is not None and times.min >= end_ns
-                    if late or (start_ns is not None and times.max < start_ns):
-                        continue
-                    batch = _cut(file.read_row_group(index, list(COLUMNS), use_threads=False), start_ns, end_ns)
-                    if len(batch["code"]):
-                        yield batch
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"is damaged ({error}); import the recording again", part.path) from error
+def batches_of(tape: Tape | StoredTape, start_ns: int | None = None, end_ns: int | None = None) -> Iterator[Batch]:
+    """As iter_batches, of a tape wherever it is."""
+    if isinstance(tape, StoredTape):
+        yield from iter_batches(tape, start_ns, end_ns)
+        return
+    span = time_span(tape.time_ns, start_ns, end_ns)
+    if span.start < span.stop:
+        yield {name: column[span] for name, column in tape.columns().items()}
 
 
-def _cut(table: pa.Table, start_ns: int | None, end_ns: int | None) -> Batch:
+def row_groups(part: Part, start_ns: int | None, end_ns: int | None, first: int = 0) -> Iterator[Batch]:
+    """The row groups of a day, from the group `first` on, that overlap the time asked for, cut to it."""
+    try:
+        with pq.ParquetFile(part.path, page_checksum_verification=True) as file:
+            for index in range(first, file.num_row_groups):
+                times = file.metadata.row_group(index).column(0).statistics
+                late = end_ns is not None and times.min >= end_ns
+                if late or (start_ns is not None and times.max < start_ns):
+                    continue
+                batch = cut(file.read_row_group(index, list(COLUMNS), use_threads=False), start_ns, end_ns)
+                if len(batch["code"]):
+                    yield batch
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"is damaged ({error}); import the recording again", part.path) from error
+
+
+def cut(table: pa.Table, start_ns: int | None = None, end_ns: int | None = None) -> Batch:
     """NumPy views of a table, of the rows in the time asked for; a message has one time, so it is never cut."""
     columns = {name: _to_numpy(table.column(name), dtype) for name, dtype in COLUMNS.items()}
-    time_ns = columns["time_ns"]
+    span = time_span(columns["time_ns"], start_ns, end_ns)
+    return {name: column[span] for name, column in columns.items()}
+
+
+def time_span(time_ns: np.ndarray, start_ns: int | None, end_ns: int | None) -> slice:
+    """The rows of a time, of sorted times."""
     first = 0 if start_ns is None else int(np.searchsorted(time_ns, start_ns))
     last = len(time_ns) if end_ns is None else int(np.searchsorted(time_ns, end_ns))
-    return columns if last - first == len(time_ns) else {name: col[first:last] for name, col in columns.items()}
+    return slice(first, last)
 
 
 def _to_numpy(column: pa.ChunkedArray, dtype: np.dtype) -> np.ndarray:

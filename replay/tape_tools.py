@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
-from perpsim.replay.gate import ORDERS, ranks
+from perpsim.replay.gate import ranks
+from perpsim.replay.keyframes import standing
 from perpsim.replay.sorting import Run, between, joined, merged
-from perpsim.replay.standing_orders import standing_orders
 from perpsim.replay.tape import (
-    COLUMNS,
     DAY_NS,
     MORE,
     ROW_MASK,
@@ -107,8 +106,8 @@ def cut(
 ) -> list[Path]:
     """Store the rows of start_ns <= time < end_ns of one tape below `out`.
 
-    With book, the levels that stand at start_ns come first, as a snapshot of that time; for them what lies before is
-    read as well. Otherwise that part of the tape only is read, and the book begins with its next snapshot.
+    With book, what stands at start_ns comes first: book or orders, and the last prices. Otherwise the book begins with
+    its next snapshot.
     """
     tape = open_tape(path)
     rows = iter_batches(tape, start_ns, end_ns)
@@ -117,42 +116,6 @@ def cut(
         raise InputError("the tape has no rows of that time", tape.parts[0].path)
     begin = [standing(tape, start_ns)] if book and int(first["time_ns"][0]) > 0 else []
     return _write(chain((each for each in begin if len(each["code"])), [first], rows), [tape], out, replace)
-
-
-def standing(tape: StoredTape, time_ns: int) -> Batch:
-    """The levels that stand before a time, as one snapshot message of that time: bids, then asks, by price.
-
-    Of a tape of single orders: these, oldest first.
-    """
-    levels = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
-    for batch in iter_batches(tape, None, time_ns):
-        kinds = batch["code"] & ROW_MASK
-        if np.isin(kinds, ORDERS).any():
-            return standing_orders(iter_batches(tape, None, time_ns), time_ns)
-        chosen = np.flatnonzero(kinds == Row.LEVEL)
-        begins = np.append(True, (batch["code"][:-1] & MORE) == 0)  # a message; batches do
-        starts = np.flatnonzero(begins & (kinds == Row.LEVEL) & ((batch["code"] & SNAPSHOT) != 0))
-        if len(starts):
-            chosen = chosen[chosen >= starts[-1]]
-            levels = {name: column[:0] for name, column in levels.items()}
-        levels = {name: np.concatenate([levels[name], batch[name][chosen]]) for name in COLUMNS}
-        levels = {name: column[_latest(levels)] for name, column in levels.items()}
-    levels = {name: column[levels["value"] > 0] for name, column in levels.items()}
-    count = len(levels["code"])
-    more = np.where(np.arange(count) < count - 1, MORE, 0)
-    code = Row.LEVEL | SNAPSHOT | (levels["code"] & SELL) | more
-    times = np.full(count, time_ns)
-    ids = np.full(count, levels["id"].max(initial=0))
-    return levels | {"time_ns": times, "receive_ns": times, "code": code.astype(np.uint8), "id": ids}
-
-
-def _latest(levels: Batch) -> np.ndarray:
-    """Which rows say the last word of their level, by side and price."""
-    key = levels["price"] * 2 + ((levels["code"] & SELL) != 0)
-    _, last = np.unique(key[::-1], return_index=True)
-    chosen = len(key) - 1 - last
-    side = (levels["code"][chosen] & SELL) != 0
-    return np.concatenate([chosen[~side], chosen[side]])
 
 
 def merge(paths: Sequence[str | PathLike], out: str | PathLike, *, replace: bool = False) -> list[Path]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from perpsim.exchange.disk import sync
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
+from perpsim.replay.keyframes import KeyframeWriter
 from perpsim.replay.tape import (
     COLUMNS,
     FORMAT,
@@ -63,6 +64,7 @@ class PartWriter:
         self.rows = 0
         self.rows_sha256 = ""  # once it is finished
         self._unfinished = path.with_name(f".{path.name}.unfinished")
+        self._keyframes = KeyframeWriter(path, SCHEMA, WRITER_OPTIONS)
         self._waiting: list[Batch] = []
         self._waiting_rows = 0
         self._digest = RowsDigest()
@@ -87,9 +89,11 @@ class PartWriter:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
+        self._keyframes.finish(self.rows_sha256)
 
     def show(self) -> None:
         """Put the finished file in its place."""
+        self._keyframes.show()
         os.replace(self._unfinished, self.path)
         sync(self.path.parent)
 
@@ -99,6 +103,7 @@ class PartWriter:
             self._writer.close()
         self._file.close()
         self._unfinished.unlink(missing_ok=True)
+        self._keyframes.abandon()
         for folder in list(self.path.parents)[:3]:  # day, market, venue
             with suppress(OSError):
                 folder.rmdir()
@@ -119,6 +124,7 @@ class PartWriter:
         table = pa.Table.from_arrays([_to_arrow(group[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
         self._writer.write_table(table, row_group_size=count)
         self._digest.add(group)
+        self._keyframes.add(group)
         self.rows += count
 
 

@@ -16,12 +16,12 @@ def check(tape: Tape) -> None:
         raise InputError(f"the tape of {tape.market} has no rows; import the recording again")
     kind, more = tape.code & ROW_MASK, (tape.code & MORE) != 0
     level, trade, off_book = kind == Row.LEVEL, kind == Row.TRADE, kind == Row.OFF_BOOK
-    book = level | np.isin(kind, (Row.ORDER_ADD, Row.QUOTE))
+    stands = np.isin(kind, (Row.LEVEL, Row.ORDER_ADD, Row.QUOTE, Row.STATE, Row.MARK, Row.INDEX, Row.FUNDING))
     value, quoted = tape.value, (kind == Row.MARK) | (kind == Row.INDEX)
     later = np.diff(tape.time_ns)
     rules = (
         ("has an unknown code", (kind == 0) | (kind > max(Row)) | (tape.code >= 2 * SNAPSHOT)),
-        ("carries the snapshot bit but is of no book", ((tape.code & SNAPSHOT) != 0) & ~book),
+        ("carries the snapshot bit but is nothing that stands", ((tape.code & SNAPSHOT) != 0) & ~stands),
         ("is earlier than the row before it", np.append(False, later < 0)),
         ("continues a message of another time", np.append(False, (later != 0) & more[:-1])),
         ("ends the tape inside a message", np.append(np.zeros(len(more) - 1, bool), more[-1])),

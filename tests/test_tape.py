@@ -99,7 +99,8 @@ def test_round_trip(tape, root):
 
 def test_files_lie_by_venue_market_and_day(root):
     market = "venue=binance-usdm/market=BTCUSDT"
-    assert sorted(files(root)) == [f"{market}/day=2023-04-0{day}/part-0.parquet" for day in (4, 5)]
+    names = ("_book-0.parquet", "part-0.parquet")
+    assert sorted(files(root)) == [f"{market}/day=2023-04-0{day}/{name}" for day in (4, 5) for name in names]
     for part in open_tape(root).parts:
         times = pq.read_table(part.path, partitioning=None).column("time_ns").to_numpy()
         assert {str(np.datetime64(int(times[at]), "ns"))[:10] for at in (0, -1)} == {part.day}
@@ -194,7 +195,7 @@ WRONG = [
     ({"code": np.zeros(10, np.uint8)}, "row 0 .* unknown code"),
     ({"code": np.full(10, 15, np.uint8)}, "row 0 .* unknown code"),
     ({"code": np.full(10, Row.TRADE | 128, np.uint8)}, "row 0 .* unknown code"),
-    ({"code": np.full(10, Row.TRADE | SNAPSHOT, np.uint8)}, "row 0 .* snapshot bit but is of no book"),
+    ({"code": np.full(10, Row.TRADE | SNAPSHOT, np.uint8)}, "row 0 .* snapshot bit but is nothing that stands"),
     ({"code": np.full(10, Row.TRADE | MORE, np.uint8)}, "row 1 .* continues a message of another time"),
     ({"code": np.append(np.full(9, 2, np.uint8), np.uint8(2 | MORE))}, "row 9 .* ends the tape inside a message"),
     ({"time_ns": MIDNIGHT_NS - np.arange(10)}, "row 1 .* earlier than the row before it"),

@@ -115,6 +115,9 @@ def test_a_part_has_its_rows_and_the_book_before_them(tape, root, tmp_path, star
     same(part(found, slice(count, None)), part(tape, inside))
     begin = part(found, slice(0, count))
     assert (begin["time_ns"] == start_ns).all() and (begin["code"] & SNAPSHOT != 0).all()
+    levels = (begin["code"] & ROW_MASK) == Row.LEVEL
+    assert (begin["code"][~levels] & ROW_MASK).tolist()[:2] == [Row.INDEX, Row.MARK]
+    begin = part(found, slice(0, count := int(levels.sum())))
     assert (begin["code"] & MORE != 0).tolist() == [True] * (count - 1) + [False]
     sides = (begin["code"] & SELL != 0).tolist()
     levels = dict(zip(zip(sides, begin["price"].tolist(), strict=True), begin["value"].tolist(), strict=True))
