@@ -90,6 +90,15 @@ class Impact(Table):
     index_share: Share = 0.0  # of the move that recorded indices follow
 
 
+class Synthetic(Table):
+    """The book of a recording that has trades only: level k of a side holds depth * (1 + slope * k)."""
+
+    depth: Number  # of the best level, in base units (contracts of inverse markets)
+    levels: Annotated[int, Meta(ge=1, le=10_000)]  # a side, a tick apart
+    slope: Number = 0  # share of the depth that each level is larger than the one before
+    spread: Annotated[int, Meta(ge=1, le=10_000)] = 1  # ticks from the best bid to the best ask
+
+
 class TapeSource(Table):
     """Where a market's recording is, and how it is replayed. One of recording, files and store."""
 
@@ -102,6 +111,7 @@ class TapeSource(Table):
     queue_model: Literal["behind-first", "proportional", "power", "log", "front-first"] = "behind-first"
     queue_power: Annotated[int, Meta(ge=1, le=3)] = 3  # of the power model
     impact: Impact | None = None
+    synthetic: Synthetic | None = None  # for a recording without a book
     resilience_half_life: Number = 0  # seconds in which half of what takers ate comes back; 0: only as history says
     resilience_updates: Annotated[int, Meta(ge=0, le=10_000)] = 0  # or the same in changes of the best quotes
     walk: Literal["deeper", "drop"] = "deeper"
@@ -358,7 +368,7 @@ def _unknown_key(place: str, name: str) -> str:
 
 LATENCIES = (ConstantLatency, TapeLatency, SampledLatency, LoadLatency)
 KNOWN = {
-    "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "fund": Fund, "population": Population,
+    "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "synthetic": Synthetic, "fund": Fund, "population": Population,
     "leverage": Leverage, "size": Size, "entry": Entry, "shock": Shock, "strategy": Bot,
     "load": Load, "spikes": SpikeTimes, "latency": LATENCIES, "network": LATENCIES, "service": Distribution,
     "feed": Distribution, "response": Distribution, "latency.entry": Distribution, "network.entry": Distribution,
