@@ -24,13 +24,14 @@ import numpy as np
 from perpsim.core import EventKind
 from perpsim.exchange.disk import sync
 from perpsim.exchange.units import VALUE_ONE, decimal_text
-from perpsim.replay import broken, compare, trail
+from perpsim.replay import broken, compare, labels, trail
 from perpsim.replay.errors import BrokenError, InputError
 from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
 from perpsim.replay.resume import NoRecord, Record, header_of, journaled_run, playback, refuse_other
 from perpsim.replay.runner import Outcome, Runner
 from perpsim.replay.scenario import ScenarioFile, parse
 from perpsim.replay.series import COLUMNS
+from perpsim.replay.synthetic import Book
 from perpsim.replay.tables import EventFile, write_table
 from perpsim.replay.tally import MarketTally
 
@@ -66,7 +67,8 @@ def run(
         raise InputError("is in the result folder, which is replaced; choose another for the journal", journal.folder)
     plan = make_plan(file, progress)
     with _folder(out) as folder, _record(plan, journal) as record:
-        events = EventFile(folder / "events.parquet")
+        said = labels.metadata(labels.labels(plan))
+        events = EventFile(folder / "events.parquet", said)
         try:
             outcome = Runner(plan, events, progress, record).run()
         except BrokenError as error:
@@ -75,10 +77,10 @@ def run(
         finally:
             events.close()
         summary = summarise(outcome)
-        _write_accounts(folder / "accounts.parquet", outcome)
-        _write_series(folder / "series.parquet", outcome)
+        _write_accounts(folder / "accounts.parquet", outcome, said)
+        _write_series(folder / "series.parquet", outcome, said)
         if outcome.trail.points:
-            trail.write(folder / trail.TRAIL, outcome.trail.points)
+            trail.write(folder / trail.TRAIL, outcome.trail.points, said)
         (folder / SCENARIO).write_bytes(file.text)
         (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     return summary
@@ -213,6 +215,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "name": scenario.run.name or plan.file.path.stem,
+        "labels": labels.labels(plan),
         "digest": outcome.engine.digest(),
         "forced_notional": {side: _money(amount) for side, amount in forced.items()},
         "accounts": {
@@ -293,9 +296,24 @@ def _market_summary(outcome: Outcome, number: int, market: MarketPlan, tally: Ma
             "funding": market.settings.funding,
             "queue_model": market.settings.queue_model,
             "walk": market.settings.walk,
+            "book": _book_summary(market, outcome.books[number]),
             "unfilled": decimal_text(tally.tape_unfilled_lots * market.spec.lot),
         },
     }
+
+
+def _book_summary(market: MarketPlan, book: Book | None) -> dict[str, Any]:
+    """Whether a book is recorded; of a synthetic one, what was stated, and how the prints fit it."""
+    stated = market.settings.synthetic
+    if book is None or stated is None:
+        return {"kind": "recorded"}
+    within, inside, beyond = book.prints
+    return {
+        "kind": "synthetic",
+        "depth": str(stated.depth), "slope": str(stated.slope), "levels": stated.levels, "spread": stated.spread,
+        "rows": book.rows,
+        "prints": {"at_levels": within, "inside_spread": inside, "beyond_levels": beyond},
+    }  # fmt: skip
 
 
 def _rulebook_summary(plan: Plan) -> dict[str, Any]:
@@ -329,7 +347,7 @@ def house_names(house: dict[str, Any]) -> dict[int, str]:
     return names | {account: name for name, account in house.items() if isinstance(account, int)}
 
 
-def _write_accounts(path: Path, outcome: Outcome) -> None:
+def _write_accounts(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) -> None:
     """One row an account: customers, then the house."""
     rows = outcome.engine.accounts()
     count, customers = len(rows), outcome.watch.peak.size
@@ -372,13 +390,14 @@ def _write_accounts(path: Path, outcome: Outcome) -> None:
             ("max_drawdown", f"largest fall of equity less deposits, at the samples, {MONEY}", drawdown),
             ("min_margin_ratio", "smallest equity / maintenance; infinite without a position", ratio),
         ],
+        metadata,
     )
 
 
-def _write_series(path: Path, outcome: Outcome) -> None:
+def _write_series(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) -> None:
     rows = outcome.series.rows
     columns = []
     for place, (name, (kind, unit)) in enumerate(COLUMNS.items()):
         values = [row[place] for row in rows]
         columns.append((name, unit, values if kind == "text" else np.array(values, np.int64)))
-    write_table(path, columns)
+    write_table(path, columns, metadata)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -29,8 +30,8 @@ from perpsim.exchange.contracts import BUILT
 from perpsim.exchange.recorded_book import RESILIENCE_STEPS, impact, resilience
 from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
-from perpsim.replay import importing
-from perpsim.replay.catalogue import Instrument, step
+from perpsim.replay import contents, importing, synthetic
+from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given
 from perpsim.replay.keyframes import standing
@@ -56,6 +57,7 @@ class MarketPlan:
     first_ns: int
     last_ns: int
     since_ns: int | None = None  # what stands then, and the rows from then on; None: all rows
+    shape: synthetic.Shape | None = None  # of the book that is put around the prints; None: the book is recorded
 
     def chunks(self) -> Iterator[Batch]:
         """The recording's columns in order, without taped funding where that is computed."""
@@ -125,6 +127,7 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
         markets.append(_market(file, f"tape[{number}]", source, book, progress))
         if markets[-1].spec.symbol in [each.spec.symbol for each in markets[:-1]]:
             raise file.wrong(f"tape[{number}]", f"{markets[-1].spec.symbol} has a tape already")
+    markets = _one_coin(file, book, markets)
     first_ns, last_ns = min(each.first_ns for each in markets), max(each.last_ns for each in markets)
     start_ns, end_ns = (_moment(file, key, first_ns) for key in ("start", "end"))
     if not first_ns <= (start_ns or first_ns) < (end_ns or last_ns) <= last_ns:
@@ -145,6 +148,16 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
         interval_ns=_positive_ns(file, "run.interval", scenario.run.interval),
         load=choose.load_rules(file),
     )
+
+
+def _one_coin(file: ScenarioFile, book: Rulebook, markets: list[MarketPlan]) -> list[MarketPlan]:
+    """Markets that settle in one coin, which is asset 0 of the run: deposits and the fund are in it."""
+    coins = {each.spec.asset for each in markets}
+    if book.collateral or coins == {0}:
+        return markets
+    if len(coins) > 1:
+        raise file.wrong("tape", "the markets settle in different coins; a run has markets of one coin")
+    return [dataclasses.replace(each, spec=dataclasses.replace(each.spec, asset=0)) for each in markets]
 
 
 def without_funding(batch: Batch) -> Batch:
@@ -217,7 +230,32 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
         first_ns, last_ns = int(tape.time_ns[0]), int(tape.time_ns[-1])
     else:
         first_ns, last_ns = _stored_span(tape)
-    return MarketPlan(dataclasses.replace(spec.with_given_index(), **changes), tape, source, first_ns, last_ns)
+    spec = dataclasses.replace(spec.with_given_index(), **changes)
+    return MarketPlan(spec, tape, source, first_ns, last_ns, shape=_shape(file, key, source, tape, spec))
+
+
+def _shape(
+    file: ScenarioFile, key: str, source: TapeSource, tape: Tape | StoredTape, spec: MarketSpec
+) -> synthetic.Shape | None:
+    """The stated book of a recording without one. Raises InputError where it is missing, or not wanted."""
+    recorded, stated = contents.has_book(contents.kinds(tape)), source.synthetic
+    if stated is None:
+        if recorded:
+            return None
+        message = (
+            f"{tape.instrument.symbol} has no recorded book; state the one to trade in with the key {key}.synthetic, "
+            "such as synthetic = { depth = 100, slope = 0.1, levels = 50, spread = 1 }"
+        )
+        raise file.wrong(key, message)
+    if recorded:
+        raise file.wrong(f"{key}.synthetic", f"{tape.instrument.symbol} has a recorded book; take the key out")
+    depth = Fraction(_decimal(file, f"{key}.synthetic.depth", stated.depth)) / spec.lot
+    slope = Fraction(_decimal(file, f"{key}.synthetic.slope", stated.slope))
+    if depth < 1:
+        raise file.wrong(f"{key}.synthetic.depth", f"is less than one lot, {float(spec.lot):g}")
+    if depth * (1 + slope * stated.levels) > synthetic.LOTS_MAX:
+        raise file.wrong(f"{key}.synthetic", "the outermost level would hold more lots than can be counted")
+    return synthetic.Shape(depth, slope, stated.levels, stated.spread)
 
 
 def _resilience(file: ScenarioFile, key: str, source: TapeSource) -> dict[str, int]:
@@ -292,12 +330,15 @@ def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress |
 
 def _check_instrument(file: ScenarioFile, key: str, instrument: Instrument, spec: MarketSpec) -> None:
     """The recording's grid must be the rulebook's: prices and sizes of both are counted in the same steps."""
-    if instrument.kind == "inverse":
-        raise file.wrong(key, f"{instrument.symbol} is an inverse contract; {spec.symbol} of the rulebook is linear")
-    for name, ours in (("tick", spec.tick), ("lot", spec.lot)):
-        units, decimals = step(getattr(instrument, name))
-        if ours * 10**decimals != units:
-            message = f"the recording's {name} is {getattr(instrument, name)}, that of {spec.symbol} is {float(ours):g}"
+    kinds = ["an inverse" if inverse else "a linear" for inverse in (instrument.kind == "inverse", spec.inverse)]
+    if kinds[0] != kinds[1]:
+        message = f"{instrument.symbol} is {kinds[0]} contract; {spec.symbol} of the rulebook is {kinds[1]} one"
+        raise file.wrong(key, message)
+    contract = Fraction(instrument.contract_size if spec.inverse else 1)  # lots of inverse recordings are contracts
+    for name, ours, unit in (("tick", spec.tick, Fraction(1)), ("lot", spec.lot, contract)):
+        theirs = Fraction(getattr(instrument, name)) * unit
+        if ours != theirs:
+            message = f"the recording's {name} is {float(theirs):g}, that of {spec.symbol} is {float(ours):g}"
             raise file.wrong(key, message)
 
 

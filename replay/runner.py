@@ -28,6 +28,7 @@ from perpsim.replay.resume import MARK_SAMPLES, NoRecord, Playback, Record
 from perpsim.replay.scenario import Bot
 from perpsim.replay.series import Series, Watch
 from perpsim.replay.shock import path_commands
+from perpsim.replay.synthetic import Book
 from perpsim.replay.tally import Tally
 from perpsim.replay.tape import Batch
 from perpsim.replay.trail import Trail
@@ -75,6 +76,7 @@ class Outcome:
     rows: int
     wall_seconds: float
     latencies: list[dict[str, Any]]  # by bot: Meter.summary; none in a playback
+    books: list[Book | None]  # by market: the synthetic ones
 
 
 class Runner:
@@ -96,7 +98,9 @@ class Runner:
             raise plan.file.wrong("venue", str(error)) from error
         self.kernel = Kernel([self.engine])
         self.recorded = _recorded(plan)
-        self.feeds = [_Feed(self.kernel, number, market, self.recorded) for number, market in enumerate(plan.markets)]
+        self.feeds = [
+            _Feed(self.kernel, number, market, self.recorded, plan.end_ns) for number, market in enumerate(plan.markets)
+        ]
         self.tally = self._new_tally()
         self.series = Series(self.kernel, self.engine, specs, run.depth)
         self.customers = max(1, plan.accounts)
@@ -134,6 +138,7 @@ class Runner:
             rows=self.kernel.rows,
             wall_seconds=time.perf_counter() - began,
             latencies=self.host.latencies() if isinstance(self.host, Host) else [],
+            books=[feed.book for feed in self.feeds],
         )
 
     # Warm-up and set-up
@@ -367,10 +372,20 @@ def _recorded(plan: Plan) -> Recorded | None:
 class _Feed:
     """Hands a market's recording to the kernel, chunk by chunk."""
 
-    def __init__(self, kernel: Kernel, number: int, market: MarketPlan, recorded: Recorded | None):
+    def __init__(self, kernel: Kernel, number: int, market: MarketPlan, recorded: Recorded | None, end_ns: int):
         self.kernel, self.number, self.recorded = kernel, number, recorded
         self.stream = kernel.add_stream(0, number)
-        self.chunks: Iterator[Batch] = market.chunks()
+        self.book = Book(market.shape, end_ns) if market.shape else None
+        self.chunks: Iterator[Batch] = self._recorded(market)
+        if self.book:
+            self.chunks = self.book.around(self.chunks)
+
+    def _recorded(self, market: MarketPlan) -> Iterator[Batch]:
+        """The recording alone, as latencies see it."""
+        for chunk in market.chunks():
+            if self.recorded:
+                self.recorded.add(self.number, chunk)
+            yield chunk
 
     def give(self) -> None:
         """The next chunk, or word that there is none."""
@@ -378,6 +393,4 @@ class _Feed:
         if chunk is None:
             self.kernel.finish(self.stream)
         else:
-            if self.recorded:
-                self.recorded.add(self.number, chunk)
             self.kernel.feed(self.stream, chunk)

@@ -93,7 +93,7 @@ class Impact(Table):
 class Synthetic(Table):
     """The book of a recording that has trades only: level k of a side holds depth * (1 + slope * k)."""
 
-    depth: Number  # of the best level, in base units (contracts of inverse markets)
+    depth: Number  # of the best level, in base units (inverse: in the quote)
     levels: Annotated[int, Meta(ge=1, le=10_000)]  # a side, a tick apart
     slope: Number = 0  # share of the depth that each level is larger than the one before
     spread: Annotated[int, Meta(ge=1, le=10_000)] = 1  # ticks from the best bid to the best ask
@@ -368,7 +368,8 @@ def _unknown_key(place: str, name: str) -> str:
 
 LATENCIES = (ConstantLatency, TapeLatency, SampledLatency, LoadLatency)
 KNOWN = {
-    "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "synthetic": Synthetic, "fund": Fund, "population": Population,
+    "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "synthetic": Synthetic,
+    "fund": Fund, "population": Population,
     "leverage": Leverage, "size": Size, "entry": Entry, "shock": Shock, "strategy": Bot,
     "load": Load, "spikes": SpikeTimes, "latency": LATENCIES, "network": LATENCIES, "service": Distribution,
     "feed": Distribution, "response": Distribution, "latency.entry": Distribution, "network.entry": Distribution,

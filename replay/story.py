@@ -15,7 +15,8 @@ def tell(summary: dict[str, Any]) -> str:
     book = summary["rulebook"]
     changed = f", modified: {', '.join(book['changes'])}" if book["modified"] else ""
     start, end = summary["start"]["time"], summary["end"]["time"]
-    lines = [f"{summary['name']}: {start} to {end}, rules of {book['name']} on {book['date']}{changed}", ""]
+    lines = [f"{summary['name']}: {start} to {end}, rules of {book['name']} on {book['date']}{changed}"]
+    lines += [*(f"  ASSUMED  {sentence}" for sentence in summary["labels"]), ""]
     for symbol, market in summary["markets"].items():
         lines += [_row(*pair) for pair in _market(symbol, market)]
     lines += [_row(*pair) for pair in _people(summary)]
@@ -24,9 +25,14 @@ def tell(summary: dict[str, Any]) -> str:
     lines += [
         "",
         f"digest {summary['digest']}",
-        f"{summary['rows']:,} recorded rows and {summary['end']['event']:,} events in {wall['seconds']:.1f} s",
+        f"{summary['rows']:,} {_rows_are(summary)} and {summary['end']['event']:,} events in {wall['seconds']:.1f} s",
     ]
     return "\n".join(lines)
+
+
+def _rows_are(summary: dict[str, Any]) -> str:
+    made = sum(market["tape"]["book"].get("rows", 0) for market in summary["markets"].values())
+    return f"rows ({made:,} of them of a synthetic book)" if made else "recorded rows"
 
 
 def _row(name: str, text: str) -> str:

@@ -21,7 +21,7 @@ from perpsim.replay.tape import MORE, ROW_MASK, SELL, Batch, Row
 
 PIECE = 1 << 15  # rows of a recording that are worked on at a time
 MADE_MAX = 1 << 19  # rows that are handed on at a time, if one message has not more
-LEVELS_MAX = 10_000  # a side
+LOTS_MAX = 1 << 40  # of a level
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Book:
 
     prints   trades so far: [at a price where the book had lots on the maker's side, between the best prices or beyond
              the touch of the other side, beyond the last level]
-    rows     rows of the book so far
+    rows     rows of the book so far; both counted up to `end_ns`
     """
 
-    def __init__(self, shape: Shape):
-        self.shape = shape
+    def __init__(self, shape: Shape, end_ns: int):
+        self.shape, self.end_ns = shape, end_ns
         self.ask: int | None = None  # best ask; None before the first print
         self.prints = [0, 0, 0]
         self.rows = 0
@@ -114,7 +114,9 @@ class Book:
     def _count(self, columns: Batch, trades: np.ndarray, ends: np.ndarray, asks: np.ndarray) -> None:
         """Where the prints were, seen from the book that stood before their time."""
         group = np.searchsorted(ends, np.arange(len(trades)))
-        known = group > 0 if self.ask is None else np.ones(len(trades), bool)
+        known = columns["time_ns"][trades] <= self.end_ns
+        if self.ask is None:
+            known &= group > 0
         sold = (columns["code"][trades] & SELL) != 0
         ask = asks[group]
         price = columns["price"][trades]
@@ -184,5 +186,5 @@ class Book:
             columns[name][place] = part[name]
             columns[name][made] = rows
         above = ~made | (columns["price"] >= 1)  # no price stands at zero or below
-        self.rows += int((made & above).sum())
+        self.rows += int((made & above & (columns["time_ns"] <= self.end_ns)).sum())
         return columns if above.all() else {name: column[above] for name, column in columns.items()}

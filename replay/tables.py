@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,11 @@ EVENT_SCHEMA = pa.schema(
 
 
 class EventFile:
-    """events.parquet, written as the events come; memory stays at one row group."""
+    """events.parquet, written as the events come; memory stays at one row group. metadata: of the whole table."""
 
-    def __init__(self, path: Path):
-        self._writer = pq.ParquetWriter(path, EVENT_SCHEMA, **WRITER_OPTIONS)
+    def __init__(self, path: Path, metadata: Mapping[bytes, bytes] | None = None):
+        self._schema = EVENT_SCHEMA.with_metadata(metadata or None)
+        self._writer = pq.ParquetWriter(path, self._schema, **WRITER_OPTIONS)
         self._rows = np.empty(EVENT_ROWS, EVENT)
         self._filled = 0
 
@@ -59,12 +60,16 @@ class EventFile:
         rows = self._rows[: self._filled]
         if len(rows):
             columns = [_column(np.ascontiguousarray(rows[name]), EVENT_SCHEMA.field(name).type) for name in EVENT.names]
-            self._writer.write_table(pa.Table.from_arrays(columns, schema=EVENT_SCHEMA), row_group_size=len(rows))
+            self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema), row_group_size=len(rows))
         self._filled = 0
 
 
-def write_table(path: Path, columns: Sequence[tuple[str, str, Sequence[Any] | np.ndarray]]) -> None:
-    """Write (name, unit, values) columns; values are NumPy arrays, or sequences of text."""
+def write_table(
+    path: Path,
+    columns: Sequence[tuple[str, str, Sequence[Any] | np.ndarray]],
+    metadata: Mapping[bytes, bytes] | None = None,
+) -> None:
+    """Write (name, unit, values) columns; values are NumPy arrays, or sequences of text. metadata: of the table."""
     fields, arrays = [], []
     for name, unit, values in columns:
         if isinstance(values, np.ndarray):
@@ -74,7 +79,8 @@ def write_table(path: Path, columns: Sequence[tuple[str, str, Sequence[Any] | np
             kind, array = _text(values)
             arrays.append(array)
         fields.append(_field(name, kind, unit))
-    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), path, **WRITER_OPTIONS)
+    schema = pa.schema(fields, metadata or None)
+    pq.write_table(pa.Table.from_arrays(arrays, schema=schema), path, **WRITER_OPTIONS)
 
 
 def _column(values: np.ndarray, kind: pa.DataType) -> pa.Array:

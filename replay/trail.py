@@ -6,6 +6,7 @@ they differ is found by bisection, and what differs lies between it and the poin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Trail:
             self.points.append(Point(event, rows, time_ns, self.engine.digest(), self.engine.state_hashes()))
 
 
-def write(path: Path, points: list[Point]) -> None:
+def write(path: Path, points: list[Point], metadata: Mapping[bytes, bytes] | None = None) -> None:
     """Write a trail as a table."""
     numbers = [(name, np.array([getattr(point, name) for point in points], np.int64)) for name in ("event", "rows")]
     parts = list(points[0].state) if points else []
@@ -57,6 +58,7 @@ def write(path: Path, points: list[Point]) -> None:
             ("digest", "of all events and tape rows so far", [point.digest for point in points]),
             *((part, "state hash", np.array([point.state[part] for point in points], np.uint64)) for part in parts),
         ],
+        metadata,
     )
 
 

@@ -13,7 +13,7 @@ from perpsim.replay.tape import COLUMNS, MORE
 def bare_engine(highest_ticks: int, tick: str = "1", lot: str = "1") -> Engine:
     """A market of a grid; any kind of contract will do where nobody trades."""
     reference = highest_ticks * float(tick) / 4
-    spec = contract("MARKET", tick, lot, f"{reference:.8f}", tiers=(Tier(10**18, 10_000_000, 0, 10),))
+    spec = contract("MARKET", tick, lot, f"{reference:.8f}", tiers=(Tier(10**18, 10_000_000, 0, 20),))
     return Engine(Rulebook("orders", "", "", (spec,)), [spec], 1, audit=0)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from perpsim.replay import outcomes
 from perpsim.replay.errors import DifferenceError, InputError
+from perpsim.replay.labels import labels
 from perpsim.replay.plan import Plan, iso
 from perpsim.replay.realism import impact, measures, probe
 from perpsim.replay.realism.observe import Observation, Seen, bare, is_bare, observe
@@ -44,6 +45,7 @@ def card(folder: Path, metaorders: Metaorders = Metaorders(), progress: Progress
         probes = _probes(plan, run, still, recorded, metaorders, progress)
     return {
         "name": summary["name"],
+        "labels": labels(plan),
         "digest": summary["digest"],
         "bare": is_bare(plan),
         "metaorders": probes.get("about"),

@@ -28,7 +28,7 @@ def _finite(value: Any) -> Any:
 
 def tell(card: dict[str, Any]) -> str:
     """Markets one after the other: graded rows, reported rows, price response, impact."""
-    lines = [f"{card['name']}, digest {card['digest']}"]
+    lines = [f"{card['name']}, digest {card['digest']}", *(f"ASSUMED  {sentence}" for sentence in card["labels"])]
     if card["bare"]:
         lines.append("This scenario adds nothing to its recording: run and recorded day are one.")
     for symbol, market in card["markets"].items():
@@ -119,5 +119,8 @@ def _notes(card: dict[str, Any]) -> Iterator[str]:
     yield "verdict: pass, the whole interval is in the band; fail, none of it; open, the data do not decide."
     yield "pure replay: what a replay without accounts, the recorded column, would be graded. A row that it passes says"
     yield "nothing about what the scenario adds. Distances from the recorded day are zero for it by construction."
+    if card["labels"]:
+        yield "What is assumed stands in both columns: a measure of quotes or depth of a synthetic book tells of the"
+        yield "statement, not of the day."
     if not card["metaorders"]:
         yield "Without --metaorders there are no rows of impact."

@@ -1,0 +1,29 @@
+"""What of a run is stated rather than recorded, in sentences that go into every result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from perpsim.replay.plan import MarketPlan, Plan
+
+KEY = b"perpsim.labels"  # of the metadata of the Parquet files of a result: a JSON list of sentences
+
+
+def labels(plan: Plan) -> list[str]:
+    """One sentence for each assumption, by market. A run of recordings that have everything has none."""
+    return [f"{market.spec.symbol}: {sentence}" for market in plan.markets for sentence in _of_market(market)]
+
+
+def metadata(said: Sequence[str]) -> dict[bytes, bytes]:
+    """For the schema of a Parquet file; nothing where there is nothing to say."""
+    return {KEY: json.dumps(list(said)).encode()} if said else {}
+
+
+def _of_market(market: MarketPlan) -> Iterator[str]:
+    if market.shape:
+        stated = market.settings.synthetic
+        yield (
+            f"the book is synthetic, not recorded: {stated.levels} levels a side around the last print, "
+            f"{stated.depth} at the best, slope {stated.slope} a level, spread {stated.spread} ticks"
+        )
