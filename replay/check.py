@@ -1,153 +1,120 @@
-"""The quality card of a recording: what is in it, what is wrong with it, whether a replay would be sound.
+"""`perpsim check`: one quality card a market, of raw files or of stored tapes. Nothing is repaired or written.
 
-Files are read by their readers and the gate as an import reads them, but nothing is refused: each thing that is wrong
-is recorded with its file and line and left out, and reading goes on. A recording with any finding is unsound: an import
-refuses it, unless a rule is repaired by name. Of a stored tape the card says what its import has counted and repaired,
-after its rows were held against their checksums.
+Raw files are read as an import reads them, but whatever an import would refuse is recorded, left out, and read on.
+Their rows, or those of a tape, then pass the modules of `replay/quality` in order of time.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from perpsim.replay import validate
-from perpsim.replay.gate import Gate
+from perpsim.replay.catalogue import Instrument
+from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given, Unit, plan
-from perpsim.replay.readers import READERS
+from perpsim.replay.importing import parse
+from perpsim.replay.quality.book import BookWatch
+from perpsim.replay.quality.ids import Twice, off_book
+from perpsim.replay.quality.latency import Latency
+from perpsim.replay.quality.spans import Spans
 from perpsim.replay.readers.findings import RULES, Findings
-from perpsim.replay.tape import ROW_MASK, Batch, Row, iter_batches, open_tape
+from perpsim.replay.sorting import between, merged
+from perpsim.replay.tape import Batch, StoredTape, iter_batches
+from perpsim.replay.tape_tools import tapes_below
 
-SILENCE_NS = 60_000_000_000  # a pause that is listed
-SILENCES_MAX = 100  # listed of a market; the rest is only counted
-ROWS_AT_ONCE = 50_000_000  # a larger store is not loaded whole to prove its shape
-SHOWN = 5  # findings of a rule that the text shows; --json has them all
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass
-class Card:
-    """One market of one format: counts, samples and findings of all its files."""
-
-    venue: str
-    symbol: str
-    reader: str
-    files: list[str] = field(default_factory=list)
-    findings: Findings = field(default_factory=lambda: Findings(record=True))
-    rows: Counter[str] = field(default_factory=Counter)
-    first_ns: int | None = None
-    last_ns: int | None = None
-    silences: list[tuple[int, int]] = field(default_factory=list)  # (from, to) of pauses between rows
-    silent: int = 0
-    repairs: tuple[str, ...] = ()  # of a stored tape
-
-    @property
-    def sound(self) -> bool:
-        """Whether an import would take it as it is."""
-        return not self.findings.dropped
-
-    def add(self, batch: Batch) -> None:
-        """Take in rows in the order of the file, whole messages."""
-        times, code = batch["time_ns"], batch["code"]
-        if not len(code):
-            return
-        for kind, count in enumerate(np.bincount(code & ROW_MASK, minlength=16).tolist()):
-            if count:
-                self.rows[Row(kind).name.lower().replace("_", "-")] += count
-        latest = np.maximum.accumulate(times if self.last_ns is None else np.append(self.last_ns, times))
-        pauses = np.flatnonzero(np.diff(latest) > SILENCE_NS)
-        self.silent += len(pauses)
-        room = SILENCES_MAX - len(self.silences)
-        self.silences += [(int(latest[at]), int(latest[at + 1])) for at in pauses[:room].tolist()]
-        first = int(times.min())
-        self.first_ns = first if self.first_ns is None else min(first, self.first_ns)
-        self.last_ns = int(latest[-1])
-
-    def facts(self) -> dict[str, Any]:
-        """As plain data, findings by rule."""
-        return {
-            "venue": self.venue, "symbol": self.symbol, "reader": self.reader, "files": self.files,
-            "sound": self.sound, "rows": dict(self.rows), "first_ns": self.first_ns, "last_ns": self.last_ns,
-            "silences": self.silent, "silences_ns": self.silences, "repairs": list(self.repairs),
-            "findings": [each._asdict() for each in self.findings.found],
-        } | self.findings.quality()  # fmt: skip
-
-    def text(self) -> str:
-        """The card as a person reads it."""
-        lines = [f"{self.venue} {self.symbol}  ({self.reader}, {len(self.files)} files)"]
-        lines.append(f"  span      {_iso(self.first_ns)} to {_iso(self.last_ns)}")
-        rows = ", ".join(f"{count:,} {name}" for name, count in sorted(self.rows.items()))
-        lines.append(f"  rows      {rows or 'none'}")
-        worst = max(self.silences, key=lambda pause: pause[1] - pause[0], default=None)
-        if worst:
-            longest = f"the longest {(worst[1] - worst[0]) / 1e9:,.0f} s from {_iso(worst[0])}"
-            lines.append(f"  silences  {self.silent} of over a minute, {longest}")
-        quality = self.findings.quality()
-        for name, told in quality["samples"].items():
-            shown = ", ".join(f"{key} {value:,}" for key, value in told.items())
-            lines.append(f"  {name:9} {shown}")
-        for name, count in quality["counts"].items():
-            if not name.startswith("rows."):
-                lines.append(f"  count     {name}: {count:,}")
-        for rule, count in quality["dropped"].items():
-            lines.append(f"  FINDING   {rule}: {count:,} ({RULES[rule]})")
-            of_rule = [each for each in self.findings.found if each.rule == rule]
-            lines += [f"    {each.place}:{each.line}: {each.sentence}" for each in of_rule[:SHOWN]]
-        if self.repairs:
-            lines.append(f"  repaired  {', '.join(self.repairs)}")
-        refused = "NOT SOUND: an import refuses this, unless these rules are repaired by name"
-        lines.append(f"  {'sound' if self.sound else refused}")
-        return "\n".join(lines)
+SILENCE_NS = 60_000_000_000
+# Beyond these shares a replay would be unsound: a bot would see prices that nobody could trade at.
+CROSSED_MAX = 0.01  # of the time of the book
+DIFFERING_MAX = 0.01  # of the levels that snapshots can be compared at
+OFF_QUOTE_MAX = 0.05  # of the prints
+Card = dict[str, Any]
 
 
-def check(
-    paths: Sequence[str | PathLike], given: Given | None = None, progress: Progress | None = None
-) -> list[Card]:
-    """The cards of files, folders and archives, or of one store. Raises InputError for what no reader takes."""
-    if len(paths) == 1 and Path(paths[0]).is_dir():
-        markets = sorted({part.parents[1] for part in Path(paths[0]).rglob("part-*.parquet")})
-        if markets:
-            return [_of_store(folder) for folder in markets]
-    units = plan(paths, given)
-    cards: dict[tuple[str, str, str], Card] = {}
-    for number, unit in enumerate(units, 1):
-        name = unit.instrument.venue, unit.instrument.symbol, unit.reader
-        _read(unit, cards.setdefault(name, Card(*name)))
-        if progress:
-            progress("checking", number, len(units))
-    return list(cards.values())
+def check(paths: Sequence[str | PathLike], given: Given | None = None, silence_ns: int = SILENCE_NS) -> list[Card]:
+    """The cards of all markets in raw files, or in stores; raises InputError for what cannot be read at all."""
+    stored = [_stored(Path(path)) for path in paths]
+    if any(stored) and not all(stored):
+        raise InputError("stores and raw files cannot be checked together; give one or the other")
+    if all(stored):
+        return [_of_tape(tape, silence_ns) for path in paths for tape in tapes_below(path)]
+    markets: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    for unit in plan(paths, given):
+        markets[unit.instrument.venue, unit.instrument.symbol].append(unit)
+    return [_of_files(units, silence_ns) for _, units in sorted(markets.items())]
 
 
-def _read(unit: Unit, card: Card) -> None:
-    card.files += [file.name for file in unit.files]
-    gate = Gate(card.findings)
-    for rows in READERS[unit.reader].rows(unit.files, unit.instrument, card.findings):
-        card.add(gate.check(rows))
+def _stored(path: Path) -> bool:
+    return path.suffix == ".parquet" or (path.is_dir() and next(path.rglob("part-*.parquet"), None) is not None)
 
 
-def _of_store(folder: Path) -> Card:
-    """Raises InputError where rows are not what was once written."""
-    stored = open_tape(folder)
-    card = Card(stored.instrument.venue, stored.instrument.symbol, "tape", [part.path.name for part in stored.parts])
-    for batch in iter_batches(stored):
-        card.add(batch)
-    if len(stored) <= ROWS_AT_ONCE:
-        validate.check(stored.load())
-    imports = stored.quality.get("imports", [stored.quality])
-    for each in imports:
-        card.findings.counts.update(each.get("counts", {}))
-    card.repairs = tuple(sorted({rule for each in imports for rule in each.get("dropped", {})}))
-    return card
+def _of_files(units: list[Unit], silence_ns: int) -> Card:
+    findings, runs = Findings(record=True), []
+    with tempfile.TemporaryDirectory(prefix="perpsim-check-") as work:
+        for number, unit in enumerate(units):
+            folder = Path(work) / str(number)
+            folder.mkdir()
+            done = parse(unit, folder, record=True)
+            runs += done.runs
+            findings.add(done.findings)
+        return _card(units[0].instrument, merged(between(runs, 0, 2**63 - 1)), findings, (), silence_ns)
 
 
-def _iso(time_ns: int | None) -> str:
-    if time_ns is None:
-        return "never"
-    second = datetime.fromtimestamp(time_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{second}.{time_ns // 10**6 % 1000:03}"
+def _of_tape(tape: StoredTape, silence_ns: int) -> Card:
+    findings = Findings()
+    for quality in tape.quality.get("imports", [tape.quality]):
+        findings.counts.update(quality.get("counts", {}))
+    return _card(tape.instrument, iter_batches(tape), findings, tape.repairs, silence_ns)
+
+
+def _card(
+    instrument: Instrument, batches: Iterable[Batch], findings: Findings, repairs: Sequence[str], silence_ns: int
+) -> Card:
+    spans, latency, twice, book = Spans(silence_ns), Latency(), Twice(), BookWatch()
+    for batch in batches:
+        if len(batch["code"]):
+            for each in (spans, latency, twice, book):
+                each.add(batch)
+    unchanged = findings.quality()["samples"].get("depth_band_unchanged_ns")
+    card = {
+        "market": instrument.facts(),
+        "spans": spans.facts(),
+        "found": {rule: findings.dropped[rule] for rule in RULES if findings.dropped[rule]},
+        "places": [each._asdict() for each in findings.found],
+        "latency": latency.facts(),
+        "prints_twice": twice.count,
+        "off_book": off_book(findings),
+        "book": book.close(),
+        "frozen_ns": unchanged["max"] if unchanged else None,
+        "counts": dict(sorted(findings.counts.items())),
+        "repairs": list(repairs),
+    }
+    return card | {"unsound": list(_unsound(card))}
+
+
+def _unsound(card: Card) -> Iterator[str]:
+    """Why a replay of these rows would be unsound, a sentence each."""
+    for rule, count in card["found"].items():
+        yield f"{count:,} times {RULES[rule]} ({rule}): an import refuses the recording"
+    if card["prints_twice"]:
+        yield f"{card['prints_twice']:,} prints stand there twice: their volume would be traded again"
+    if (book := card["book"]) is None:
+        return
+    if book["unknown_orders"]:
+        yield f"{book['unknown_orders']:,} events are of orders that do not rest: the queues are not those of the venue"
+    if book["negative_sizes"]:
+        yield f"{book['negative_sizes']:,} events take more lots off an order than it has"
+    if book["crossed_ns"] > CROSSED_MAX * book["book_ns"]:
+        yield f"the book stands crossed for {_share(book['crossed_ns'], book['book_ns'])} of its time"
+    if book["levels_differing"] > DIFFERING_MAX * book["levels_compared"]:
+        share = _share(book["levels_differing"], book["levels_compared"])
+        yield f"{share} of the levels differ from the snapshots: updates are missing"
+    if book["off_quote_prints"] > OFF_QUOTE_MAX * book["prints"]:
+        yield f"{_share(book['off_quote_prints'], book['prints'])} of the prints lie outside the quotes around them"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.2f} %"

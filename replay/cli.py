@@ -205,7 +205,7 @@ def import_files(
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Files, folders and archives, or one store.")],
+    paths: Annotated[list[Path], typer.Argument(help="Raw files, folders, archives; or stores of tapes.")],
     reader: Annotated[str | None, typer.Option(help="Format; without it, the files tell.")] = None,
     venue: Annotated[str | None, typer.Option(help="Venue, where the files do not say it.")] = None,
     market: Annotated[str | None, typer.Option(help="Symbol, where the files do not say it.")] = None,
@@ -213,21 +213,27 @@ def check(
     lot: Annotated[str | None, typer.Option(help="Size of a lot, in base coins or contracts.")] = None,
     kind: Annotated[str | None, typer.Option(help="linear, inverse or spot.")] = None,
     contract_size: Annotated[str | None, typer.Option(help="What a size of 1 is, in base or quote.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every finding.")] = False,
-    quiet: Quiet = False,
+    silence: Annotated[int, typer.Option(min=1, help="Seconds without any row that count as a hole.")] = 60,
+    everything: Annotated[bool, typer.Option("--all", help="Every finding and minute, not the first 20.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Print a quality card of each market in a recording; exit code 1 where a replay would be unsound."""
-    import json
+    """Print a quality card for each market; exit 0 if it can be replayed, 1 if that would be unsound."""
+    from json import dumps
 
     from perpsim.replay import check as checking
+    from perpsim.replay.check_text import told
     from perpsim.replay.import_plan import Given
 
     given = Given(reader, venue, market, tick=tick, lot=lot, kind=kind, contract_size=contract_size)
-    with _bar(quiet) as bar:
-        cards = checking.check(files, given, bar)
-    told = json.dumps([card.facts() for card in cards], indent=1) if as_json else "\n\n".join(c.text() for c in cards)
-    typer.echo(told)
-    raise typer.Exit(0 if all(card.sound for card in cards) else 1)
+    cards = checking.check(paths, given, silence * 10**9)
+    if json:
+        typer.echo(dumps(cards, indent=2))
+    else:
+        for card in cards:
+            for line in told(card, everything):
+                typer.echo(line)
+    if any(card["unsound"] for card in cards):
+        raise typer.Exit(1)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

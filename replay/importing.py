@@ -144,7 +144,7 @@ def read(
     runs, findings = [], Findings(repairs)
     total = sum(unit.bytes for unit in units)
     for number, unit in enumerate(units, 1):
-        done = _parse(unit, None)
+        done = parse(unit, None)
         runs += done.runs
         findings.add(done.findings)
         if progress:
@@ -162,8 +162,8 @@ def read(
 # Reading
 
 
-def _parse(unit: Unit, folder: Path | None, record: bool = False) -> Read:
-    """Read a unit into sorted runs, in memory or in a folder."""
+def parse(unit: Unit, folder: Path | None, record: bool = False) -> Read:
+    """Read a unit into sorted runs, in memory or in a folder; record: keep all findings, refuse nothing."""
     findings = Findings(unit.repairs, record)
     gate, sorter = Gate(findings), Sorter(folder)
     days: set[int] = set()
@@ -185,7 +185,7 @@ def _read_unit(unit: Unit, folder_name: str) -> dict[str, Any]:
             return facts
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    done = _parse(unit, folder)
+    done = parse(unit, folder)
     if not done.runs and not isinstance(READERS[unit.reader], Rowless):
         raise _nothing(unit)
     facts = {

@@ -154,7 +154,7 @@ importing.import_files(sys.argv[1], sys.argv[2], workers=1)
 """
 
 
-@pytest.mark.parametrize(("where", "after"), [("_parse", 0), ("_parse", 3), ("_write_day", 0), ("_write_day", 2)])
+@pytest.mark.parametrize(("where", "after"), [("parse", 0), ("_parse", 3), ("_write_day", 0), ("_write_day", 2)])
 def test_killed_and_gone_on_with(raw, store, tmp_path, monkeypatch, where, after):
     root = tmp_path / "store"
     command = [sys.executable, "-c", CHILD, raw, root, str(after), where]
@@ -163,10 +163,10 @@ def test_killed_and_gone_on_with(raw, store, tmp_path, monkeypatch, where, after
     assert len(shown) == (after if where == "_write_day" else 0)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in shown}
     calls = []
-    plain = importing._parse
-    monkeypatch.setattr(importing, "_parse", lambda *args: calls.append(args) or plain(*args))
+    plain = importing.parse
+    monkeypatch.setattr(importing, "parse", lambda *args: calls.append(args) or plain(*args))
     import_files(raw, root, workers=1)
-    assert len(calls) == (5 - after if where == "_parse" else 0)
+    assert len(calls) == (5 - after if where == "parse" else 0)
     assert files(root) == files(store)
     for path, (data, written) in before.items():
         assert (path.read_bytes(), path.stat().st_mtime_ns) == (data, written)
@@ -192,8 +192,8 @@ def test_runs_of_another_boot_are_read_again(raw, store, tmp_path, monkeypatch):
     assert subprocess.run(command, check=False).returncode == -9
     monkeypatch.setattr(importing, "BOOT", tmp_path / "absent")
     calls = []
-    plain = importing._parse
-    monkeypatch.setattr(importing, "_parse", lambda *args: calls.append(args) or plain(*args))
+    plain = importing.parse
+    monkeypatch.setattr(importing, "parse", lambda *args: calls.append(args) or plain(*args))
     import_files(raw, root, workers=1)
     assert len(calls) == 5 and files(root) == files(store)
 

@@ -1,0 +1,107 @@
+"""A quality card as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from perpsim.replay.check import Card
+
+SHOWN = 20  # places of findings, unless all are asked for
+
+
+def told(card: Card, everything: bool = False) -> Iterator[str]:
+    """The lines of a card; of findings and minutes the first or highest, or all."""
+    market, spans = card["market"], card["spans"]
+    yield f"{market['venue']} {market['symbol']}"
+    if spans["first_ns"] is None:
+        yield _line("span", "no rows")
+    else:
+        yield _line("span", f"{_time(spans['first_ns'])} to {_time(spans['last_ns'])}")
+    yield _line("rows", ", ".join(f"{kind} {count:,}" for kind, count in spans["rows"].items()) or "none")
+    yield _line(
+        "silences",
+        f"{spans['silences']:,} longer than {_long(spans['silence_ns'])}, together {_long(spans['silent_ns'])}",
+    )
+    for each in spans["longest"]:
+        yield _line("", f"{_long(each['ns'])} from {_time(each['from_ns'])}")
+    yield from _found(card, everything)
+    yield from _clocks(card)
+    yield from _ids(card, everything)
+    yield from _book(card)
+    if card["frozen_ns"] is not None:
+        yield _line("frozen feed", f"a depth band does not change for {_long(card['frozen_ns'])} at the longest")
+    yield _line("repaired", ", ".join(card["repairs"]) or "nothing")
+    for sentence in card["unsound"]:
+        yield _line("UNSOUND", sentence)
+    if not card["unsound"]:
+        yield _line("sound", "nothing found that makes a replay unsound")
+
+
+def _found(card: Card, everything: bool) -> Iterator[str]:
+    yield _line("refused", ", ".join(f"{rule} {count:,}" for rule, count in card["found"].items()) or "nothing")
+    places = card["places"] if everything else card["places"][:SHOWN]
+    for each in places:
+        yield _line("", f"{each['place']}:{each['line']}: {each['rule']}: {each['sentence']}")
+    if len(places) < len(card["places"]):
+        yield _line("", f"and {len(card['places']) - len(places):,} more; --all shows them")
+
+
+def _clocks(card: Card) -> Iterator[str]:
+    if (latency := card["latency"]) is None:
+        yield _line("latency", "one clock")
+        return
+    yield _line("latency", ", ".join(f"{name} {n / 1e6:,.3f} ms" for name, n in _but_n(latency["percentiles"])))
+    skew = latency["skew_ns"] / 1e6
+    yield _line("clock skew", f"{latency['negative']:,} received before they were sent, at most {skew:,.3f} ms")
+
+
+def _but_n(percentiles: dict[str, int]) -> list[tuple[str, int]]:
+    return [(name, value) for name, value in percentiles.items() if name != "n"]
+
+
+def _ids(card: Card, everything: bool) -> Iterator[str]:
+    yield _line("prints twice", f"{card['prints_twice']:,}")
+    off = card["off_book"]
+    yield _line(
+        "missing ids",
+        f"{off['missing']:,}" + (f", peak {off['peak_minute']}" if off["peak_minute"] else "")
+        + "; where the source leaves off-book fills out, these are they",
+    )  # fmt: skip
+    minutes = sorted(off["minutes"].items(), key=lambda each: (-each[1], each[0]))
+    for minute, count in sorted(minutes if everything else minutes[:SHOWN]):
+        yield _line("", f"{minute}  {count:,} a minute")
+
+
+def _book(card: Card) -> Iterator[str]:
+    if (book := card["book"]) is None:
+        yield _line("book", "none")
+        return
+    yield _line("book", f"{book['messages']:,} messages, {book['snapshots']:,} snapshots")
+    yield _line(
+        "crossed",
+        f"{book['crossings']:,} times, {_long(book['crossed_ns'])} of {_long(book['book_ns'])}, "
+        f"at the longest {_long(book['crossed_longest_ns'])}",
+    )
+    yield _line(
+        "against snapshots",
+        f"{book['levels_differing']:,} of {book['levels_compared']:,} levels differ, in "
+        f"{book['snapshots_compared']:,} snapshots that follow updates",
+    )
+    yield _line("off quote", f"{book['off_quote_prints']:,} of {book['prints']:,} prints")
+    if book["unknown_orders"] or book["negative_sizes"]:
+        yield _line(
+            "orders", f"{book['unknown_orders']:,} events of unknown ones, {book['negative_sizes']:,} of too many lots"
+        )
+
+
+def _line(topic: str, text: str) -> str:
+    return f"    {topic:<18}{text}"
+
+
+def _time(ns: int) -> str:
+    return str(np.datetime64(ns, "ns").astype("datetime64[ms]")).replace("T", " ")
+
+
+def _long(ns: int) -> str:
+    return f"{ns / 1e9:,.3f} s"
