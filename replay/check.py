@@ -18,7 +18,7 @@ from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given, Unit, plan
 from perpsim.replay.importing import parse
 from perpsim.replay.quality.book import BookWatch
-from perpsim.replay.quality.ids import Twice, off_book
+from perpsim.replay.quality.ids import Twice, holes
 from perpsim.replay.quality.latency import Latency
 from perpsim.replay.quality.spans import Spans
 from perpsim.replay.readers.findings import RULES, Findings
@@ -86,7 +86,7 @@ def _card(
         "places": [each._asdict() for each in findings.found],
         "latency": latency.facts(),
         "prints_twice": twice.count,
-        "off_book": off_book(findings),
+        **holes(findings),
         "book": book.close(),
         "frozen_ns": unchanged["max"] if unchanged else None,
         "counts": dict(sorted(findings.counts.items())),

@@ -62,15 +62,13 @@ def _but_n(percentiles: dict[str, int]) -> list[tuple[str, int]]:
 
 def _ids(card: Card, everything: bool) -> Iterator[str]:
     yield _line("prints twice", f"{card['prints_twice']:,}")
-    off = card["off_book"]
-    yield _line(
-        "missing ids",
-        f"{off['missing']:,}" + (f", peak {off['peak_minute']}" if off["peak_minute"] else "")
-        + "; where the source leaves off-book fills out, these are they",
-    )  # fmt: skip
-    minutes = sorted(off["minutes"].items(), key=lambda each: (-each[1], each[0]))
-    for minute, count in sorted(minutes if everything else minutes[:SHOWN]):
-        yield _line("", f"{minute}  {count:,} a minute")
+    for name, topic in (("missing_trade_ids", "missing ids"), ("off_book_fills", "off-book fills")):
+        holes = card[name]
+        peak = holes["peak_minute"]
+        yield _line(topic, f"{holes['n']:,}" + (f", most of them in a minute: {peak}" if peak else ""))
+        minutes = sorted(holes["minutes"].items(), key=lambda each: (-each[1], each[0]))
+        for minute, count in sorted(minutes if everything else minutes[:SHOWN]):
+            yield _line("", f"{minute.replace('T', ' ')}  {count:>6,} a minute")
 
 
 def _book(card: Card) -> Iterator[str]:

@@ -1,99 +1,145 @@
-"""`perpsim check`: one card a market, every damaged line named, an exit code that says if a replay would be sound."""
+"""The quality card: each of the rules R1-R8 by a recording that breaks it and no other, and the command."""
 
-import gzip
 import json
 
+import numpy as np
 import pytest
-from perpsim.replay import check as checking
-from perpsim.replay.importing import import_files
+from perpsim.core import MarketState
+from perpsim.replay import tape_writer
+from perpsim.replay.check import check
+from perpsim.replay.cli import app
+from perpsim.replay.readers.findings import Findings
+from perpsim.replay.tape import COLUMNS, MORE, SELL, SNAPSHOT, Row, Tape
+from reader_samples import SAMPLES
+from small_tape import BTC, SECOND, START_NS
 from typer.testing import CliRunner
 
-HEADER = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
-DAY_US = 1_582_329_600_000_000
+BID, ASK = int(Row.LEVEL), Row.LEVEL | SELL
+ADD, REDUCE, EXECUTE = int(Row.ORDER_ADD), int(Row.ORDER_REDUCE), int(Row.ORDER_EXECUTE)
+WHOLE = [(0, BID | SNAPSHOT | MORE, 99, 5, 0), (0, ASK | SNAPSHOT, 101, 5, 0)]
+CLEAN = [*WHOLE, (1, int(Row.TRADE), 101, 1, 7), (1, ASK, 101, 4, 0), (50, BID, 99, 6, 0)]
+ORDERS = [(0, ADD, 99, 5, 1), (0, ADD | SELL, 101, 5, 2), (5, REDUCE, 99, 2, 1), (50, EXECUTE, 99, 3, 1)]
+SAME = [(50, BID | SNAPSHOT | MORE, 99, 6, 0), (50, ASK | SNAPSHOT, 101, 4, 0)]
 
 
-def line(number: int, **changed: object) -> str:
-    row = {
-        "exchange": "binance-futures", "symbol": "BTCUSDT", "timestamp": DAY_US + number * 1_000_000,
-        "local_timestamp": DAY_US + number * 1_000_000 + 5_000, "id": 1_000 + number, "side": "buy", "price": "9700.5",
-        "amount": "0.25",
-    }  # fmt: skip
-    return ",".join(str(value) for value in (row | changed).values())
+def card(tmp_path, rows, late_ns=0, counts=(), repairs=()):
+    """The card of a stored tape of (second, code, price, value, id)."""
+    second, code, price, value, order = map(np.array, zip(*rows, strict=True))
+    time_ns = START_NS + second * SECOND
+    columns = {"time_ns": time_ns, "receive_ns": time_ns + late_ns, "code": code, "price": price, "value": value}
+    arrays = {name: (columns | {"id": order})[name].astype(dtype) for name, dtype in COLUMNS.items()}
+    findings = Findings()
+    for name, count in counts:
+        findings.count(name, count)
+    tape_writer.write(Tape(BTC, **arrays, quality=findings.quality()), tmp_path)
+    (made,) = check([tmp_path])
+    return made
 
 
-def written(tmp_path, changes: dict[int, dict] | None = None):
-    path = tmp_path / "binance-futures_trades_2020-02-22_BTCUSDT.csv.gz"
-    lines = [HEADER, *(line(number, **(changes or {}).get(number, {})) for number in range(300))]
-    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
-    return path
-
-
-def run(*arguments) -> tuple[int, str]:
-    from perpsim.replay.cli import app
-
-    done = CliRunner().invoke(app, ["check", *map(str, arguments), "-q"])
-    return done.exit_code, done.output
-
-
-def test_a_sound_recording(tmp_path):
-    code, text = run(written(tmp_path))
-    assert code == 0
-    assert "300 trade" in text and "2020-02-22 00:00:00.000 to 2020-02-22 00:04:59.000" in text
-    assert "p50 5,0" in text.replace("p50 5,013,503", "p50 5,0") and text.rstrip().endswith("sound")
-    assert "FINDING" not in text
+@pytest.mark.parametrize("rows", [CLEAN, ORDERS, [*CLEAN, *SAME]], ids=["levels", "orders", "snapshots"])
+def test_clean(tmp_path, rows):
+    made = card(tmp_path, rows)
+    assert made["unsound"] == [] and made["found"] == {} and made["latency"] is None
+    assert made["spans"]["first_ns"] == START_NS and made["spans"]["silences"] == 0
+    assert made["book"]["crossings"] == made["book"]["levels_differing"] == made["book"]["off_quote_prints"] == 0
+    assert made["book"]["levels_compared"] == (2 if len(rows) > 5 else 0)
 
 
 @pytest.mark.parametrize(
-    ("changed", "rule"),
+    ("rows", "said"),
     [
-        ({"price": "0"}, "bad-price"),
-        ({"price": "-1"}, "bad-price"),
-        ({"price": "9700.555"}, "off-grid"),
-        ({"amount": "-0.25"}, "bad-size"),
-        ({"side": "up"}, "bad-side"),
-        ({"symbol": "ETHUSDT"}, "wrong-symbol"),
-        ({"timestamp": 0}, "bad-time"),
-        ({"local_timestamp": DAY_US + 5 * 86_400_000_000}, "time-away"),
-        ({"id": 1_099}, "duplicate-id"),
+        pytest.param([*ORDERS, (51, REDUCE, 99, 1, 1)], "orders that do not rest", id="R1"),
+        pytest.param([*ORDERS[:3], (50, EXECUTE, 99, 4, 1)], "more lots off an order", id="R2"),
+        pytest.param([*WHOLE, (1, BID, 101, 3, 0), (2, BID, 101, 0, 0), (20, BID, 98, 1, 0)], "crossed", id="R3"),
+        pytest.param([*CLEAN, (51, BID | SNAPSHOT | MORE, 99, 9, 0), (51, ASK | SNAPSHOT, 101, 4, 0)],
+                     "50.00 % of the levels differ", id="R5"),
+        pytest.param([*CLEAN[:2], (1, int(Row.TRADE), 120, 1, 7), *CLEAN[3:]], "outside the quotes", id="R6"),
+        pytest.param([*CLEAN[:3], *CLEAN[2:]], "twice", id="R8"),
     ],
-)
-def test_each_damage_is_found_and_named_and_the_rest_read(tmp_path, changed, rule):
-    path = written(tmp_path, {100: changed, 200: {"price": "zero"}})
-    (card,) = checking.check([path])
-    assert not card.sound
-    assert {(each.rule, each.line) for each in card.findings.found} >= {(rule, 102)}
-    assert any(each.line == 202 for each in card.findings.found)
-    assert card.rows["trade"] >= 297
-    code, text = run(path)
-    assert code == 1 and f"FINDING   {rule}" in text and f"{path.name}:102: " in text and "NOT SOUND" in text
+)  # fmt: skip
+def test_a_rule_is_broken(tmp_path, rows, said):
+    (sentence,) = card(tmp_path, rows)["unsound"]
+    assert said in sentence
 
 
-def test_as_json_with_every_finding(tmp_path):
-    path = written(tmp_path, {number: {"price": "0"} for number in range(50, 70)})
-    code, text = run(path, "--json")
-    (card,) = json.loads(text)
-    assert code == 1 and card["sound"] is False and card["dropped"] == {"bad-price": 20}
-    assert [each["line"] for each in card["findings"]] == list(range(52, 72))
+def test_r4_a_gap_is_found_and_the_book_left_out_until_a_snapshot(tmp_path):
+    sample = next(each for each in SAMPLES if any(damage.rule == "update-gap" for damage in each.damage))
+    damage = next(each for each in sample.damage if each.rule == "update-gap")
+    lines = sample.data.split(b"\n")
+    lines[damage.line - 1] = lines[damage.line - 1].replace(damage.old, damage.new)
+    path = tmp_path / sample.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"\n".join(lines))
+    result = CliRunner().invoke(app, ["check", str(path), *facts(sample), "--json"])
+    (made,) = json.loads(result.stdout)
+    assert result.exit_code == 1 and made["found"] == {"update-gap": 1}
+    assert [each["line"] for each in made["places"]] == [damage.line]
+    (sentence,) = made["unsound"]
+    assert "(update-gap)" in sentence
 
 
-def test_pauses_are_listed(tmp_path):
-    late = {number: {"timestamp": DAY_US + (number + 600) * 1_000_000} for number in range(200, 300)}
-    (card,) = checking.check([written(tmp_path, late)])
-    assert card.silent == 1
-    assert [(b - a) // 10**9 for a, b in card.silences] == [601]
+def facts(sample) -> list[str]:
+    market = sample.instrument
+    given = {"reader": sample.reader, "venue": market.venue, "market": market.symbol, "tick": market.tick}
+    given |= {"lot": market.lot, "kind": market.kind, "contract-size": market.contract_size}
+    return [text for name, value in given.items() for text in (f"--{name}", value)]
 
 
-def test_a_store_tells_what_was_repaired(tmp_path):
-    path = written(tmp_path, {100: {"price": "0"}})
-    import_files([path], tmp_path / "store", repairs=["bad-price"])
-    code, text = run(tmp_path / "store")
-    assert code == 0
-    assert "299 trade" in text and "repaired  bad-price" in text
+def test_r7_negative_latency_is_told_and_sound(tmp_path):
+    made = card(tmp_path, CLEAN, late_ns=-2_000_000)
+    assert made["latency"]["negative"] == 4 and made["latency"]["skew_ns"] == 2_000_000
+    assert made["latency"]["percentiles"]["n"] == 4 and made["unsound"] == []
 
 
-def test_what_no_reader_takes(tmp_path):
-    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
-    from perpsim.replay.errors import InputError
+def test_a_crossed_auction_is_none(tmp_path):
+    auction, opened = int(MarketState.AUCTION), int(MarketState.OPEN)
+    crossed = [(1, BID, 101, 3, 0), (2, BID, 101, 0, 0)]
+    rows = [*WHOLE, (1, int(Row.STATE), 0, auction, 0), *crossed, (3, int(Row.STATE), 0, opened, 0), (9, BID, 98, 1, 0)]
+    made = card(tmp_path, rows)
+    assert made["book"]["crossings"] == 0 and made["unsound"] == []
 
-    with pytest.raises(InputError, match=r"a\.csv"):
-        checking.check([tmp_path / "a.csv"])
+
+def test_crossings_are_timed(tmp_path):
+    made = card(tmp_path, [*WHOLE, (1, BID, 101, 3, 0), (2, ASK, 101, 0, 0), (4, ASK, 101, 1, 0), (5, BID, 101, 0, 0)])
+    told = made["book"]
+    assert (told["crossings"], told["crossed_ns"], told["crossed_longest_ns"]) == (2, 2 * SECOND, SECOND)
+
+
+def test_a_shallower_snapshot_says_nothing_of_what_lies_beyond(tmp_path):
+    deeper = [(1, BID, 90, 7, 0)]
+    made = card(tmp_path, [*WHOLE, *deeper, (9, BID | SNAPSHOT | MORE, 99, 5, 0), (9, ASK | SNAPSHOT, 101, 5, 0)])
+    assert made["book"]["levels_compared"] == 2 and made["book"]["levels_differing"] == 0
+
+
+def test_silences(tmp_path):
+    made = card(tmp_path, [*CLEAN, (150, BID, 99, 5, 0), (400, BID, 99, 4, 0)])
+    spans = made["spans"]
+    assert (spans["silences"], spans["silent_ns"]) == (2, 350 * SECOND)
+    assert spans["longest"][0] == {"from_ns": START_NS + 150 * SECOND, "ns": 250 * SECOND}
+
+
+def test_holes_by_minute(tmp_path):
+    counts = [("off_book_fills", 5), ("off_book_fills 2025-10-10T21:18", 3), ("off_book_fills 2025-10-10T21:19", 2)]
+    made = card(tmp_path, CLEAN, counts=counts)
+    assert made["off_book_fills"]["n"] == 5 and made["off_book_fills"]["peak_minute"] == "2025-10-10T21:18"
+    shown = CliRunner().invoke(app, ["check", str(tmp_path)])
+    assert shown.exit_code == 0 and "2025-10-10 21:18       3 a minute" in shown.stdout
+
+
+def test_many_prices_pass_through_a_side():
+    """Its heap stays in proportion to what stands."""
+    from perpsim.replay.quality.book import SLACK, Side
+
+    side = Side(1)
+    for price in range(1_000_000, 990_000, -1):
+        side.put(price, 1)
+        assert side.best() == price
+        side.put(price + 3, 0)
+    assert sorted(side.lots) == [990_001, 990_002, 990_003]
+    assert len(side._heap) <= 2 * len(side.lots) + SLACK + 1
+
+
+def test_stores_and_raw_files_do_not_mix(tmp_path):
+    card(tmp_path / "store", CLEAN)
+    (tmp_path / "raw.csv").write_text("a,b\n")
+    assert CliRunner().invoke(app, ["check", str(tmp_path / "store"), str(tmp_path / "raw.csv")]).exit_code

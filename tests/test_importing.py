@@ -154,7 +154,7 @@ importing.import_files(sys.argv[1], sys.argv[2], workers=1)
 """
 
 
-@pytest.mark.parametrize(("where", "after"), [("parse", 0), ("_parse", 3), ("_write_day", 0), ("_write_day", 2)])
+@pytest.mark.parametrize(("where", "after"), [("parse", 0), ("parse", 3), ("_write_day", 0), ("_write_day", 2)])
 def test_killed_and_gone_on_with(raw, store, tmp_path, monkeypatch, where, after):
     root = tmp_path / "store"
     command = [sys.executable, "-c", CHILD, raw, root, str(after), where]

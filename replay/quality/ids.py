@@ -8,7 +8,7 @@ import numpy as np
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.tape import ROW_MASK, Batch, Row
 
-MINUTE = "missing_trade_ids "  # readers count by minute under this, and the minute's name
+MISSING, OFF_BOOK = "missing_trade_ids", "off_book_fills"  # readers count so, in all and with a minute behind it
 
 
 class Twice:
@@ -29,8 +29,12 @@ class Twice:
         self._held = unique[:, unique[0] == unique[0, -1]]
 
 
-def off_book(findings: Findings) -> dict[str, Any]:
-    """Trade ids that are missing, in all and by minute: where a source leaves off-book fills out, those fills."""
-    minutes = {name.removeprefix(MINUTE): n for name, n in sorted(findings.counts.items()) if name.startswith(MINUTE)}
-    peak = max(minutes, key=lambda minute: (minutes[minute], minute), default=None)
-    return {"missing": findings.counts[MINUTE.strip()], "peak_minute": peak, "minutes": minutes}
+def holes(findings: Findings) -> dict[str, dict[str, Any]]:
+    """Ids that are missing, and off-book fills known by their missing ids: in all, by minute, the minute of most."""
+    told = {}
+    for name in (MISSING, OFF_BOOK):
+        counts = sorted(findings.counts.items())
+        minutes = {key.removeprefix(f"{name} "): n for key, n in counts if key.startswith(f"{name} ")}
+        peak = max(minutes, key=lambda minute: (minutes[minute], minute), default=None)
+        told[name] = {"n": findings.counts[name], "peak_minute": peak, "minutes": minutes}
+    return told
