@@ -10,6 +10,7 @@ from perpsim.replay.check import check
 from perpsim.replay.cli import app
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.tape import COLUMNS, MORE, SELL, SNAPSHOT, Row, Tape
+import reader_samples_venues  # noqa: F401 - registers its samples
 from reader_samples import SAMPLES
 from small_tape import BTC, SECOND, START_NS
 from typer.testing import CliRunner
