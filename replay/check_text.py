@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 from perpsim.replay.check import Card
 
-SHOWN = 20  # places of findings, unless all are asked for
+SHOWN = 20  # findings, and minutes, unless all are asked for
+LONGEST = 5  # silences, likewise
+OWN_LINES = ("missing_trade_ids", "off_book_fills", "negative_latencies", "off_quote_prints")
 
 
 def told(card: Card, everything: bool = False) -> Iterator[str]:
     """The lines of a card; of findings and minutes the first or highest, or all."""
     market, spans = card["market"], card["spans"]
-    yield f"{market['venue']} {market['symbol']}"
+    yield f"{market['venue']} {market['symbol']}  ({', '.join(card['readers'])}; files: {len(card['files'])})"
     if spans["first_ns"] is None:
         yield _line("span", "no rows")
     else:
@@ -23,14 +25,14 @@ def told(card: Card, everything: bool = False) -> Iterator[str]:
         "silences",
         f"{spans['silences']:,} longer than {_long(spans['silence_ns'])}, together {_long(spans['silent_ns'])}",
     )
-    for each in spans["longest"]:
+    for each in spans["longest"][: None if everything else LONGEST]:
         yield _line("", f"{_long(each['ns'])} from {_time(each['from_ns'])}")
     yield from _found(card, everything)
     yield from _clocks(card)
     yield from _ids(card, everything)
     yield from _book(card)
-    if card["frozen_ns"] is not None:
-        yield _line("frozen feed", f"a depth band does not change for {_long(card['frozen_ns'])} at the longest")
+    yield from _frozen(card)
+    yield _line("counted", ", ".join(_counted(card)) or "nothing else")
     yield _line("repaired", ", ".join(card["repairs"]) or "nothing")
     for sentence in card["unsound"]:
         yield _line("UNSOUND", sentence)
@@ -39,12 +41,16 @@ def told(card: Card, everything: bool = False) -> Iterator[str]:
 
 
 def _found(card: Card, everything: bool) -> Iterator[str]:
-    yield _line("refused", ", ".join(f"{rule} {count:,}" for rule, count in card["found"].items()) or "nothing")
-    places = card["places"] if everything else card["places"][:SHOWN]
-    for each in places:
-        yield _line("", f"{each['place']}:{each['line']}: {each['rule']}: {each['sentence']}")
-    if len(places) < len(card["places"]):
-        yield _line("", f"and {len(card['places']) - len(places):,} more; --all shows them")
+    """Refused and suspicious lines: how many of each rule, and where."""
+    for topic, key in (("refused", "rules"), ("suspicious", "suspicions")):
+        counts = card[key]
+        yield _line(topic, ", ".join(f"{rule} {count:,}" for rule, count in counts.items()) or "nothing")
+        found = [each for each in card["findings"] if each["rule"] in counts]
+        shown = found if everything else found[:SHOWN]
+        for each in shown:
+            yield _line("", f"{each['place']}:{each['line']}: {each['rule']}: {each['sentence']}")
+        if len(shown) < len(found):
+            yield _line("", f"and {len(found) - len(shown):,} more; --all shows them")
 
 
 def _clocks(card: Card) -> Iterator[str]:
@@ -91,6 +97,23 @@ def _book(card: Card) -> Iterator[str]:
         yield _line(
             "orders", f"{book['unknown_orders']:,} events of unknown ones, {book['negative_sizes']:,} of too many lots"
         )
+
+
+def _frozen(card: Card) -> Iterator[str]:
+    frozen, still_ns = card["frozen"], card["depth_band_unchanged_ns"]
+    limit = _long(card["spans"]["silence_ns"])
+    yield _line("frozen feeds", f"{frozen['n']:,} longer than {limit}, together {_long(frozen['ns'])}")
+    for each in frozen["longest"]:
+        yield _line("", f"{each['feed']}: {_long(each['ns'])} from {_time(each['from_ns'])}")
+    if still_ns is not None:
+        yield _line("", f"a depth band does not change for {_long(still_ns)} at the longest")
+
+
+def _counted(card: Card) -> Iterator[str]:
+    """What the readers have counted, but for what has its own line."""
+    for name, count in card["counts"].items():
+        if count and not name.startswith(("rows.", *OWN_LINES)):
+            yield f"{name.replace('_', ' ')} {count:,}"
 
 
 def _line(topic: str, text: str) -> str:

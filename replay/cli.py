@@ -215,7 +215,8 @@ def check(
     contract_size: Annotated[str | None, typer.Option(help="What a size of 1 is, in base or quote.")] = None,
     silence: Annotated[int, typer.Option(min=1, help="Seconds without any row that count as a hole.")] = 60,
     everything: Annotated[bool, typer.Option("--all", help="Every finding and minute, not the first 20.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, with every finding.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Print a quality card for each market; exit 0 if it can be replayed, 1 if that would be unsound."""
     from json import dumps
@@ -225,7 +226,8 @@ def check(
     from perpsim.replay.import_plan import Given
 
     given = Given(reader, venue, market, tick=tick, lot=lot, kind=kind, contract_size=contract_size)
-    cards = checking.check(paths, given, silence * 10**9)
+    with _bar(quiet or json) as bar:
+        cards = checking.check(paths, given, silence * 10**9, bar)
     if json:
         typer.echo(dumps(cards, indent=2))
     else:

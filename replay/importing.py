@@ -33,7 +33,7 @@ from perpsim.replay.errors import InputError
 from perpsim.replay.gate import Gate
 from perpsim.replay.import_plan import Given, Unit, plan
 from perpsim.replay.readers import READERS
-from perpsim.replay.readers.contract import Rowless
+from perpsim.replay.readers.contract import Rowless, Rows
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.sorting import Run, Sorter, between, joined, merged
 from perpsim.replay.tape import DAY_NS, Tape, describe
@@ -162,12 +162,16 @@ def read(
 # Reading
 
 
-def parse(unit: Unit, folder: Path | None, record: bool = False) -> Read:
-    """Read a unit into sorted runs, in memory or in a folder; record: keep all findings, refuse nothing."""
-    findings = Findings(unit.repairs, record)
+def parse(unit: Unit, folder: Path | None, watch: Callable[[Rows], None] | None = None) -> Read:
+    """Read a unit into sorted runs, in memory or in a folder.
+
+    With watch, which is shown all rows as the reader yields them, findings are recorded and nothing is refused."""
+    findings = Findings(unit.repairs, watch is not None)
     gate, sorter = Gate(findings), Sorter(folder)
     days: set[int] = set()
     for rows in READERS[unit.reader].rows(unit.files, unit.instrument, findings):
+        if watch:
+            watch(rows)
         batch = gate.check(rows)
         if len(batch["code"]):
             sorter.add(batch)

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import reader_samples_venues  # noqa: F401 - registers its samples
 from perpsim.core import MarketState
 from perpsim.replay import tape_writer
 from perpsim.replay.check import check
 from perpsim.replay.cli import app
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.tape import COLUMNS, MORE, SELL, SNAPSHOT, Row, Tape
-import reader_samples_venues  # noqa: F401 - registers its samples
 from reader_samples import SAMPLES
 from small_tape import BTC, SECOND, START_NS
 from typer.testing import CliRunner
@@ -20,6 +20,8 @@ ADD, REDUCE, EXECUTE = int(Row.ORDER_ADD), int(Row.ORDER_REDUCE), int(Row.ORDER_
 WHOLE = [(0, BID | SNAPSHOT | MORE, 99, 5, 0), (0, ASK | SNAPSHOT, 101, 5, 0)]
 CLEAN = [*WHOLE, (1, int(Row.TRADE), 101, 1, 7), (1, ASK, 101, 4, 0), (50, BID, 99, 6, 0)]
 ORDERS = [(0, ADD, 99, 5, 1), (0, ADD | SELL, 101, 5, 2), (5, REDUCE, 99, 2, 1), (50, EXECUTE, 99, 3, 1)]
+DEEP = [(50, BID | MORE, price, 5, 0) for price in range(50, 70)]
+PRINTS = [(2, int(Row.TRADE), 101, 1, number) for number in range(10, 40)]
 SAME = [(50, BID | SNAPSHOT | MORE, 99, 6, 0), (50, ASK | SNAPSHOT, 101, 4, 0)]
 
 
@@ -40,7 +42,7 @@ def card(tmp_path, rows, late_ns=0, counts=(), repairs=()):
 @pytest.mark.parametrize("rows", [CLEAN, ORDERS, [*CLEAN, *SAME]], ids=["levels", "orders", "snapshots"])
 def test_clean(tmp_path, rows):
     made = card(tmp_path, rows)
-    assert made["unsound"] == [] and made["found"] == {} and made["latency"] is None
+    assert made["unsound"] == [] and made["rules"] == {} and made["latency"] is None
     assert made["spans"]["first_ns"] == START_NS and made["spans"]["silences"] == 0
     assert made["book"]["crossings"] == made["book"]["levels_differing"] == made["book"]["off_quote_prints"] == 0
     assert made["book"]["levels_compared"] == (2 if len(rows) > 5 else 0)
@@ -52,9 +54,11 @@ def test_clean(tmp_path, rows):
         pytest.param([*ORDERS, (51, REDUCE, 99, 1, 1)], "orders that do not rest", id="R1"),
         pytest.param([*ORDERS[:3], (50, EXECUTE, 99, 4, 1)], "more lots off an order", id="R2"),
         pytest.param([*WHOLE, (1, BID, 101, 3, 0), (2, BID, 101, 0, 0), (20, BID, 98, 1, 0)], "crossed", id="R3"),
-        pytest.param([*CLEAN, (51, BID | SNAPSHOT | MORE, 99, 9, 0), (51, ASK | SNAPSHOT, 101, 4, 0)],
-                     "50.00 % of the levels differ", id="R5"),
-        pytest.param([*CLEAN[:2], (1, int(Row.TRADE), 120, 1, 7), *CLEAN[3:]], "outside the quotes", id="R6"),
+        pytest.param([*CLEAN[:-1], *DEEP, *CLEAN[-1:], *((51, code | SNAPSHOT, *rest) for _, code, *rest in DEEP),
+                      (51, BID | SNAPSHOT | MORE, 99, 9, 0), (51, ASK | SNAPSHOT, 101, 4, 0)],
+                     "4.55 % of the levels differ", id="R5"),
+        pytest.param([*CLEAN[:4], *PRINTS, (2, int(Row.TRADE), 120, 1, 7), (2, int(Row.TRADE), 98, 1, 8), *CLEAN[4:]],
+                     "6.06 % of the prints lie outside", id="R6"),
         pytest.param([*CLEAN[:3], *CLEAN[2:]], "twice", id="R8"),
     ],
 )  # fmt: skip
@@ -73,8 +77,8 @@ def test_r4_a_gap_is_found_and_the_book_left_out_until_a_snapshot(tmp_path):
     path.write_bytes(b"\n".join(lines))
     result = CliRunner().invoke(app, ["check", str(path), *facts(sample), "--json"])
     (made,) = json.loads(result.stdout)
-    assert result.exit_code == 1 and made["found"] == {"update-gap": 1}
-    assert [each["line"] for each in made["places"]] == [damage.line]
+    assert result.exit_code == 1 and made["rules"] == {"update-gap": 1}
+    assert [each["line"] for each in made["findings"]] == [damage.line]
     (sentence,) = made["unsound"]
     assert "(update-gap)" in sentence
 

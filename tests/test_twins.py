@@ -40,13 +40,13 @@ def reader(monkeypatch):
 @pytest.mark.parametrize("name", DAMAGE, ids=DAMAGE_NAMES)
 def test_clean(name):
     (card,) = check([TWINS / name.format("positive")])
-    assert card["places"] == [] and card["found"] == {}
+    assert card["findings"] == []
 
 
 @pytest.mark.parametrize(("name", "damage"), DAMAGE.items(), ids=DAMAGE_NAMES)
 def test_damaged(name, damage):
     path = TWINS / name.format("negative")
     (card,) = check([path])
-    assert {each["line"]: each["rule"] for each in card["places"]} == damage
-    assert {each["place"] for each in card["places"]} <= {str(path)}
+    assert {each["line"]: each["rule"] for each in card["findings"]} == damage
+    assert {each["place"] for each in card["findings"]} <= {str(path)}
     assert bool(card["unsound"]) == bool(damage)

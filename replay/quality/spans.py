@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from perpsim.replay.tape import ROW_MASK, Batch, Row
 
-LONGEST = 5  # silences told one by one
+LONGEST = 100  # silences told one by one
 
 
 class Spans:

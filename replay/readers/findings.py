@@ -40,6 +40,13 @@ RULES = {
     "book-differs": "the book that the messages give is not the one that the recording shows",
 }
 
+SUSPICIONS = {  # a check tells them by line; an import takes such rows
+    "far-print": "a print at twice the price of those around it or more, or at half",
+    "far-level": "a level of the book at ten times the price of the market or more, or at a tenth",
+    "late": "exchange and receive time lie a second or more apart",
+    "other-day": "a row was received on another day than its file is of",
+}
+
 STEP_BITS = 6
 SAMPLE_STEPS = 1 << STEP_BITS  # buckets to a doubling: a percentile is right to 1.6 %
 FINDINGS_MAX = 10_000  # recorded of one rule; the rest is only counted
@@ -63,6 +70,7 @@ class Findings:
         self.record = record
         self.found: list[Finding] = []
         self.dropped: Counter[str] = Counter()  # by rule
+        self.suspected: Counter[str] = Counter()  # by suspicion
         self.counts: Counter[str] = Counter()
         self._samples: dict[str, Counter[int]] = {}
         self._range: dict[str, tuple[int, int]] = {}
@@ -113,6 +121,7 @@ class Findings:
         """Take over the findings of other files."""
         self.found += other.found
         self.dropped += other.dropped
+        self.suspected += other.suspected
         self.counts.update(other.counts)
         for name, buckets in other._samples.items():
             self._samples.setdefault(name, Counter()).update(buckets)
