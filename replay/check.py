@@ -27,7 +27,7 @@ from perpsim.replay.quality.spans import Spans
 from perpsim.replay.quality.suspects import Suspects
 from perpsim.replay.readers.findings import RULES, SUSPICIONS, Findings
 from perpsim.replay.sorting import between, merged
-from perpsim.replay.tape import Batch, RowsDigest, StoredTape, Tape, iter_batches, row_groups
+from perpsim.replay.tape import Batch, RowsDigest, StoredTape, Tape, row_groups
 from perpsim.replay.tape_tools import tapes_below
 
 SILENCE_NS = 60_000_000_000
