@@ -27,3 +27,13 @@ def _of_market(market: MarketPlan) -> Iterator[str]:
             f"the book is synthetic, not recorded: {stated.levels} levels a side around the last print, "
             f"{stated.depth} at the best, slope {stated.slope} a level, spread {stated.spread} ticks"
         )
+    for kind, count in market.bars:
+        yield f"{kind.name.lower()} prices are {count:,} bars, {PATHS[market.path]}; prices in between are unknown"
+
+
+PATHS = {
+    "close": "their closes at their ends, lows and highs left out",
+    "open": "their opens at their starts, lows and highs left out",
+    "open-low-high-close": "walked through as open, low, high, close, of which the times are assumed",
+    "open-high-low-close": "walked through as open, high, low, close, of which the times are assumed",
+}

@@ -293,6 +293,9 @@ def _market_summary(outcome: Outcome, number: int, market: MarketPlan, tally: Ma
             "sha256": market.tape.sha256(),
             "rows": len(market.tape),
             "mark": market.settings.mark,
+            "bars": {"path": market.path, **{kind.name.lower(): count for kind, count in market.bars}}
+            if market.bars
+            else None,
             "funding": market.settings.funding,
             "queue_model": market.settings.queue_model,
             "walk": market.settings.walk,

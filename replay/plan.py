@@ -30,8 +30,9 @@ from perpsim.exchange.contracts import BUILT
 from perpsim.exchange.recorded_book import RESILIENCE_STEPS, impact, resilience
 from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
-from perpsim.replay import contents, importing, synthetic
+from perpsim.replay import bars, importing, synthetic
 from perpsim.replay.catalogue import Instrument
+from perpsim.replay.contents import Contents, contents
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given
 from perpsim.replay.keyframes import standing
@@ -58,12 +59,20 @@ class MarketPlan:
     last_ns: int
     since_ns: int | None = None  # what stands then, and the rows from then on; None: all rows
     shape: synthetic.Shape | None = None  # of the book that is put around the prints; None: the book is recorded
+    bars: tuple[tuple[Row, int], ...] = ()  # (Row.MARK or Row.INDEX, their number) where these prices are bars only
 
     def chunks(self) -> Iterator[Batch]:
-        """The recording's columns in order, without taped funding where that is computed."""
+        """The recording's columns in order: bars as prices, without taped funding where that is computed."""
+        series = [kind for kind, _ in self.bars]
         begin = [] if self.since_ns is None else [standing(self.tape, self.since_ns)]
         for batch in chain(begin, batches_of(self.tape, self.since_ns)):
+            batch = bars.driven(batch, self.path, series)
             yield without_funding(batch) if self.settings.funding == "computed" else batch
+
+    @property
+    def path(self) -> str:
+        """How bars are walked through."""
+        return self.settings.bars or "close"
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,24 +240,34 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
     else:
         first_ns, last_ns = _stored_span(tape)
     spec = dataclasses.replace(spec.with_given_index(), **changes)
-    return MarketPlan(spec, tape, source, first_ns, last_ns, shape=_shape(file, key, source, tape, spec))
+    found = contents(tape)
+    shape = _shape(file, key, source, found.has_book, spec)
+    return MarketPlan(spec, tape, source, first_ns, last_ns, shape=shape, bars=_bars(file, key, source, found))
+
+
+def _bars(file: ScenarioFile, key: str, source: TapeSource, found: Contents) -> tuple[tuple[Row, int], ...]:
+    """The prices that come from bars: those that the recording has in no other form, and that are asked for."""
+    if source.bars and not found.bars:
+        raise file.wrong(f"{key}.bars", "the recording has no bars of mark or index; take the key out")
+    asked = [Row.INDEX] + [Row.MARK] * (source.mark == "taped")
+    return tuple((kind, found.bars[kind]) for kind in asked if found.bars[kind] and not found.rows[kind])
 
 
 def _shape(
-    file: ScenarioFile, key: str, source: TapeSource, tape: Tape | StoredTape, spec: MarketSpec
+    file: ScenarioFile, key: str, source: TapeSource, recorded: bool, spec: MarketSpec
 ) -> synthetic.Shape | None:
     """The stated book of a recording without one. Raises InputError where it is missing, or not wanted."""
-    recorded, stated = contents.has_book(contents.kinds(tape)), source.synthetic
+    stated = source.synthetic
     if stated is None:
         if recorded:
             return None
         message = (
-            f"{tape.instrument.symbol} has no recorded book; state the one to trade in with the key {key}.synthetic, "
+            f"the recording of {spec.symbol} has no book; state the one to trade in with the key {key}.synthetic, "
             "such as synthetic = { depth = 100, slope = 0.1, levels = 50, spread = 1 }"
         )
         raise file.wrong(key, message)
     if recorded:
-        raise file.wrong(f"{key}.synthetic", f"{tape.instrument.symbol} has a recorded book; take the key out")
+        raise file.wrong(f"{key}.synthetic", f"the recording of {spec.symbol} has a book; take the key out")
     depth = Fraction(_decimal(file, f"{key}.synthetic.depth", stated.depth)) / spec.lot
     slope = Fraction(_decimal(file, f"{key}.synthetic.slope", stated.slope))
     if depth < 1:

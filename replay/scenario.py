@@ -116,6 +116,7 @@ class TapeSource(Table):
     resilience_updates: Annotated[int, Meta(ge=0, le=10_000)] = 0  # or the same in changes of the best quotes
     walk: Literal["deeper", "drop"] = "deeper"
     mark: Literal["computed", "taped"] = "computed"
+    bars: Literal["close", "open", "open-low-high-close", "open-high-low-close"] | None = None  # None: close
     funding: Literal["computed", "taped"] = "taped"
 
 

@@ -22,7 +22,7 @@ READ_ROWS_MIN, READ_ROWS_MAX = 1 << 11, 1 << 17  # of one run at a time
 # Place of each kind of row at equal times: prints before the book that they have changed, prices last.
 RANKS = np.ones(16, np.uint8)
 RANKS[[Row.TRADE, Row.OFF_BOOK, Row.LIQUIDATION]] = 0
-RANKS[[Row.MARK, Row.INDEX, Row.FUNDING, Row.OPEN_INTEREST]] = 2
+RANKS[[Row.MARK, Row.INDEX, Row.FUNDING, Row.OPEN_INTEREST, Row.BAR]] = 2
 
 
 class Run:

@@ -47,6 +47,7 @@ class Row(IntEnum):
     ORDER_EXECUTE = 12  # price: ticks; value: lots executed
     STATE = 13  # value: MarketState
     QUOTE = 14  # price: ticks; value: lots; the best bid, or with SELL the best ask
+    BAR = 15  # of MARK or INDEX prices, price: which and what of it (bars.py); value: 1e-8 of the quote
 
 
 ROW_MASK = 15

@@ -1,9 +1,12 @@
 """What a tape promises, looked at as a whole."""
 
 import numpy as np
+from perpsim.replay.bars import PARTS, Part
 from perpsim.replay.errors import InputError
 from perpsim.replay.gate import TIME_NS_MAX, TIME_NS_MIN
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SNAPSHOT, Row, Tape
+
+BAR_ROWS = [kind * PARTS + part for kind in (Row.MARK, Row.INDEX) for part in Part]  # what a bar's row may be
 
 
 def check(tape: Tape) -> None:
@@ -17,7 +20,7 @@ def check(tape: Tape) -> None:
     kind, more = tape.code & ROW_MASK, (tape.code & MORE) != 0
     level, trade, off_book = kind == Row.LEVEL, kind == Row.TRADE, kind == Row.OFF_BOOK
     stands = np.isin(kind, (Row.LEVEL, Row.ORDER_ADD, Row.QUOTE, Row.STATE, Row.MARK, Row.INDEX, Row.FUNDING))
-    value, quoted = tape.value, (kind == Row.MARK) | (kind == Row.INDEX)
+    value, quoted = tape.value, np.isin(kind, (Row.MARK, Row.INDEX, Row.BAR))
     later = np.diff(tape.time_ns)
     rules = (
         ("has an unknown code", (kind == 0) | (kind > max(Row)) | (tape.code >= 2 * SNAPSHOT)),
@@ -28,6 +31,7 @@ def check(tape: Tape) -> None:
         ("has a price that is not above zero", (tape.price <= 0) & (level | trade | (kind == Row.FUNDING))),
         ("has a negative size or price", ((value < 0) | (tape.price < 0)) & (level | off_book)),
         ("has a size or value that is not above zero", (value <= 0) & (trade | quoted)),
+        ("is a bar of nothing known", (kind == Row.BAR) & ~np.isin(tape.price, BAR_ROWS)),
         ("has a time outside 2009-2100", (tape.time_ns < TIME_NS_MIN) | (tape.time_ns > TIME_NS_MAX)),
     )
     for sentence, bad in rules:

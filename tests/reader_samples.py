@@ -296,14 +296,17 @@ for kind, row in (("mark", Row.MARK), ("index", Row.INDEX)):
         1700000060000,102,103,98.00000001,99,0,1700000119999,0,60,0,0,0""",
         MARKET,
         USDM,
-        [(row, 0, int(price * 10**8), 0) for price in (100, 99, 104.5, 102, 102, 103)]
-        + [(row, 0, 98_00000001, 0), (row, 0, 99 * 10**8, 0)],
+        [
+            (Row.BAR, 8 * row + part, int(price), 0)
+            for bar in ((100e8, 99e8, 104.5e8, 102e8), (102e8, 98_00000001, 103e8, 99e8))
+            for part, price in enumerate((bar[0], bar[1], bar[2], bar[1], bar[2], bar[3]))
+        ],
         T,
         T,
         damage=(
-            Damage(3, b"102,103", b"102,101", "bad-value", 4),
-            Damage(3, b"1700000119999", b"1700000059999", "bad-time", 4),
-            Damage(3, b"102,103", b",103", "bad-value", 4),
+            Damage(3, b"102,103", b"102,101", "bad-value", 6),
+            Damage(3, b"1700000119999", b"1700000059999", "bad-time", 6),
+            Damage(3, b"102,103", b",103", "bad-value", 6),
         ),
     )
 sample(
@@ -312,7 +315,10 @@ sample(
     BAR_NAMES + "1700000000000,100,104.5,99,102,0,1700000059999,0,60,0,0,0",
     Market("binance-coinm", "BTCUSD_PERP", "2023-11-14"),
     COINM,
-    [(Row.MARK, 0, int(price * 10**8), 0) for price in (100, 99, 104.5, 102)],
+    [
+        (Row.BAR, 8 * Row.MARK + part, int(price * 10**8), 0)
+        for part, price in enumerate((100, 99, 104.5, 99, 104.5, 102))
+    ],
     T,
     T,
 )

@@ -203,12 +203,16 @@ def played(recording: Recording, shape: Shape, commands: np.ndarray, until: floa
 
 
 def test_a_tape_without_a_book_is_refused_with_the_key_to_write(tmp_path):
-    with pytest.raises(InputError, match=r"BTCUSDT has no recorded book; state .* key tape\[0\].synthetic, such as"):
+    with pytest.raises(
+        InputError, match=r"the recording of BTCUSDT has no book; state .* key tape\[0\].synthetic, such as"
+    ):
         make_plan(scenario(tmp_path, prints(20), keys=""))
 
 
 def test_a_tape_with_a_book_takes_no_synthetic_one(tmp_path):
-    with pytest.raises(InputError, match=r"key tape\[0\].synthetic: BTCUSDT has a recorded book; take the key out"):
+    with pytest.raises(
+        InputError, match=r"key tape\[0\].synthetic: the recording of BTCUSDT has a book; take the key out"
+    ):
         make_plan(scenario(tmp_path, quiet_market()))
 
 

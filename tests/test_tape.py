@@ -80,6 +80,7 @@ def test_codes_are_fixed():
         ("ORDER_EXECUTE", 12),
         ("STATE", 13),
         ("QUOTE", 14),
+        ("BAR", 15),
     ]
     assert (ROW_MASK, SELL, MORE, SNAPSHOT) == (15, 16, 32, 64)
 
@@ -193,7 +194,7 @@ def test_check_accepts_the_recording(tape):
 
 WRONG = [
     ({"code": np.zeros(10, np.uint8)}, "row 0 .* unknown code"),
-    ({"code": np.full(10, 15, np.uint8)}, "row 0 .* unknown code"),
+    ({"code": np.full(10, Row.BAR, np.uint8)}, "row 0 .* is a bar of nothing known"),
     ({"code": np.full(10, Row.TRADE | 128, np.uint8)}, "row 0 .* unknown code"),
     ({"code": np.full(10, Row.TRADE | SNAPSHOT, np.uint8)}, "row 0 .* snapshot bit but is nothing that stands"),
     ({"code": np.full(10, Row.TRADE | MORE, np.uint8)}, "row 1 .* continues a message of another time"),

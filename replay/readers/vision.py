@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+from perpsim.replay.bars import PARTS, ROWS_A_BAR
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers.contract import Findings, Market, Rows, SourceFile
@@ -178,10 +179,9 @@ class BookTicker(_Vision):
 
 
 class _Bars(_Vision):
-    """Bars of a price that is no trade: four rows a bar, so that its extremes are not lost.
+    """Bars of a price that is no trade: six rows a bar, of which a replay takes those of a path (replay/bars.py).
 
-    The open stands at the bar's start and the close at its end; in between, at its thirds, come the low and the high,
-    the one first that lies towards the open: the low of a bar that rises. When they really were is not in the file.
+    Low and high stand at both thirds of the bar. When they really were is not in the file.
     """
 
     names = (*BARS, "taker_buy_volume", "taker_buy_quote_volume", "ignore")
@@ -217,16 +217,16 @@ class _Bars(_Vision):
             (low > inner[0]) | (high < inner[1]),
             lambda i: "the bar's open or close lies outside its low and high: take the line out",
         )
-        rises = prices["close"] >= prices["open"]
-        value = np.stack(
-            [prices["open"], np.where(rises, low, high), np.where(rises, high, low), prices["close"]], axis=1
-        )
+        reach = np.maximum(high - inner[1], inner[0] - low)[sheet.keep]
+        sheet.findings.sample(f"{self.row.name.lower()}_bar_reach_ppm", reach * 1e6 // inner[0][sheet.keep])
+        value = np.stack([prices["open"], low, high, low, high, prices["close"]], axis=1)
         third = (end - start) // 3
-        time_ns = np.stack([start, start + third, start + 2 * third, end], axis=1)
-        keep = np.repeat(sheet.keep, 4)
-        wide = Sheet(sheet.file, np.repeat(sheet.line, 4), sheet.instrument, sheet.findings)
-        wide.keep = keep
-        return wide.rows(np.uint8(self.row), time_ns.ravel(), time_ns.ravel(), 0, value.ravel())
+        first, second = start + third, start + 2 * third
+        time_ns = np.stack([start, first, first, second, second, end], axis=1)
+        part = np.tile(np.arange(ROWS_A_BAR) + self.row * PARTS, len(start))
+        wide = Sheet(sheet.file, np.repeat(sheet.line, ROWS_A_BAR), sheet.instrument, sheet.findings)
+        wide.keep = np.repeat(sheet.keep, ROWS_A_BAR)
+        return wide.rows(np.uint8(Row.BAR), time_ns.ravel(), time_ns.ravel(), part, value.ravel())
 
     @staticmethod
     def _price(sheet: Sheet, column: pa.Array, name: str) -> np.ndarray:
