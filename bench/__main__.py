@@ -16,6 +16,7 @@ from pathlib import Path
 from .harness import ROOT
 
 QUESTIONS = ("mark_update", "slide", "gap", "adl", "replay", "importing", "memory", "border", "journal")
+ON_REQUEST = ("day", "against_hftbacktest")  # asked by name only: minutes long, or in need of another package
 RESULTS = ROOT / "bench" / "RESULTS.md"
 
 
@@ -68,13 +69,14 @@ def commit() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ask the questions about speed.")
-    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"of {', '.join(QUESTIONS)}; all if none")
+    known = f"of {', '.join(QUESTIONS)}, which are all asked if none is named; or {' or '.join(ON_REQUEST)}"
+    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=known)
     parser.add_argument("--small", action="store_true", help="the sizes that run as tests")
     parser.add_argument("--write", action="store_true", help="add the rows to bench/RESULTS.md")
     options = parser.parse_args()
-    unknown = sorted(set(options.questions) - set(QUESTIONS))
+    unknown = sorted(set(options.questions) - {*QUESTIONS, *ON_REQUEST})
     if unknown:
-        parser.error(f"no question {', '.join(unknown)}; there are {', '.join(QUESTIONS)}")
+        parser.error(f"no question {', '.join(unknown)}; there are {', '.join((*QUESTIONS, *ON_REQUEST))}")
     size = ["--small"] if options.small else []
     for question in options.questions or QUESTIONS:
         line = ask(question, size)

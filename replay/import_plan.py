@@ -131,15 +131,6 @@ def _reader(file: SourceFile, name: str | None) -> Reader:
     return found[0]
 
 
-def _markets(reader: Reader, file: SourceFile, given: Given) -> list[Market]:
-    """Whose rows to read from a file: of all its markets, or of the one that is given."""
-    if given.symbol is None and hasattr(reader, "markets"):
-        found = reader.markets(file)
-    else:
-        found = [reader.market(file)._replace(**({"symbol": given.symbol} if given.symbol else {}))]
-    return [market._replace(venue=given.venue or market.venue) for market in found]
-
-
 def _wanted(day: str | None, given: Given) -> bool:
     """Whether a file may have rows of the days asked for: some venues cut their days at another hour than UTC."""
     if day is None:

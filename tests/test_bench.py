@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.__main__ import QUESTIONS, RESULTS
+from bench.__main__ import ON_REQUEST, QUESTIONS, RESULTS
 from bench.flow import report
 from bench.harness import SEED, Result
 
@@ -21,7 +21,7 @@ def ask(question: str, seed: int = SEED) -> Result:
     return module.measure(seed, **module.SMALL)
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", [*QUESTIONS, *ON_REQUEST])
 def test_a_question_is_asked_in_two_sizes(question):
     module = importlib.import_module(f"bench.{question}")
     assert module.__doc__.split("\n\n")[0].endswith("?")
@@ -29,10 +29,10 @@ def test_a_question_is_asked_in_two_sizes(question):
 
 
 def test_every_file_is_a_question_or_helps_one():
-    assert {path.stem for path in BENCH.glob("*.py")} == {*QUESTIONS, *HELPERS}
+    assert {path.stem for path in BENCH.glob("*.py")} == {*QUESTIONS, *ON_REQUEST, *HELPERS}
 
 
-@pytest.mark.parametrize("question", sorted({*QUESTIONS} - {"slide"}))
+@pytest.mark.parametrize("question", sorted({*QUESTIONS, "day"} - {"slide"}))
 def test_small_size(question):
     figures, details, digest = ask(question)
     assert figures and all(len(values) > 0 for values in figures.values())

@@ -20,7 +20,7 @@ ALLOWED = {  # which folders' modules each folder may import, and which packages
     ),
     "bench": (
         {"perpsim.core", "perpsim.exchange", "perpsim.replay", "bench"},
-        {"numpy", "pyarrow", "sortedcontainers"},
+        {"hftbacktest", "numba", "numpy", "pyarrow", "sortedcontainers"},
     ),
     "examples": ({"perpsim.core", "perpsim.exchange", "perpsim.replay"}, {"numpy"}),
     "tests/model": ({"tests.model"}, {"sortedcontainers"}),

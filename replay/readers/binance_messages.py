@@ -136,9 +136,12 @@ class Messages:
         kinds = np.fromiter(map(known.get, names, repeat(0)), np.uint8, len(names))
         for index in np.flatnonzero(kinds == 0).tolist():
             name = names[index]
-            kinds[index] = known.get(name) or self._kind(block, index)
-            if name and kinds[index]:  # b"": other spacing, or no stream message; each such line is looked at
-                known[name] = Kind(kinds[index])
+            kind = known.get(name)
+            if kind is None:
+                kind = self._kind(block, index)
+                if name and kind:  # b"": other spacing, or no stream message; each such line is looked at
+                    known[name] = Kind(kind)
+            kinds[index] = kind
         return kinds
 
     def decode(self, block: Lines, kind: Kind, indices: np.ndarray) -> tuple[list, np.ndarray]:

@@ -19,7 +19,7 @@ from perpsim.replay.readers.binance_messages import Snapshot as Answer
 from perpsim.replay.readers.contract import Findings, Market, Rows, SourceFile
 from perpsim.replay.readers.ids import Ids
 from perpsim.replay.readers.levels import Books
-from perpsim.replay.readers.lines import Lines, stamped_lines
+from perpsim.replay.readers.lines import Lines, first_lines, stamped_lines
 from perpsim.replay.readers.quotes import QuoteWatch
 from perpsim.replay.readers.sheet import REPAIR, Sheet
 from perpsim.replay.tape import ROW_MASK, SELL, Row
@@ -46,7 +46,7 @@ class BinanceStreams:
     def market(self, file: SourceFile) -> Market:
         findings = Findings(record=True)
         messages = Messages(findings)
-        for block in stamped_lines(file, findings):
+        for block in first_lines(file, findings):
             kinds = messages.kinds(block)
             for kind in NAMED:
                 found, _ = messages.decode(block, kind, np.flatnonzero(kinds == kind)[:1])

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
@@ -89,18 +90,11 @@ class SourceFile:
 
     def head(self) -> bytes:
         """The first 64 KiB, decompressed, or what there is before damage. Raises InputError where that is nothing."""
-        data = b""
-        with ExitStack() as opened:
-            try:
-                stream = self._stream(opened)
-                while len(data) < HEAD_BYTES and (piece := stream.read(min(PIECE_BYTES, HEAD_BYTES - len(data)))):
-                    data += piece
-            except (*DAMAGED, KeyError) as error:
-                if not data:
-                    raise self.damaged(error, 1) from error
-        if not data:
-            raise InputError("is empty; copy the file again from its source", self.place)
-        return data
+        try:
+            lies = self.path.stat()
+        except OSError as error:
+            raise self.damaged(error) from error
+        return _head(self, lies.st_ino, lies.st_size, lies.st_mtime_ns)
 
     def damaged(self, error: Exception, line: int | None = None) -> InputError:
         """What to say of a file that cannot be read on; line is the last whole one."""
@@ -109,6 +103,23 @@ class SourceFile:
         what = "is cut short" if isinstance(error, EOFError) else f"is damaged ({error})"
         where = "" if line is None else " here or further on"
         return InputError(f"the compressed stream {what}{where}; copy the file again from its source", self.place, line)
+
+
+@lru_cache(maxsize=32)  # every reader looks at it
+def _head(file: SourceFile, *version: int) -> bytes:
+    """The head of a file of which no other version is meant."""
+    data = b""
+    with ExitStack() as opened:
+        try:
+            stream = file._stream(opened)
+            while len(data) < HEAD_BYTES and (piece := stream.read(min(PIECE_BYTES, HEAD_BYTES - len(data)))):
+                data += piece
+        except (*DAMAGED, KeyError) as error:
+            if not data:
+                raise file.damaged(error, 1) from error
+    if not data:
+        raise InputError("is empty; copy the file again from its source", file.place)
+    return data
 
 
 class Rows(NamedTuple):

@@ -31,6 +31,15 @@ def stamped_lines(file: SourceFile, findings: Findings) -> Iterator[Lines]:
             yield found
 
 
+def first_lines(file: SourceFile, findings: Findings) -> Iterator[Lines]:
+    """The lines of a file's head, then all lines from the start: for whoever looks for a line that comes early."""
+    head = file.head()
+    cut = head.rfind(b"\n") + 1
+    if cut and (found := _stamped(file, Block(1, head[:cut]), findings)).texts:
+        yield found
+    yield from stamped_lines(file, findings)
+
+
 def _stamped(file: SourceFile, block: Block, findings: Findings) -> Lines:
     lines = block.data.split(b"\n")
     del lines[-1]  # what follows the last line end: nothing
