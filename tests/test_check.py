@@ -9,6 +9,7 @@ from perpsim.core import MarketState
 from perpsim.replay import tape_writer
 from perpsim.replay.check import check
 from perpsim.replay.cli import app
+from perpsim.replay.import_plan import Given
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.tape import COLUMNS, MORE, SELL, SNAPSHOT, Row, Tape
 from reader_samples import SAMPLES
@@ -88,6 +89,40 @@ def facts(sample) -> list[str]:
     given = {"reader": sample.reader, "venue": market.venue, "market": market.symbol, "tick": market.tick}
     given |= {"lot": market.lot, "kind": market.kind, "contract-size": market.contract_size}
     return [text for name, value in given.items() for text in (f"--{name}", value)]
+
+
+def in_vain(sample, damage) -> bool:
+    """The first row of a Tardis file says what it is of: a symbol in the wrong column is another market's file."""
+    return sample.reader.startswith("tardis") and damage.line == 2 and damage.rule == "unreadable"
+
+
+DAMAGES = [(sample, damage) for sample in SAMPLES for damage in sample.damage if not in_vain(sample, damage)]
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=map(str, SAMPLES))
+def test_nothing_is_found_in_a_clean_file_of_any_format(tmp_path, sample):
+    assert of_file(tmp_path, sample, sample.data)["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("sample", "damage"), DAMAGES, ids=[f"{sample}-{damage.line}-{damage.rule}" for sample, damage in DAMAGES]
+)
+def test_each_damage_of_each_format_is_named(tmp_path, sample, damage):
+    lines = sample.data.split(b"\n")
+    lines[damage.line - 1] = lines[damage.line - 1].replace(damage.old, damage.new, 1)
+    made = of_file(tmp_path, sample, b"\n".join(lines))
+    assert [(each["rule"], each["line"]) for each in made["findings"]] == [(damage.rule, damage.line)]
+    assert made["rules"] == {damage.rule: 1} and not made["sound"]
+
+
+def of_file(tmp_path, sample, data: bytes):
+    path = tmp_path / sample.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    market = sample.instrument
+    facts = {"tick": market.tick, "lot": market.lot, "kind": market.kind, "contract_size": market.contract_size}
+    (made,) = check([path], Given(sample.reader, market.venue, market.symbol, **facts))
+    return made
 
 
 def test_r7_negative_latency_is_told_and_sound(tmp_path):

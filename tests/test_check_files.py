@@ -71,6 +71,49 @@ def test_each_damage_is_found_and_named_and_the_rest_read(tmp_path, changed, rul
     assert code == 1 and f"{path.name}:102: {rule}: " in text and "UNSOUND" in text
 
 
+@pytest.mark.parametrize(
+    ("changed", "name"),
+    [
+        ({"price": "19401"}, "far-print"),
+        ({"price": "4850"}, "far-print"),
+        ({"local_timestamp": DAY_US + 101_000_000}, "late"),
+        ({"timestamp": DAY_US - 500_000, "local_timestamp": DAY_US - 400_000}, "other-day"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 100, 299])
+def test_odd_lines_are_named_and_make_nothing_unsound(tmp_path, changed, name, number):
+    first = {key: value + (number - 100) * 1_000_000 if name == "late" else value for key, value in changed.items()}
+    (card,) = checking.check([written(tmp_path, {number: first})])
+    assert card["sound"] and card["suspicions"] == {name: 1}
+    assert [(each["rule"], each["line"]) for each in card["findings"]] == [(name, number + 2)]
+    code, text = run(tmp_path)
+    assert code == 0 and f":{number + 2}: {name}: " in text
+
+
+def test_what_many_lines_have_is_how_the_file_is(tmp_path):
+    """A recorder three seconds behind, and a crash: no line of it is odd."""
+    slow = {number: {"local_timestamp": DAY_US + (number + 3) * 1_000_000} for number in range(300)}
+    falls = {number: {"price": "4000.5"} for number in range(150, 300)}
+    (card,) = checking.check([written(tmp_path, slow)])
+    assert card["findings"] == [] and card["counts"]["rows_late"] == 300
+    (card,) = checking.check([written(tmp_path, falls)])
+    assert card["findings"] == [] and card["sound"]
+
+
+def test_a_level_far_from_the_market(tmp_path):
+    header = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount"
+    rows = [
+        f"binance-futures,BTCUSDT,{DAY_US + n * 1000},{DAY_US + n * 1000 + 500},{'true' if n < 2 else 'false'},"
+        f"{'bid' if n % 2 else 'ask'},{9700 - n % 2 * 10 if n != 200 else 97_101},{n % 7 + 1}"
+        for n in range(400)
+    ]
+    rows[0] = rows[0].replace(",9700,", ",99999,")  # that stands in a snapshot: it is no odd line
+    path = tmp_path / "binance-futures_incremental_book_L2_2020-02-22_BTCUSDT.csv"
+    path.write_text("\n".join([header, *rows, ""]))
+    (card,) = checking.check([path])
+    assert card["sound"] and [(each["rule"], each["line"]) for each in card["findings"]] == [("far-level", 202)]
+
+
 def test_as_json_with_every_finding(tmp_path):
     path = written(tmp_path, {number: {"price": "0"} for number in range(50, 70)})
     code, text = run(path, "--json")

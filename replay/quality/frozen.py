@@ -10,6 +10,7 @@ from perpsim.replay.tape import ROW_MASK, SELL, Batch, Row
 GOES_ON = 100  # rows of the other feed in that time; fewer is a quiet market
 LONGEST = 5  # told one by one
 OF_BOOK = (Row.LEVEL, Row.QUOTE, Row.ORDER_ADD, Row.ORDER_REDUCE, Row.ORDER_DELETE, Row.ORDER_EXECUTE)
+NEVER = np.iinfo(np.int64).max
 FEEDS = ("bids", "asks", "book")
 
 
@@ -33,8 +34,12 @@ class Frozen:
         self._now_ns = int(times[-1])
 
     def _feed(self, feed: str, times: np.ndarray, own: np.ndarray, other: np.ndarray) -> None:
+        """Rows of the counterpart at the very times of a feed's own rows are no sign that it stands still."""
         last_ns, since = self._last[feed]
         place = np.flatnonzero(own)
+        before = np.maximum.accumulate(np.where(own, times, last_ns))
+        after = np.minimum.accumulate(np.where(own, times, NEVER)[::-1])[::-1]
+        other = other & (times > before) & (times < after)
         if not len(place):
             self._last[feed] = last_ns, since + int(other.sum())
             return

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from perpsim.replay.gate import CLOCK_NS_MAX, TIME_NS_MAX, TIME_NS_MIN
 from perpsim.replay.readers import READERS
 from perpsim.replay.readers.findings import FINDINGS_MAX, SUSPICIONS, Finding, Findings
 from perpsim.replay.tape import DAY_NS, ROW_MASK, SNAPSHOT, Row
@@ -45,10 +46,11 @@ class Suspects:
         self._prints(rows, np.flatnonzero((kind == Row.TRADE) & (rows.price > 0)))
         self._levels(rows, (kind == Row.LEVEL) & ((rows.code & SNAPSHOT) == 0) & (rows.price > 0))
         away_ns = np.abs(rows.receive_ns - rows.time_ns)
-        late = away_ns >= LATE_NS
+        late = (away_ns >= LATE_NS) & (away_ns < CLOCK_NS_MAX)  # what lies beyond is refused
         self._note("late", rows.line, late, lambda i: f"sent and received {away_ns[i] / 1e9:,.3f} s apart")
         if self._day_ns is not None:
-            other = (rows.receive_ns < self._day_ns) | (rows.receive_ns >= self._day_ns + DAY_NS)
+            known = (rows.receive_ns >= TIME_NS_MIN) & (rows.receive_ns <= TIME_NS_MAX)
+            other = known & ((rows.receive_ns < self._day_ns) | (rows.receive_ns >= self._day_ns + DAY_NS))
             said = "not on the day that the file is of"
             self._note("other-day", rows.line, other, lambda i: f"received {_time(rows.receive_ns[i])}, {said}")
 

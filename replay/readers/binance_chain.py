@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from perpsim.replay.readers.contract import Findings, Rows
+from perpsim.replay.readers.update_ids import out_of_joint
 from perpsim.replay.tape import COLUMNS
 
 WAITING_ROWS = 2_000_000  # of a run without a snapshot; the oldest are let go
@@ -79,9 +80,10 @@ class Chain:
             ends = np.append(self._last if self._last is not None else updates.previous[:1], updates.final[:-1])
             broken = updates.previous != ends
             starts = np.flatnonzero(broken | (np.arange(len(broken)) == 0)).tolist()
+            named = out_of_joint(updates.previous, updates.final, self._last) if broken.any() else broken
             for first, last in pairwise([*starts, len(broken)]):
                 if broken[first]:
-                    self._break(updates, first, int(ends[first]))
+                    self._break(updates, first, int(ends[first]), not named[first])
                 yield from self._run(updates.part(first, last))
         elif not self._sound:
             yield from self._seed()
@@ -143,15 +145,17 @@ class Chain:
         time_ns = min(max(snapshot.time_ns or update_ns, self._book_ns), max(update_ns, self._book_ns))
         return snapshot.rows._replace(time_ns=np.full(len(snapshot.rows.code), time_ns))
 
-    def _break(self, updates: Updates, at: int, ended: int) -> None:
-        """The run ends before an update that does not follow: a gap, once there was a book."""
+    def _break(self, updates: Updates, at: int, ended: int, before: bool) -> None:
+        """The run ends before an update that does not follow: a gap, once there was a book. before: the update before
+        it is the wrong one."""
         self._left_out(sum(len(each.final) for each in self._waiting))
         self._waiting.clear()
         self._sound = False
         if not self.seeds:
             return
         self._findings.count("gaps")
-        line = int(updates.line[at])
+        line = int(updates.line[at - before])
+        earlier, later = ("this one", "the next") if before else ("the one before", "this one")
         fix = "check that no file is missing in between, or " if line < 100 else ""
         self._findings.refuse(
             "update-gap",
@@ -159,8 +163,8 @@ class Chain:
             updates.rows.file,
             np.array([line]),
             lambda i: (
-                f"the depth updates break: this one follows id {updates.previous[at]}, the one before ended at id "
-                f"{ended}; {fix}repair by update-gap to leave the book out until the next snapshot"
+                f"the depth updates break: {later} follows id {updates.previous[at]}, {earlier} ended at id {ended}; "
+                f"{fix}repair by update-gap to leave the book out until the next snapshot"
             ),
         )
 
