@@ -33,9 +33,9 @@ from perpsim.replay.tape_tools import tapes_below
 SILENCE_NS = 60_000_000_000
 # Beyond these shares a replay would be unsound: a bot would see prices that nobody could trade at.
 CROSSED_MAX = 0.01  # of the time of the book
-FROZEN_MAX = 0.01  # of the time of the book
+FROZEN_MAX = 0.01  # of the whole time
 DIFFERING_MAX = 0.01  # of the levels that snapshots can be compared at
-OFF_QUOTE_MAX = 0.05  # of the prints
+OFF_QUOTE_MAX = 0.5  # of the prints; books that are told every 100 ms miss many quotes between
 JUDGED_MIN = 20  # shares of fewer levels or prints say nothing
 Card = dict[str, Any]
 Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
@@ -134,7 +134,7 @@ def _card(
         "spans": spans.facts(),
         "rules": {rule: findings.dropped[rule] for rule in RULES if findings.dropped[rule]},
         "suspicions": {name: findings.suspected[name] for name in SUSPICIONS if findings.suspected[name]},
-        "findings": [each._asdict() for each in findings.found],
+        "findings": [each._asdict() for each in sorted(findings.found, key=lambda each: each[1:])],
         "latency": latency.facts(),
         "prints_twice": twice.count,
         **holes(findings),
@@ -162,13 +162,15 @@ def _unsound(card: Card) -> Iterator[str]:
         yield f"{book['negative_sizes']:,} events take more lots off an order than it has"
     if book["crossed_ns"] > CROSSED_MAX * book["book_ns"]:
         yield f"the book stands crossed for {_share(book['crossed_ns'], book['book_ns'])} of its time"
-    if (frozen_ns := card["frozen"]["ns"]) > FROZEN_MAX * book["book_ns"]:
-        yield f"a feed stands still for {_share(frozen_ns, book['book_ns'])} of the time while others go on"
+    span_ns = card["spans"]["last_ns"] - card["spans"]["first_ns"]
+    if (frozen_ns := card["frozen"]["ns"]) > FROZEN_MAX * span_ns:
+        yield f"feeds stand still for {_share(frozen_ns, span_ns)} of the time while others go on"
     if book["levels_compared"] >= JUDGED_MIN and book["levels_differing"] > DIFFERING_MAX * book["levels_compared"]:
         share = _share(book["levels_differing"], book["levels_compared"])
         yield f"{share} of the levels differ from the snapshots: updates are missing"
     if book["prints"] >= JUDGED_MIN and book["off_quote_prints"] > OFF_QUOTE_MAX * book["prints"]:
-        yield f"{_share(book['off_quote_prints'], book['prints'])} of the prints lie outside the quotes around them"
+        share = _share(book["off_quote_prints"], book["prints"])
+        yield f"{share} of the prints lie outside the quotes around them: they are not of one market, or of one clock"
 
 
 def _share(part: int, whole: int) -> str:

@@ -71,7 +71,8 @@ def _ids(card: Card, everything: bool) -> Iterator[str]:
     for name, topic in (("missing_trade_ids", "missing ids"), ("off_book_fills", "off-book fills")):
         holes = card[name]
         peak = holes["peak_minute"]
-        yield _line(topic, f"{holes['n']:,}" + (f", most of them in a minute: {peak}" if peak else ""))
+        most = f", the most in the minute of {peak.replace('T', ' ')}" if peak else ""
+        yield _line(topic, f"{holes['n']:,}{most}")
         minutes = sorted(holes["minutes"].items(), key=lambda each: (-each[1], each[0]))
         for minute, count in sorted(minutes if everything else minutes[:SHOWN]):
             yield _line("", f"{minute.replace('T', ' ')}  {count:>6,} a minute")
@@ -79,7 +80,7 @@ def _ids(card: Card, everything: bool) -> Iterator[str]:
 
 def _book(card: Card) -> Iterator[str]:
     if (book := card["book"]) is None:
-        yield _line("book", "none")
+        yield _line("book", "none: nothing of it can be checked")
         return
     yield _line("book", f"{book['messages']:,} messages, {book['snapshots']:,} snapshots")
     yield _line(
@@ -92,7 +93,9 @@ def _book(card: Card) -> Iterator[str]:
         f"{book['levels_differing']:,} of {book['levels_compared']:,} levels differ, in "
         f"{book['snapshots_compared']:,} snapshots that follow updates",
     )
-    yield _line("off quote", f"{book['off_quote_prints']:,} of {book['prints']:,} prints")
+    own = card["counts"].get("off_quote_prints")
+    beside = "" if own is None else f"; {own:,} by the best quotes recorded beside it"
+    yield _line("off quote", f"{book['off_quote_prints']:,} of {book['prints']:,} prints by the book{beside}")
     if book["unknown_orders"] or book["negative_sizes"]:
         yield _line(
             "orders", f"{book['unknown_orders']:,} events of unknown ones, {book['negative_sizes']:,} of too many lots"

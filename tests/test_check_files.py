@@ -95,7 +95,7 @@ def test_what_many_lines_have_is_how_the_file_is(tmp_path):
     slow = {number: {"local_timestamp": DAY_US + (number + 3) * 1_000_000} for number in range(300)}
     falls = {number: {"price": "4000.5"} for number in range(150, 300)}
     (card,) = checking.check([written(tmp_path, slow)])
-    assert card["findings"] == [] and card["counts"]["rows_late"] == 300
+    assert card["findings"] == [] and card["counts"]["lines_late"] == 300
     (card,) = checking.check([written(tmp_path, falls)])
     assert card["findings"] == [] and card["sound"]
 

@@ -1,8 +1,8 @@
 """Lines that are suspicious, though an import takes them: what stands apart from all other lines of its file.
 
 A print far from those around it, a level far from the market, a row received late or on another day than its file's:
-each may be true. What more than one line in a hundred has is no odd line but how the file is (a slow feed, files cut by
-another clock, bids at a cent); then it is only counted.
+each may be true. What many lines have is no odd line but how the file is (a slow feed, files cut by another clock, bids
+at a cent); then it is only counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from perpsim.replay.gate import CLOCK_NS_MAX, TIME_NS_MAX, TIME_NS_MIN
 from perpsim.replay.readers import READERS
-from perpsim.replay.readers.findings import FINDINGS_MAX, SUSPICIONS, Finding, Findings
+from perpsim.replay.readers.findings import SUSPICIONS, Finding, Findings
 from perpsim.replay.tape import DAY_NS, ROW_MASK, SNAPSHOT, Row
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LATE_NS = 1_000_000_000
 FAR_PRINT = 2  # times the prints before and after it, or the share of them
 FAR_LEVEL = 10  # times the market's price, or the share of it
-ODD = 100  # at most one line in so many
+ODD, ODD_MAX = 100, 20  # at most so many of a file: one line to so many rows, and in all
+MEDIAN_MIN = 100  # levels that tell the price of the market
 FAR = "the price is far from those of the prints around it"
 
 
@@ -90,16 +91,20 @@ class Suspects:
     def _levels(self, rows: Rows, levels: np.ndarray) -> None:
         if not levels.any():
             return
-        self._market = float(np.median(rows.price[levels])) if levels.sum() >= ODD or not self._market else self._market
+        if levels.sum() >= MEDIAN_MIN or not self._market:
+            self._market = float(np.median(rows.price[levels]))
         far = levels & ((rows.price > FAR_LEVEL * self._market) | (rows.price * FAR_LEVEL < self._market))
         self._note("far-level", rows.line, far, lambda i: "the level is far from the price of the market")
 
     def _note(self, name: str, line: np.ndarray, bad: np.ndarray, sentence: Callable[[int], str]) -> None:
+        """What is odd; lines of several rows are told once."""
         if not bad.any():
             return
-        self._counts[name] += int(bad.sum())
-        room = max(0, FINDINGS_MAX - len(self._noted[name]))
-        for index in np.flatnonzero(bad)[:room].tolist():
+        found = np.flatnonzero(bad)
+        found = found[np.append(True, np.diff(line[found]) != 0)]
+        self._counts[name] += len(found)
+        room = max(0, ODD_MAX - len(self._noted[name]))
+        for index in found[:room].tolist():
             self._noted[name].append(Finding(name, self._file.place, int(line[index]), sentence(index)))
 
     def _decide(self) -> None:
@@ -108,11 +113,11 @@ class Suspects:
             return
         self._last_print()
         for name, count in self._counts.items():
-            if count and count * ODD <= self._rows:
+            if count and count * ODD <= self._rows and count <= ODD_MAX:
                 self._findings.suspected[name] += count
                 self._findings.found += self._noted[name]
             elif count:
-                self._findings.count(f"rows_{name.replace('-', '_')}", count)
+                self._findings.count(f"lines_{name.replace('-', '_')}", count)
 
 
 def _far(price: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -236,8 +236,8 @@ def numbers_in(column: pa.Array) -> np.ndarray:
 
 def id_number(text: str) -> int:
     """An id as a number, as numbers_in says."""
-    if text.isascii() and text.isdigit() and len(text) <= 18:
-        return int(text)
+    if text.isascii() and text.isdigit() and len(text) <= 19 and (number := int(text)) < 1 << 63:
+        return number
     digits = text.replace("-", "")[:15]
     try:
         return int(digits or "0", 16)
