@@ -1,20 +1,23 @@
-"""The shift that simulated flow leaves on recorded prices: S(t) = factor * sum over steps k of G(t - k) * f(flow of k).
+"""The shift that simulated flow leaves on recorded prices:
 
-    f(q) = sign(q) * sqrt(|q|), q in lots, signed: what takers bought of recorded liquidity less what they sold
-    G    a table of integers (1e-9), one entry a step; the first is of the step after the flow. Beyond the table its
-         last entry holds for good: the permanent part
-    S    a share of the price, 1e-9; `impact_factor` is what one million lots in one step move it by at G = 1
+    S = factor * (sum over the steps k of the kernel of G(k) * f(flow k steps ago) + permanent * f(net flow))
+
+    f          f(q) = sign(q) * sqrt(|q|), q in lots, signed: what takers bought of recorded liquidity less what they sold
+    G          a table of integers (1e-9), an entry a step; the first is of the step that has just ended
+    net flow   of all steps there ever were: it leaves S(its size) for good, and nothing where as much was sold as bought
+    S          a share of the price, 1e-9; `impact_factor` is that of f = 1,000, a million lots
 
 Steps are at multiples of `impact_step_ns`. Only what simulated takers ate counts, so without them nothing shifts. The
-square root and the slowly decaying kernel are those of the propagator models (Bouchaud and others); a venue price is
-then recorded * (1 + S), in whole ticks.
+square root within a step and the decay between steps are those of the propagator models (Bouchaud and others). With G
+falling as k^-0.6 a metaorder of Q lots moves the price by about the square root of Q in however many steps it comes
+(exchange/recorded_book.py). A venue price is then recorded * (1 + S), in whole ticks.
 """
 
 from libc.stdint cimport int64_t
 
 from .state cimport TIMER_IMPACT
 from .timers cimport timer_add
-from .units cimport RATE_ONE, abs64, i128, isqrt, min64
+from .units cimport RATE_ONE, abs64, add_checked, i128, isqrt, min64
 
 cdef enum:
     ROOT_PLACES = 10            # binary places of a square root
@@ -49,14 +52,13 @@ cdef bint impact_step(State *s, Market *m) except -1 nogil:
     cdef i128 total, shift
     if m.impact_live == 0 and m.impact_flow == 0:
         return False
-    m.impact_at = (m.impact_at + 1) % m.impact_count    # the oldest makes room: it is permanent from now on
-    if roots[m.impact_at]:
-        m.impact_kept += <i128>roots[m.impact_at] * kernel[m.impact_count - 1]
-        m.impact_live -= 1
+    m.impact_at = (m.impact_at + 1) % m.impact_count    # the oldest makes room
+    m.impact_live -= roots[m.impact_at] != 0
     roots[m.impact_at] = root_of(m.impact_flow)
     m.impact_live += roots[m.impact_at] != 0
+    m.impact_net = add_checked(m.impact_net, m.impact_flow, &s.overflow)
     m.impact_flow = 0
-    total = m.impact_kept
+    total = <i128>m.rules.impact_permanent * root_of(m.impact_net)
     for i in range(m.impact_count):
         total += <i128>kernel[i] * roots[(m.impact_at - i + m.impact_count) % m.impact_count]
     shift = (total / RATE_ONE) * m.rules.impact_factor / (MILLION_ROOT << ROOT_PLACES)      # toward zero, as C divides

@@ -46,6 +46,7 @@ cdef struct MarketRules:
     int64_t queue_power                 # exponent of the power queue model
     ns_t impact_step_ns                 # simulated flow shifts recorded prices at multiples of this; 0: never
     rate_t impact_factor                # by this share where the kernel is 1, for a million lots in a step
+    rate_t impact_permanent             # share of the factor that the net flow of all steps keeps for good
     rate_t impact_index                 # share of that by which a recorded index moves, too
     ns_t resilience_step_ns             # what takers ate comes back: at multiples of this, 0: not with time
     int64_t resilience_quotes           # 1: with each change of the best recorded quotes

@@ -134,7 +134,7 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.funding_next_ns, m.mark_next_ns)
     h = fold(h, m.shock, 0)
     h = fold(h, m.impact, m.impact_flow)
-    h = fold(h, high_word(m.impact_kept), <int64_t>low_word(m.impact_kept))
+    h = fold(h, m.impact_net, 0)
     h = fold_words(h, s.impacts + m.impact_first, 2 * m.impact_count)
     h = fold(h, m.shift, m.mark_changed | m.snapshot_open << 1)
     h = fold(h, m.print_low, m.print_high)

@@ -187,7 +187,7 @@ cdef struct Market:
     ticks_t shift                       # venue price = recorded price + shift
     rate_t impact                       # what simulated flow has moved recorded prices by, a share of them
     lots_t impact_flow                  # since the last step, see impact.pyx
-    i128 impact_kept                    # of flows older than the kernel
+    lots_t impact_net                   # of all steps
     int32_t impact_first                # in State.impacts: the kernel, then as many roots of flows, a ring
     int32_t impact_count
     int32_t impact_at                   # of the ring: the newest

@@ -99,6 +99,7 @@ class MarketSpec:
     queue_power: int = 3
     impact_step_ns: int = 0
     impact_factor: int = 0
+    impact_permanent: int = 0
     impact_index: int = 0
     impact_kernel: tuple[int, ...] = ()  # 1e-9, an entry a step
     resilience_step_ns: int = 0
@@ -406,7 +407,7 @@ MONEY |= {"mark_cash"}
 SECONDS |= {"mark_window", "mark_stale_trades", "mark_stale_book", "mark_stale_index"}
 COUNTS |= {"mark_decay_power"}
 # Of a recorded book: set by a scenario's tape.
-RATES |= {"impact_factor", "impact_index"}
+RATES |= {"impact_factor", "impact_permanent", "impact_index"}
 SECONDS |= {"impact_step", "resilience_step"}
 COUNTS |= {"queue_power", "resilience_quotes"}
 

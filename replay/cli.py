@@ -131,6 +131,7 @@ def realism(
         int, typer.Option(min=0, help="Run it again with so many random metaorders and fit the law of impact.")
     ] = 0,
     duration: Annotated[float, typer.Option(help="Seconds from a metaorder's first child order to its last.")] = 10.0,
+    children: Annotated[int, typer.Option(min=1, max=1_000, help="Orders of equal size of a metaorder.")] = 10,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the metaorders; without it, the scenario's.")] = None,
     market: Annotated[str, typer.Option(help="Where they trade, if the scenario has several markets.")] = "",
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -140,7 +141,7 @@ def realism(
     from perpsim.replay.realism import card, text
 
     with _bar(quiet) as bar:
-        found = card.card(folder, card.Metaorders(metaorders, duration, seed, market), bar)
+        found = card.card(folder, card.Metaorders(metaorders, duration, seed, market, children), bar)
     typer.echo(text.as_json(found) if json else text.tell(found))
 
 

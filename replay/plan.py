@@ -291,13 +291,12 @@ def _impact(file: ScenarioFile, key: str, source: TapeSource, instrument: Instru
     """The rules of a lasting impact, if the scenario states one."""
     if source.impact is None:
         return {}
-    stated, names = source.impact, ("coefficient", "volatility", "tau", "beta", "permanent", "memory")
+    stated, names = source.impact, ("coefficient", "volatility", "beta", "permanent", "memory")
     numbers = {name: _decimal(file, f"{key}.impact.{name}", getattr(stated, name)) for name in names}
     volume = _decimal(file, f"{key}.impact.volume", stated.volume)
     index_share = _decimal(file, f"{key}.impact.index_share", stated.index_share)
-    for name in ("volatility", "tau"):
-        if numbers[name] <= 0:
-            raise file.wrong(f"{key}.impact.{name}", "must be above zero")
+    if numbers["volatility"] <= 0:
+        raise file.wrong(f"{key}.impact.volatility", "must be above zero")
     if volume <= 0 or max(numbers["permanent"], index_share) > 1:
         raise file.wrong(f"{key}.impact", "volume must be above zero, permanent and index_share at most one")
     try:

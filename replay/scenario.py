@@ -82,9 +82,8 @@ class Impact(Table):
     volatility: Number  # of the day's return, 0.03 is 3 %
     volume: Number  # of the day, in base units (contracts of inverse markets)
     coefficient: Number = 0.5
-    tau: Number = 10  # seconds: the move has decayed by (1 + t / tau) ** -beta
-    beta: Number = 0.25
-    permanent: Share = 0.0  # of the move
+    beta: Number = 0.6  # the move of a step's flow decays by k ** -beta, k steps later
+    permanent: Share = 0.0  # of the law, for the net flow
     memory: Number = 600  # seconds, then only the permanent part is left
     step: Number = 1  # seconds
     index_share: Share = 0.0  # of the move that recorded indices follow

@@ -333,7 +333,7 @@ SETTINGS = [
                       "resilience_step_ns": 7 * SECOND},
             MARKET | {  # what takers take moves the recording, by up to some percent
                 "queue_model": QueueModel.POWER, "queue_power": 2, "impact_step_ns": 2 * SECOND,
-                "impact_factor": 2 * RATE_ONE, "impact_index": 500_000_000,
+                "impact_factor": 2 * RATE_ONE, "impact_permanent": 150_000_000, "impact_index": 500_000_000,
                 "impact_kernel": (RATE_ONE, 700_000_000, 500_000_000, 400_000_000, 100_000_000),
             },
         ], weights={"depth": 4, "trade": 3, "shock": 1, "snapshot": 1, "limit": 2, "mark": 0.5},

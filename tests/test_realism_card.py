@@ -104,13 +104,13 @@ def test_impact_on_a_book_that_keeps_it_is_what_was_eaten(tmp_path):
     control, _ = observe.observe(plan)
     around = probe.Round(
         np.array([10, 60, 110]) * SECOND + START_NS, np.array([1, -1, 1]),
-        np.repeat([[200], [400], [600]], probe.CHILDREN, axis=1),
+        np.repeat([[200], [400], [600]], 10, axis=1),
     )  # fmt: skip
-    labels = np.repeat(np.arange(3), probe.CHILDREN).reshape(3, -1)
-    sent = probe.commands(plan, 0, around, plan.accounts, 20 * SECOND, 1000 * 10**8, labels)
+    labels, shape = np.repeat(np.arange(3), 10).reshape(3, -1), probe.Shape(20 * SECOND)
+    sent = probe.commands(plan, 0, around, plan.accounts, shape, 1000 * 10**8, labels)
     seen, runner = observe.observe(observe.probed(plan, 3), None, sent)
-    assert probe._executed(runner.fills, plan.accounts, 0, 3).tolist() == [2000, 4000, 6000]
-    paths = probe._paths(seen.markets[0], control.markets[0], around, 20 * SECOND)
+    assert probe._executed(runner.fills, plan.accounts, 0, 3, 10).tolist() == [2000, 4000, 6000]
+    paths = probe._paths(seen.markets[0], control.markets[0], around, shape)
     middle = 10_000.0
     moved = [np.log((middle + 5) / middle), -np.log((middle + 5 - 10) / (middle + 5)), None]
     moved[2] = np.log((middle + 5 - 10 + 15) / (middle + 5 - 10))
@@ -122,16 +122,17 @@ def test_impact_on_a_book_that_keeps_it_is_what_was_eaten(tmp_path):
 def test_metaorders_are_the_same_for_the_same_seed_and_names_do_not_matter(tmp_path):
     plan = make_plan(scenario(tmp_path, moving_market()))
     control, _ = observe.observe(plan)
-    first, again = (probe.draw(control.markets[0], plan.markets[0].spec, 12, 5 * SECOND, 3) for _ in range(2))
-    other = probe.draw(control.markets[0], plan.markets[0].spec, 12, 5 * SECOND, 4)
+    shape = probe.Shape(5 * SECOND)
+    first, again = (probe.draw(control.markets[0], plan.markets[0].spec, 12, shape, 3) for _ in range(2))
+    other = probe.draw(control.markets[0], plan.markets[0].spec, 12, shape, 4)
     assert all(np.array_equal(a.lots, b.lots) for a, b in zip(first, again, strict=True))
     assert any(not np.array_equal(a.lots, b.lots) for a, b in zip(first, other, strict=True))
     assert sum(len(each.sign) for each in first) == 12
-    plain, scrambled = (probe.measure(plan, control, 0, first, 5 * SECOND, scrambled=each) for each in (False, True))
+    plain, scrambled = (probe.measure(plan, control, 0, first, shape, scrambled=each) for each in (False, True))
     assert np.array_equal(plain.path, scrambled.path) and np.array_equal(plain.size, scrambled.size)
     assert plain.lost == 0 and (plain.final >= 0).all() and plain.final.max() > 0
     with pytest.raises(InputError, match="too short for metaorders of 500 s"):
-        probe.draw(control.markets[0], plan.markets[0].spec, 12, 500 * SECOND, 3)
+        probe.draw(control.markets[0], plan.markets[0].spec, 12, probe.Shape(500 * SECOND), 3)
 
 
 def test_trades_between_quotes_are_assigned_to_them():

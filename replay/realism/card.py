@@ -29,6 +29,7 @@ class Metaorders:
     seconds: float = 10.0  # from the first child order to the last
     seed: int | None = None  # without one, the scenario's
     market: str = ""
+    children: int = 10
 
 
 def card(folder: Path, metaorders: Metaorders = Metaorders(), progress: Progress | None = None) -> dict[str, Any]:
@@ -109,16 +110,17 @@ def _probes(
     """Laws of impact of the run, of the run with other names on the orders, and of the replay without accounts."""
     number = plan.market_number(asked.market, "market") if asked.market or len(plan.markets) > 1 else 0
     duration_ns = round(asked.seconds * probe.SECOND)
-    if duration_ns < probe.CHILDREN:
-        raise InputError(f"--duration {asked.seconds:g} is too short for {probe.CHILDREN} child orders")
+    if duration_ns < asked.children:
+        raise InputError(f"--duration {asked.seconds:g} is too short for {asked.children} child orders")
+    shape = probe.Shape(duration_ns, asked.children, plan.markets[number].spec.impact_step_ns)
     seed = plan.file.scenario.run.seed if asked.seed is None else asked.seed
-    rounds = probe.draw(recorded.markets[number], plan.markets[number].spec, asked.count, duration_ns, seed)
+    rounds = probe.draw(recorded.markets[number], plan.markets[number].spec, asked.count, shape, seed)
 
     def told(what: str) -> Callable[[int, int], None]:
         return lambda done, total: progress(what, done, total) if progress else None
 
     def of(which: Plan, control: Seen, what: str, scrambled: bool = False) -> probe.Impacts:
-        return probe.measure(which, control, number, rounds, duration_ns, scrambled=scrambled, progress=told(what))
+        return probe.measure(which, control, number, rounds, shape, scrambled=scrambled, progress=told(what))
 
     mine = of(plan, run, "metaorders in the run")
     other = of(plan, run, "metaorders under other names", scrambled=True)
@@ -127,7 +129,8 @@ def _probes(
     names = impact.difference(mine.size, mine.final, other.size, other.final)
     about = {
         "market": plan.markets[number].spec.symbol, "count": asked.count, "rounds": len(rounds), "seed": seed,
-        "seconds": asked.seconds, "children": probe.CHILDREN, "size_of_mean_volume": [probe.SIZE_MIN, probe.SIZE_MAX],
+        "seconds": asked.seconds, "children": asked.children,
+        "settle": shape.settle_ns / probe.SECOND, "size_of_mean_volume": [probe.SIZE_MIN, probe.SIZE_MAX],
         "lost": {"run": mine.lost, "recorded": theirs.lost},
     }  # fmt: skip
     return {

@@ -175,7 +175,7 @@ class Market:
     initial_base = initial_slope = oi_lower_cap = oi_upper_cap = 0
     risk_limits = lower_limit_first = oi_floor_lots = 0
     oi_ladder = ()
-    impact_step_ns = impact_factor = impact_index = 0
+    impact_step_ns = impact_factor = impact_permanent = impact_index = 0
     impact_kernel = ()
     queue_power, resilience_step_ns, resilience_quotes, resilience_keep = 3, 0, 0, RATE_ONE
 

@@ -218,16 +218,21 @@ def start_impact(v: Venue, m: Market) -> None:
         v.timer((v.time_ns // m.impact_step_ns + 1) * m.impact_step_ns, IMPACT, m)
 
 
+def signed_root(flow: int) -> int:
+    """Ten binary places."""
+    root = math.isqrt(min(abs(flow), 1 << 41) << 20)
+    return root if flow > 0 else -root
+
+
 def impact_due(v: Venue, m: Market) -> None:
-    """One step: S = factor * sum of G(age) * sign * sqrt(flow), over all flows there ever were."""
-    before, last = m.impact, len(m.impact_kernel) - 1
-    if m.flow or any(m.flows):
+    """One step: S = factor * (sum of G(age) * f(flow) + permanent * f(net flow)), f(q) = sign * sqrt(|q|)."""
+    before = m.impact
+    if m.flow or any(m.flows[-len(m.impact_kernel) :]):
         m.flows.append(m.flow)
         m.flow = 0
-        total = 0
-        for age, flow in enumerate(reversed(m.flows)):
-            root = math.isqrt(min(abs(flow), 1 << 41) << 20)
-            total += m.impact_kernel[min(age, last)] * (root if flow > 0 else -root)
+        total = m.impact_permanent * signed_root(sum(m.flows))
+        for share, flow in zip(m.impact_kernel, reversed(m.flows), strict=False):
+            total += share * signed_root(flow)
         size = abs(total) // RATE_ONE * m.impact_factor // (1_000 << 10)
         m.impact = min(size, RATE_ONE // 2) * (1 if total > 0 else -1)
     if m.impact != before:
