@@ -14,7 +14,7 @@ from perpsim.core import ACCOUNT, COMMAND, EVENT, ORDER, POSITION, TapeRow, reco
 from perpsim.replay import tape
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLIC = ("audit", "engine", "kernel", "records", "views")
+PUBLIC = ("audit", "engine", "kernel", "rebuilt", "records", "views")
 SHARED_WITH_EVENTS = ("order_id", "price_ticks", "size_lots", "value", "aux", "account", "market", "asset", "side")
 PREFIXES = {  # enums of records.pxd and the Python enum that mirrors each
     "SIDE": "Side", "LEG": "PositionSide", "TIF": "Tif", "FLAG": "Flag", "STP": "StpMode",

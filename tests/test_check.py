@@ -1,11 +1,13 @@
 """The quality card: each of the rules R1-R8 by a recording that breaks it and no other, and the command."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import reader_samples_venues  # noqa: F401 - registers its samples
 from perpsim.core import MarketState
+from perpsim.core.rebuilt import NONE, RebuiltBook
 from perpsim.replay import tape_writer
 from perpsim.replay.check import check
 from perpsim.replay.cli import app
@@ -166,17 +168,78 @@ def test_holes_by_minute(tmp_path):
     assert shown.exit_code == 0 and "2025-10-10 21:18       3 a minute" in shown.stdout
 
 
-def test_many_prices_pass_through_a_side():
-    """Its heap stays in proportion to what stands."""
-    from perpsim.replay.quality.book import SLACK, Side
+@pytest.mark.parametrize("seed", range(4))
+def test_the_rebuilt_book_against_two_plain_ones(seed):
+    """Random levels and snapshots, cut into calls anywhere; prices beyond all bounds."""
+    rng = np.random.default_rng(seed)
+    count = 3_000
+    code = np.where(rng.random(count) < 0.5, BID, ASK).astype(np.uint8)
+    starts = np.flatnonzero(rng.random(count) < 0.3)
+    code |= np.where(np.isin(np.arange(1, count + 1), starts), 0, MORE).astype(np.uint8)
+    message = np.searchsorted(starts, np.arange(count), side="right")
+    code |= np.where(np.isin(message, rng.choice(message[-1], 40)), SNAPSHOT, 0).astype(np.uint8)
+    price = np.where(code & SELL, 200, 100) + rng.integers(-60, 60, count)
+    price[rng.random(count) < 0.01] = 2**62
+    value = rng.integers(0, 4, count)
+    book, plain = RebuiltBook(), PlainBook()
+    rows = zip(code.tolist(), price.tolist(), value.tolist(), strict=True)
+    wanted = [best for row in rows if (best := plain.row(*row))]
+    cuts = [0, *np.sort(rng.integers(0, count, 5)).tolist(), count]
+    told = [book.apply(code[a:b], price[a:b], value[a:b]) for a, b in pairwise(cuts)]
+    assert [pair for bid, ask in told for pair in zip(bid.tolist(), ask.tolist(), strict=True)] == wanted
+    assert (book.snapshots, book.levels_compared, book.levels_differing) == (plain.whole, plain.compared, plain.differ)
+    assert book.snapshots_compared > 10
 
-    side = Side(1)
-    for price in range(1_000_000, 990_000, -1):
-        side.put(price, 1)
-        assert side.best() == price
-        side.put(price + 3, 0)
-    assert sorted(side.lots) == [990_001, 990_002, 990_003]
-    assert len(side._heap) <= 2 * len(side.lots) + SLACK + 1
+
+class PlainBook:
+    """The same with dictionaries."""
+
+    def __init__(self):
+        self.sides, self.news, self.updated = ({}, {}), None, False
+        self.whole = self.compared = self.differ = 0
+
+    def row(self, code, price, value):
+        if code & SNAPSHOT:
+            self.news = self.news or ({}, {})
+        self.updated |= not code & SNAPSHOT
+        side = (self.news if code & SNAPSHOT else self.sides)[bool(code & SELL)]
+        side.pop(price, None) if not value else side.update({price: value})
+        if code & MORE:
+            return None
+        if self.news is not None:
+            self.replace()
+        bids, asks = self.sides
+        return max(bids, default=NONE), min(asks, default=NONE)
+
+    def replace(self):
+        if self.whole and self.updated:
+            for old, new in zip(self.sides, self.news, strict=True):
+                inside = {p: n for p, n in old.items() if new and min(new) <= p <= max(new)}
+                self.compared += len(inside.keys() | new.keys())
+                self.differ += sum(inside.get(price) != new.get(price) for price in inside.keys() | new.keys())
+        self.sides, self.news, self.updated, self.whole = self.news, None, False, self.whole + 1
+
+
+def test_quotes_stand_for_a_book_where_there_is_none(tmp_path):
+    bid, ask = int(Row.QUOTE), Row.QUOTE | SELL
+    rows = [(0, bid | MORE, 99, 5, 0), (0, ask, 101, 5, 0), (1, int(Row.TRADE), 101, 1, 7), (2, bid, 101, 1, 0)]
+    rows += [(3, bid | MORE, 100, 1, 0), (3, ask, 102, 0, 0), (4, int(Row.TRADE), 90, 1, 8), (9, ask, 101, 1, 0)]
+    told = card(tmp_path, rows)["book"]
+    assert (told["crossings"], told["crossed_ns"], told["book_ns"]) == (1, SECOND, 9 * SECOND)
+    assert (told["prints"], told["off_quote_prints"]) == (2, 1)
+
+
+@pytest.mark.parametrize("still", ["bids", "asks", "book"])
+def test_a_feed_that_stands_still_while_others_go_on(tmp_path, still):
+    """Two minutes without a bid, an ask or any level, while a hundred others come."""
+    other = {"bids": (ASK, 101), "asks": (BID, 99), "book": (int(Row.TRADE), 101)}[still]
+    going = [(2 + number, other[0], other[1], 1 + number % 7, 100 + number) for number in range(120)]
+    made = card(tmp_path, [*WHOLE, *going, (122, BID | MORE, 99, 5, 0), (122, ASK, 101, 5, 0)])
+    assert made["frozen"]["longest"] == [{"feed": still, "from_ns": START_NS, "ns": 122 * SECOND}]
+    (sentence,) = made["unsound"]
+    assert "stand still for 100.00 %" in sentence
+    few = card(tmp_path / "few", [*WHOLE, *going[:99], (122, BID | MORE, 99, 5, 0), (122, ASK, 101, 5, 0)])
+    assert few["frozen"]["n"] == 0 and few["sound"]
 
 
 def test_stores_and_raw_files_do_not_mix(tmp_path):

@@ -31,7 +31,7 @@ LAYERS = (
     ("risk_factor",),
     ("fixed_point", "fund_rules", "liquidation_price", "liquidation_size", "loss_sharing"),
     ("ladder", "records", "rule_numbers"),
-    ("mark_inputs", "order_records", "terms"),
+    ("mark_inputs", "order_records", "rebuilt", "terms"),
     ("state", "idmap"),
     (
         "collateral", "composite_rules", "contract", "funding_rules", "index_rules", "links", "mark_rules", "rules",

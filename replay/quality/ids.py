@@ -23,10 +23,19 @@ class Twice:
         prints = np.isin(batch["code"] & ROW_MASK, (Row.TRADE, Row.OFF_BOOK)) & (batch["id"] != 0)
         if not prints.any():
             return
-        pairs = np.concatenate([self._held, [batch["time_ns"][prints], batch["id"][prints]]], axis=1)
-        unique = np.unique(pairs, axis=1)
-        self.count += pairs.shape[1] - unique.shape[1]
-        self._held = unique[:, unique[0] == unique[0, -1]]
+        time_ns, ids = np.concatenate([self._held, [batch["time_ns"][prints], batch["id"][prints]]], axis=1)
+        if not _rising(time_ns, ids):
+            order = np.lexsort((ids, time_ns))
+            time_ns, ids = time_ns[order], ids[order]
+            fresh = np.append(True, (np.diff(time_ns) != 0) | (np.diff(ids) != 0))
+            self.count += int((~fresh).sum())
+            time_ns, ids = time_ns[fresh], ids[fresh]
+        self._held = np.stack([time_ns, ids])[:, time_ns == time_ns[-1]]
+
+
+def _rising(time_ns: np.ndarray, ids: np.ndarray) -> bool:
+    """Whether ids rise wherever times are equal: then none comes twice."""
+    return bool((np.diff(ids)[np.diff(time_ns) == 0] > 0).all())
 
 
 def holes(findings: Findings) -> dict[str, dict[str, Any]]:

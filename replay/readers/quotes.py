@@ -36,6 +36,16 @@ class QuoteWatch:
         first = np.searchsorted(self._quotes[0], ordered[-1] - WINDOW_NS) - 1
         self._quotes = self._quotes[:, max(0, int(first)) :]
 
+    def pass_on(self, time_ns: int) -> None:
+        """All quotes up to this time have come: prints that wait longer than the window are decided without more."""
+        late = self._prints[0] < time_ns - WINDOW_NS
+        if not late.any():
+            return
+        if self._began_ns is None:
+            self._prints = self._prints[:, ~late]
+        else:
+            self._decide(late)
+
     def close(self) -> None:
         """Decide what is left, with the quotes there are."""
         if self._began_ns is not None:
