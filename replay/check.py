@@ -151,7 +151,7 @@ def _card(
 def _unsound(card: Card) -> Iterator[str]:
     """Why a replay of these rows would be unsound, a sentence each."""
     for rule, count in card["rules"].items():
-        yield f"{count:,} times {RULES[rule]} ({rule}): an import refuses the recording"
+        yield f"{rule} {count:,}: {RULES[rule]}; an import refuses the recording"
     if card["prints_twice"]:
         yield f"{card['prints_twice']:,} prints stand there twice: their volume would be traded again"
     if (book := card["book"]) is None:

@@ -21,10 +21,8 @@ def told(card: Card, everything: bool = False) -> Iterator[str]:
     else:
         yield _line("span", f"{_time(spans['first_ns'])} to {_time(spans['last_ns'])}")
     yield _line("rows", ", ".join(f"{kind} {count:,}" for kind, count in spans["rows"].items()) or "none")
-    yield _line(
-        "silences",
-        f"{spans['silences']:,} longer than {_long(spans['silence_ns'])}, together {_long(spans['silent_ns'])}",
-    )
+    limit_ns = spans["silence_ns"]
+    yield _line("silences", _longer(spans["silences"], spans["silent_ns"], limit_ns))
     for each in spans["longest"][: None if everything else LONGEST]:
         yield _line("", f"{_long(each['ns'])} from {_time(each['from_ns'])}")
     yield from _found(card, everything)
@@ -59,7 +57,8 @@ def _clocks(card: Card) -> Iterator[str]:
         return
     yield _line("latency", ", ".join(f"{name} {n / 1e6:,.3f} ms" for name, n in _but_n(latency["percentiles"])))
     skew = latency["skew_ns"] / 1e6
-    yield _line("clock skew", f"{latency['negative']:,} received before they were sent, at most {skew:,.3f} ms")
+    early = latency["negative"]
+    yield _line("clock skew", f"{early:,} received before they were sent, at most {skew:,.3f} ms" if early else "none")
 
 
 def _but_n(percentiles: dict[str, int]) -> list[tuple[str, int]]:
@@ -83,16 +82,12 @@ def _book(card: Card) -> Iterator[str]:
         yield _line("book", "none: nothing of it can be checked")
         return
     yield _line("book", f"{book['messages']:,} messages, {book['snapshots']:,} snapshots")
-    yield _line(
-        "crossed",
-        f"{book['crossings']:,} times, {_long(book['crossed_ns'])} of {_long(book['book_ns'])}, "
-        f"at the longest {_long(book['crossed_longest_ns'])}",
-    )
-    yield _line(
-        "against snapshots",
-        f"{book['levels_differing']:,} of {book['levels_compared']:,} levels differ, in "
-        f"{book['snapshots_compared']:,} snapshots that follow updates",
-    )
+    crossed = f"{book['crossings']:,} times, together {_long(book['crossed_ns'])} of {_long(book['book_ns'])}"
+    longest = f", at the longest {_long(book['crossed_longest_ns'])}"
+    yield _line("crossed", crossed + longest if book["crossings"] else f"never in {_long(book['book_ns'])}")
+    compared = f"{book['levels_differing']:,} of {book['levels_compared']:,} levels differ"
+    following = f", in {book['snapshots_compared']:,} snapshots that follow updates"
+    yield _line("against snapshots", compared + following if book["snapshots_compared"] else "none follows updates")
     own = card["counts"].get("off_quote_prints")
     beside = "" if own is None else f"; {own:,} by the best quotes recorded beside it"
     yield _line("off quote", f"{book['off_quote_prints']:,} of {book['prints']:,} prints by the book{beside}")
@@ -104,8 +99,7 @@ def _book(card: Card) -> Iterator[str]:
 
 def _frozen(card: Card) -> Iterator[str]:
     frozen, still_ns = card["frozen"], card["depth_band_unchanged_ns"]
-    limit = _long(card["spans"]["silence_ns"])
-    yield _line("frozen feeds", f"{frozen['n']:,} longer than {limit}, together {_long(frozen['ns'])}")
+    yield _line("frozen feeds", _longer(frozen["n"], frozen["ns"], card["spans"]["silence_ns"]))
     for each in frozen["longest"]:
         yield _line("", f"{each['feed']}: {_long(each['ns'])} from {_time(each['from_ns'])}")
     if still_ns is not None:
@@ -117,6 +111,11 @@ def _counted(card: Card) -> Iterator[str]:
     for name, count in card["counts"].items():
         if count and not name.startswith(("rows.", *OWN_LINES)):
             yield f"{name.replace('_', ' ')} {count:,}"
+
+
+def _longer(count: int, together_ns: int, limit_ns: int) -> str:
+    of = f"longer than {_long(limit_ns)}"
+    return f"{count:,} {of}, together {_long(together_ns)}" if count else f"none {of}"
 
 
 def _line(topic: str, text: str) -> str:

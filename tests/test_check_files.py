@@ -6,9 +6,11 @@ import re
 
 import pyarrow.parquet as pq
 import pytest
+from conftest import DATA, ROOT
 from perpsim.replay import check as checking
 from perpsim.replay.errors import InputError
 from perpsim.replay.importing import import_files
+from perpsim.replay.readers.findings import RULES, SUSPICIONS
 from perpsim.replay.tape import METADATA_KEY
 from typer.testing import CliRunner
 
@@ -162,3 +164,30 @@ def test_what_no_reader_takes(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"a\.csv"):
         checking.check([tmp_path / "a.csv"])
+
+
+def test_the_page_shows_a_true_card_and_all_rules():
+    page = (ROOT / "docs" / "CHECK.md").read_text()
+    _, command, shown = re.search(r"## A card\n\n    (perpsim check (.*))\n\n```\n(.*?)```", page, re.DOTALL).group(
+        0, 1, 3
+    )
+    code, text = run(*(ROOT / each for each in command.split()[2:]))
+    assert code == 0 and shown.split() == text.split()
+    named = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
+    assert named == {*RULES, *SUSPICIONS}
+
+
+@pytest.mark.skipif(not (DATA / "oct10-trades").is_dir(), reason=f"the recordings are not in {DATA}")
+def test_the_tenth_of_october():
+    """The page's table, from the files: fills off the book by the minute, and days that are sound."""
+    cards = {card["market"]["symbol"]: card for card in checking.check([DATA / "oct10-trades" / "coinm"])}
+    page = (ROOT / "docs" / "CHECK.md").read_text()
+    table = re.findall(r"^\| ([A-Z]+_PERP) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) at (\d\d:\d\d) \|", page, re.MULTILINE)
+    assert len(table) == len(cards) == 7
+    for symbol, *numbers, minute in table:
+        card = cards[symbol]
+        fills = card["off_book_fills"]
+        peak = fills["peak_minute"]
+        assert [f"{n:,}" for n in (card["spans"]["rows"]["trade"], fills["n"], fills["minutes"][peak])] == numbers
+        assert peak == f"2025-10-10T{minute}" and sum(fills["minutes"].values()) == fills["n"]
+        assert card["sound"] and card["findings"] == []

@@ -1,4 +1,4 @@
-"""A long tape replays in the memory that a short one takes."""
+"""A long tape replays, and is checked, in the memory that a short one takes."""
 
 import json
 import subprocess
@@ -29,6 +29,15 @@ from perpsim.replay import outcomes
 from perpsim.replay.scenario import load
 summary = outcomes.run(load(Path(sys.argv[1])), Path(sys.argv[2]), lambda *_: None, None)
 print(json.dumps([summary, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+"""
+
+
+CHECKER = """
+import json, resource, sys
+from pathlib import Path
+from perpsim.replay.check import check
+(card,) = check([Path(sys.argv[1])])
+print(json.dumps([card["spans"]["rows"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
 
 
@@ -69,4 +78,20 @@ def replayed(folder: Path, rounds: int) -> int:
 @pytest.mark.slow
 def test_the_memory_of_a_replay_does_not_grow_with_the_tape(tmp_path):
     short, long = replayed(tmp_path / "short", 2), replayed(tmp_path / "long", 24)
+    assert long < short + 60_000, f"{short} KiB of 0.7 million rows, {long} KiB of 8 million"
+
+
+def checked(folder: Path, rounds: int) -> int:
+    """Peak resident KiB of a check of so many rounds."""
+    rows = rounds_of(shipped_tape(), rounds, folder)
+    done = subprocess.run([sys.executable, "-c", CHECKER, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    counts, peak = json.loads(done.stdout)
+    assert sum(counts.values()) == rows
+    return peak
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_check_does_not_grow_with_the_tape(tmp_path):
+    short, long = checked(tmp_path / "short", 2), checked(tmp_path / "long", 24)
     assert long < short + 60_000, f"{short} KiB of 0.7 million rows, {long} KiB of 8 million"

@@ -23,8 +23,9 @@ LATE_NS = 1_000_000_000
 FAR_PRINT = 2  # times the prints before and after it, or the share of them
 FAR_LEVEL = 10  # times the market's price, or the share of it
 ODD, ODD_MAX = 100, 20  # at most so many of a file: one line to so many rows, and in all
+FAR_MAX = 1_000  # prices far from the market, and levels of a block, that are looked at
+LONE_MAX = 2  # of a file; where there are more, somebody quotes far away
 MEDIAN_MIN = 100  # levels that tell the price of the market
-FAR = "the price is far from those of the prints around it"
 
 
 class Suspects:
@@ -66,6 +67,7 @@ class Suspects:
         self._day_ns = None if day is None else int(np.datetime64(day, "ns").astype(np.int64))
         self._before = np.zeros(0, np.int64), np.zeros(0, np.int64)  # prices and lines of the last two prints
         self._market = 0.0  # price of the last block that had one
+        self._far: dict[int, list[Finding]] = {}  # by price, of levels far from the market
         self._noted: dict[str, list[Finding]] = {name: [] for name in SUSPICIONS}
         self._counts = dict.fromkeys(SUSPICIONS, 0)
 
@@ -81,20 +83,36 @@ class Suspects:
             before, after = np.append(price[1], price[:-2]), price[1:]
             far = _far(price[:-1], before, after)
             far[0] &= not known
-            self._note("far-print", line[:-1], far, lambda i: FAR)
+            said = "ticks, the prints beside it"
+            self._note("far-print", line[:-1], far, lambda i: f"{price[i]:,} {said} {before[i]:,} and {after[i]:,}")
 
     def _last_print(self) -> None:
         price, line = self._before
         if len(price) > 1:
-            self._note("far-print", line[1:], _far(price[1:], price[:1], price[:1]), lambda i: FAR)
+            far = _far(price[1:], price[:1], price[:1])
+            self._note("far-print", line[1:], far, lambda i: f"{price[1]:,} ticks, the print before it {price[0]:,}")
 
     def _levels(self, rows: Rows, levels: np.ndarray) -> None:
         if not levels.any():
             return
         if levels.sum() >= MEDIAN_MIN or not self._market:
             self._market = float(np.median(rows.price[levels]))
+        if len(self._far) > FAR_MAX:
+            return
         far = levels & ((rows.price > FAR_LEVEL * self._market) | (rows.price * FAR_LEVEL < self._market))
-        self._note("far-level", rows.line, far, lambda i: "the level is far from the price of the market")
+        for index in np.flatnonzero(far)[:FAR_MAX].tolist():
+            price, line = int(rows.price[index]), int(rows.line[index])
+            self._far.setdefault(price, []).append(Finding(
+                "far-level", self._file.place, line, f"a level at {price:,} ticks, the market at {self._market:,.0f}",
+            ))  # fmt: skip
+
+    def _lone_levels(self) -> None:
+        """Far prices that come once: an order far away comes and goes."""
+        lone = [found[0] for found in self._far.values() if len(found) == 1]
+        if len(lone) > LONE_MAX:
+            self._findings.count("levels_far_away", len(lone))
+            lone = []
+        self._noted["far-level"], self._counts["far-level"] = lone, len(lone)
 
     def _note(self, name: str, line: np.ndarray, bad: np.ndarray, sentence: Callable[[int], str]) -> None:
         """What is odd; lines of several rows are told once."""
@@ -112,6 +130,7 @@ class Suspects:
         if self._file is None:
             return
         self._last_print()
+        self._lone_levels()
         for name, count in self._counts.items():
             if count and count * ODD <= self._rows and count <= ODD_MAX:
                 self._findings.suspected[name] += count

@@ -42,7 +42,7 @@ RULES = {
 
 SUSPICIONS = {  # a check tells them by line; an import takes such rows
     "far-print": "a print at twice the price of those around it or more, or at half",
-    "far-level": "a level of the book at ten times the price of the market or more, or at a tenth",
+    "far-level": "a level that comes once, at ten times the price of the market or more, or at a tenth",
     "late": "exchange and receive time lie a second or more apart",
     "other-day": "a row was received on another day than its file is of",
 }
