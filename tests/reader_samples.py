@@ -323,6 +323,19 @@ sample(
     T,
 )
 sample(
+    "vision-index-price-klines",
+    "futures/cm/daily/indexPriceKlines/BTCUSD/1m/BTCUSD-1m-2023-11-14.csv",
+    BAR_NAMES + "1700000000000,100,104.5,99,102,0,1700000059999,0,60,0,0,0",
+    Market("binance-coinm", "BTCUSD_PERP", "2023-11-14"),
+    COINM,
+    [
+        (Row.BAR, 8 * Row.INDEX + part, int(price * 10**8), 0)
+        for part, price in enumerate((100, 99, 104.5, 99, 104.5, 102))
+    ],
+    T,
+    T,
+)
+sample(
     "vision-metrics",
     "BTCUSDT-metrics-2023-11-14.csv",
     """create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio

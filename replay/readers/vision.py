@@ -41,6 +41,7 @@ INTERVAL = re.compile(r"[0-9]+[smhdwM]o?")
 CLOCK = pa.timestamp("ns")
 BEFORE_FUNDING_NS = 1_000_000_000  # so much before its settlement a rate is said
 BAND = -1.0  # per cent: the band of the depth file whose standing still is measured
+BAR_FOLDERS = {"markPriceKlines", "indexPriceKlines", "premiumIndexKlines", "klines"}
 BARS = ("open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count")
 
 
@@ -190,7 +191,9 @@ class _Bars(_Vision):
     def recognises(self, file: SourceFile) -> bool:
         found = NAME.match(file.name)
         named = found is not None and INTERVAL.fullmatch(found["type"]) and len(first_line(file)) == len(self.names)
-        return bool(named) and (self.type in file.path.parts or self._is_it(file, found["symbol"]))
+        if not named or self.type in file.path.parts:
+            return bool(named)
+        return not BAR_FOLDERS & set(file.path.parts) and self._is_it(file, found["symbol"])
 
     def _is_it(self, file: SourceFile, symbol: str) -> bool:
         """Whether a file without its folder can only be of this type."""
@@ -247,8 +250,15 @@ class MarkBars(_Bars):
 
 
 class IndexBars(_Bars):
+    """Of COIN-M the index is of a pair; its rows go to the perpetual of the pair."""
+
     type = "indexPriceKlines"
     row = Row.INDEX
+
+    def market(self, file: SourceFile) -> Market:
+        found = super().market(file)
+        pair = found.venue == "binance-coinm" and "_" not in found.symbol
+        return found._replace(symbol=f"{found.symbol}_PERP") if pair else found
 
 
 class Metrics(_Vision):
