@@ -7,6 +7,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from .beyond cimport beyond_price
 from .idmap cimport idmap_remove, key_hash
 from .ladder cimport (
     NO_PRICE, NONE, Ladder, ladder_cell, ladder_get, ladder_mark, ladder_next, ladder_previous, ladder_unmark,
@@ -82,6 +83,13 @@ cdef inline ticks_t best_price(Market *m, int side) noexcept nogil:
     if side == SIDE_BUY:
         return world if world > b.best_accounts else b.best_accounts
     return world if world < b.best_accounts else b.best_accounts
+
+cdef inline bint takes(State *s, Market *m, int side, ticks_t limit) noexcept nogil:
+    """Whether an account's order of `side` with this limit would find anything, recorded, an order or stated."""
+    cdef lots_t lots = 0
+    if crosses(side, limit, best_price(m, 1 - side)):
+        return True
+    return m.rules.beyond_lots != 0 and crosses(side, limit, beyond_price(s, m, 1 - side, &lots))
 
 cdef inline bint matches_now(Market *m) noexcept nogil:
     """Whether orders may meet in this market: else they gather, and recorded ones pass them by."""

@@ -1,5 +1,6 @@
 """Price-time priority over account orders and recorded liquidity; see book.pxd for the queue's layout."""
 
+from .beyond cimport beyond_depth, beyond_price, take_beyond
 from .contract cimport inverse, lot_hold, mark_worth
 from .impact cimport note_flow
 from .ladder cimport ladder_mark, ladder_unmark
@@ -54,7 +55,25 @@ cdef int fill_world(State *s, WorldLevel *w, ticks_t price, lots_t lots, Taker *
     f.maker_premium_ticks = 0
     f.maker_position = NONE
     f.maker_flags = 0
-    f.dropped = 0
+    f.dropped = f.beyond = 0
+    return 0
+
+
+cdef int fill_beyond(State *s, Market *m, int maker_side, ticks_t price, lots_t lots) except -1 nogil:
+    """A simulated taker eats what is stated behind the recorded depth; the fill says so."""
+    cdef Fill *f
+    take_beyond(s, m, maker_side, lots)
+    if m.impact_count:
+        note_flow(m, 1 - maker_side, lots)
+    f = push_fill(s)
+    f.maker_id = NO_ORDER
+    f.price_ticks = f.maker_price_ticks = price
+    f.size_lots = lots
+    f.maker_left_lots = 0
+    f.maker_premium_ticks = 0
+    f.maker_position = NONE
+    f.maker_flags = 0
+    f.dropped, f.beyond = 0, 1
     return 0
 
 
@@ -69,7 +88,7 @@ cdef int take_order(State *s, Market *m, int32_t slot, lots_t lots) except -1 no
     f.maker_premium_ticks = o.premium_ticks
     f.maker_position = o.position
     f.maker_flags = o.flags
-    f.dropped = 0
+    f.dropped = f.beyond = 0
     o.size_lots -= lots
     o.filled_lots += lots
     level.lots -= lots
@@ -109,7 +128,7 @@ cdef int drop_maker(State *s, Market *m, int32_t slot) except -1 nogil:
     f.maker_premium_ticks = o.premium_ticks
     f.maker_position = o.position
     f.maker_flags = o.flags
-    f.dropped = 1
+    f.dropped, f.beyond = 1, 0
     book_remove(s, m, slot)
     order_detach(s, slot)
     return 0
@@ -170,10 +189,18 @@ cdef int book_match(State *s, Market *m, int side, ticks_t limit, lots_t *lots, 
     cdef int maker_side = 1 - side
     cdef BookSide *b = &m.sides[maker_side]
     cdef ticks_t price
+    cdef ticks_t further
     cdef WorldLevel *w
-    cdef lots_t take
+    cdef lots_t take = 0
     while lots[0] > 0 and not taker.expired:
         price = best_price(m, maker_side)
+        if b.best_world == NO_PRICE and m.rules.beyond_lots and not taker.is_world:
+            further = beyond_price(s, m, maker_side, &take)
+            if crosses(side, limit, further) and better(maker_side, further, price):
+                take = min64(take, lots[0])
+                fill_beyond(s, m, maker_side, further, take)
+                lots[0] -= take
+                continue
         if not crosses(side, limit, price):
             break
         if price == b.best_accounts:
@@ -229,6 +256,8 @@ cdef lots_t book_depth(
     while found < wanted and world_price != NO_PRICE and crosses(side, limit, world_price + m.shift):
         found += world_lots(&s.world_levels[ladder_get(&b.world, world_price)])
         world_price = worse(&b.world, maker_side, world_price + (1 if maker_side else -1))
+    if found < wanted:
+        found += beyond_depth(s, m, maker_side, limit, wanted - found)
     return min64(found, wanted)
 
 

@@ -265,7 +265,7 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     for i in range(2):
         ladder_init(&m.sides[i].accounts, m.price_max)
         ladder_init(&m.sides[i].world, m.price_max)
-        m.sides[i].best_accounts = m.sides[i].best_world = NO_PRICE
+        m.sides[i].best_accounts = m.sides[i].best_world = m.beyond_edge[i] = NO_PRICE
     m.bucket_value = m.tick_value
     while m.price_max * m.tick_value / m.bucket_value > TRIGGER_BUCKETS:
         m.bucket_value *= 2
@@ -279,6 +279,8 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     m.state = MARKET_OPEN
     m.world_position = position_new(s, s.world, number)
     m.fund_position = position_new(s, m.fund_account, number)
+    if m.rules.beyond_lots:
+        m.special |= SPECIAL_CONTRACT
     if m.rules.funding_continuous:
         accrual_begin(s, m)
     return 0

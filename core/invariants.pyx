@@ -7,6 +7,7 @@ They hold between commands; those of risk only while no mark group is open and t
 from libc.stdint cimport uint32_t
 
 from .accrual cimport accrued_at_worst, accrued_now, accrued_of
+from .beyond cimport beyond_holds
 from .book cimport NO_PRICE, first_order, price_of, side_of, world_lots
 from .contract cimport BEYOND, lot_hold, lot_loss
 from .idmap cimport find_leg, find_order, key_hash
@@ -429,6 +430,8 @@ cdef int check_market(State *s, Market *m, Breach *b) noexcept nogil:
         best = ladder_previous(&m.sides[side].world, m.sides[side].world.price_max) if side == SIDE_BUY else ladder_next(
             &m.sides[side].world, 0)
         if equal(b, BREACH_BEST, m.id, side, m.sides[side].best_world, best):
+            return 1
+        if expect(b, beyond_holds(s, m, side), BREACH_BEST, m.id, side, m.beyond_level[side], m.beyond_taken[side]):
             return 1
         if m.state == MARKET_OPEN and s.depth_market == NONE:   # recorded orders may cross each other: nothing is repaired
             slot = first_order(s, m, side, False)

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from .ladder cimport NONE, PAGE_CELLS, Ladder
+from .ladder cimport NO_PRICE, NONE, PAGE_CELLS, Ladder
 from .mark_inputs cimport MARK_BOOKS_MAX, MARK_TRADES_MAX, MarkInputs
 from .state cimport (
     BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, LOTS_BITS, POSITION_LIMIT, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market,
@@ -107,6 +107,8 @@ cdef bint market_leads(State *s, Market *m) noexcept nogil:
     for i in range(2):
         if not (ladder_leads(&m.sides[i].accounts, s.levels_count)
                 and ladder_leads(&m.sides[i].world, s.world_levels_count)):
+            return False
+        if not NO_PRICE <= m.beyond_edge[i] < m.sides[i].world.directory_size << 6:
             return False
     for i in range(4):
         if not ladder_leads(&m.stops[i], s.orders_count):

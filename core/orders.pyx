@@ -8,8 +8,8 @@ and is placed when it fires, with the margin checks of that moment.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from .book cimport (
-    MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_depth, book_match, book_remove, crosses, ladder_get,
-    matches_now, order_detach, order_link,
+    MATCH_CHECK_MAKER, NO_PRICE, NONE, Taker, best_price, book_depth, book_match, book_remove, ladder_get,
+    matches_now, order_detach, order_link, takes,
 )
 from .accrual cimport accrued_of
 from .contract cimport exposure_of, inverse, lot_hold, lot_loss
@@ -229,7 +229,7 @@ cdef int check_taking(State *s, Market *m, Ticket *t) noexcept nogil:
     cdef int32_t group = NONE
     if not matches_now(m):
         return REJECT_NONE
-    if t.flags & FLAG_POST_ONLY and crosses(t.side, t.limit, best_price(m, 1 - t.side)):
+    if t.flags & FLAG_POST_ONLY and takes(s, m, t.side, t.limit):
         return REJECT_WOULD_TAKE
     if t.tif == TIF_FOK:
         if t.stp_mode != STP_NONE:
@@ -285,7 +285,7 @@ cdef int execute(State *s, Market *m, Ticket *t) except -1 nogil:
     cdef bint expired = False
     cdef lots_t before = t.lots
     cdef int32_t position = t.position
-    if matches_now(m) and crosses(t.side, t.limit, best_price(m, 1 - t.side)):
+    if matches_now(m) and takes(s, m, t.side, t.limit):
         match_and_settle(s, m, position, t.order_id, t.side, t.limit, &t.lots, t.stp_mode, &expired)
         t.filled += before - t.lots
     if t.lots == 0:

@@ -6,6 +6,7 @@ With no account orders a row touches one number and one bitmap. See overlay.pxd 
 from libc.stdint cimport uint8_t
 
 from .bands cimport band_limit
+from .beyond cimport beyond_told
 from .book cimport (
     NO_PRICE, NONE, WORLD_WALKS, Taker, book_match, crosses, eat, ladder_get, matches_now, take_order, world_at, better,
     place_of, price_of, side_of, world_lots, world_refresh, worse,
@@ -64,6 +65,8 @@ cdef int tape_level(State *s, Market *m, int side, ticks_t price, lots_t lots, b
     """The tape says that `lots` stand at recorded `price`."""
     cdef Ladder *ladder = &m.sides[side].world
     cdef int32_t *cell
+    if m.beyond_edge[side] != NO_PRICE:
+        beyond_told(m, side)
     if snapshot and not m.snapshot_open:
         m.snapshot_open = 1
         m.depth_epoch += 1
@@ -128,6 +131,8 @@ cdef int tape_depth_end(State *s, Market *m) except -1 nogil:
         reconcile_printed(s, m)
     if m.snapshot_open:
         drop_unnamed(s, m)
+        beyond_told(m, SIDE_BUY)
+        beyond_told(m, SIDE_SELL)
         m.snapshot_open = 0
     if m.rules.resilience_quotes:
         quotes_seen(s, m)

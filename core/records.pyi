@@ -536,3 +536,4 @@ class Reject(IntEnum):
     BY_TAPE = 113
     BY_PRICE_PROTECT = 114
     BY_UNHEDGED = 150
+    BY_BEYOND_DEPTH = 151

@@ -51,6 +51,9 @@ cdef struct MarketRules:
     ns_t resilience_step_ns             # what takers ate comes back: at multiples of this, 0: not with time
     int64_t resilience_quotes           # 1: with each change of the best recorded quotes
     rate_t resilience_keep              # what stays eaten at each step
+    lots_t beyond_lots                  # of the first level behind the last recorded one; 0: nobody knows
+    rate_t beyond_slope                 # 1e-9 lots by which each level there is larger than the one before
+    int64_t beyond_ticks                # how many levels are stated there, a tick apart
     int64_t underlying                  # markets with the same number have the same; 0: one of its own
     int64_t hedge_allowed               # accounts in hedge mode have two legs here
     int64_t close_fee_reserved          # orders and cross positions bind the fee of closing at bankruptcy

@@ -16,6 +16,7 @@ cdef extern from *:
     """
     #define PERPSIM_PERIOD_MAX INT64_C(1000000000000000000)     /* ns, 31 years */
     #define PERPSIM_ANY INT64_MAX
+    #define PERPSIM_SIZE_MAX (INT64_C(1) << 40)
     #define PERPSIM_MINUTE INT64_C(60000000000)
     #define PERPSIM_EIGHT_HOURS INT64_C(28800000000000)
     #define PERPSIM_EMA_MAX INT64_C(10000000000000)             /* ns, 2.8 hours: a weight has 16 places more */
@@ -24,6 +25,7 @@ cdef extern from *:
     """
     const int64_t PERIOD_MAX "PERPSIM_PERIOD_MAX"
     const int64_t ANY "PERPSIM_ANY"
+    const int64_t SIZE_MAX "PERPSIM_SIZE_MAX"
     const int64_t EMA_MAX "PERPSIM_EMA_MAX"
     const int64_t FACTOR_MAX "PERPSIM_FACTOR_MAX"
     const int64_t IMPACT_MAX "PERPSIM_IMPACT_MAX"
@@ -108,6 +110,9 @@ m("impact_index", &of_market.impact_index, 0, 0, RATE_ONE)
 m("resilience_step_ns", &of_market.resilience_step_ns, 0, 0, PERIOD_MAX)
 m("resilience_quotes", &of_market.resilience_quotes, 0, 0, 1)
 m("resilience_keep", &of_market.resilience_keep, 0, 0, RATE_ONE, RATE_ONE)
+m("beyond_lots", &of_market.beyond_lots, 0, 0, SIZE_MAX)
+m("beyond_slope", &of_market.beyond_slope, 0, 0, PERIOD_MAX)
+m("beyond_ticks", &of_market.beyond_ticks, 0, 0, SIZE_MAX)
 m("underlying", &of_market.underlying, 0, 0, 0xFFFF)
 m("hedge_allowed", &of_market.hedge_allowed, 0, 0, 1, 1)
 m("close_fee_reserved", &of_market.close_fee_reserved, 0, 0, 1)

@@ -8,7 +8,8 @@ from .events cimport event_new, event_put, next_event
 from .ledger cimport change_position, charge_fee
 from .margin cimport fee_of
 from .records cimport (
-    EVENT_CANCELLED, EVENT_TRADE, FLAG_REDUCE_ONLY, REASON_REDUCE_ONLY, REASON_SELF_TRADE, SIDE_BUY, SIDE_SELL, Event,
+    EVENT_CANCELLED, EVENT_TRADE, FLAG_REDUCE_ONLY, REASON_BEYOND_DEPTH, REASON_REDUCE_ONLY, REASON_SELF_TRADE, SIDE_BUY,
+    SIDE_SELL, Event,
 )
 from .state cimport ACCOUNT_HOUSE, STATE_RESTING, TOUCHED, Fill, Level, Position
 from .stops cimport note_print
@@ -57,7 +58,8 @@ cdef int settle_fills(State *s, Market *m, int side, int32_t taker_position, int
             charge_fee(s, &s.wallets[s.positions[maker].wallet], m.asset, maker_fee)
         note_print(s, m, f.price_ticks, lots)
         event_put(next_event(s), s.sequence, s.time_ns, taker_id, f.maker_id, f.price_ticks, lots, taker_fee, maker_fee,
-                  f.maker_left_lots, taker.account, s.positions[maker].account, m.id, 0, EVENT_TRADE, s.venue, m.asset, side)
+                  f.maker_left_lots, taker.account, s.positions[maker].account, m.id,
+                  REASON_BEYOND_DEPTH if f.beyond else 0, EVENT_TRADE, s.venue, m.asset, side)
         if s.positions[maker].reduce_only_orders:
             trim_reduce_only(s, maker)
         if taker.reduce_only_orders:

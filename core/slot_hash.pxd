@@ -136,6 +136,7 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.impact, m.impact_flow)
     h = fold(h, m.impact_net, 0)
     h = fold_words(h, s.impacts + m.impact_first, 2 * m.impact_count)
+    h = fold_words(h, <int64_t *>m.beyond_edge, 6)
     h = fold(h, m.shift, m.mark_changed | m.snapshot_open << 1)
     h = fold(h, m.print_low, m.print_high)
     h = fold(h, m.basis_count, m.basis_next)

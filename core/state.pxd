@@ -181,6 +181,9 @@ cdef struct Market:
     uint32_t depth_epoch
     ticks_t quote_price[2]              # best recorded price with anything left, and what was recorded there, when
     lots_t quote_lots[2]                # resilience last saw a depth message
+    ticks_t beyond_edge[2]              # last recorded level behind which takers have taken, NO_PRICE: none; see beyond.pyx
+    int64_t beyond_level[2]             # levels there that are taken whole
+    lots_t beyond_taken[2]              # what is taken of the next
     int64_t queue_model
     int64_t tape_walk
     rate_t shock                        # factor on recorded prices, 1e-9
@@ -268,6 +271,7 @@ cdef struct Fill:                       # what the book tells of one match; it k
     int32_t maker_position              # NONE: recorded liquidity
     uint16_t maker_flags
     uint8_t dropped                     # not a fill: a maker removed by self-trade prevention
+    uint8_t beyond                      # of what is stated behind the recorded depth
 
 cdef struct Found:                      # a risk unit under maintenance
     int64_t health

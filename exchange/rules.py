@@ -105,6 +105,9 @@ class MarketSpec:
     resilience_step_ns: int = 0
     resilience_quotes: int = 0
     resilience_keep: int = RATE_ONE
+    beyond_lots: int = 0
+    beyond_slope: int = 0
+    beyond_ticks: int = 0
     maker_fee: int = 0
     taker_fee: int = 0
     liquidation_fee: int = 0
@@ -407,9 +410,9 @@ MONEY |= {"mark_cash"}
 SECONDS |= {"mark_window", "mark_stale_trades", "mark_stale_book", "mark_stale_index"}
 COUNTS |= {"mark_decay_power"}
 # Of a recorded book: set by a scenario's tape.
-RATES |= {"impact_factor", "impact_permanent", "impact_index"}
+RATES |= {"impact_factor", "impact_permanent", "impact_index", "beyond_slope"}
 SECONDS |= {"impact_step", "resilience_step"}
-COUNTS |= {"queue_power", "resilience_quotes"}
+COUNTS |= {"queue_power", "resilience_quotes", "beyond_lots", "beyond_ticks"}
 
 
 def parse_value(key: str, value: Any) -> tuple[str, Any]:

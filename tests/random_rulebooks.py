@@ -66,6 +66,7 @@ MARKET_VALUES = {
     "queue_power": (1, 2, 3), "resilience_step_ns": (0, SECOND), "resilience_quotes": (0, 1),
     "resilience_keep": (0, RATE_ONE // 2, RATE_ONE), "impact_factor": (0, RATE_ONE, 20 * RATE_ONE),
     "impact_index": (0, RATE_ONE), "impact_permanent": (0, RATE_ONE // 5, RATE_ONE),
+    "beyond_lots": (0, 0, 3, 40), "beyond_slope": (0, RATE_ONE // 3, 5 * RATE_ONE), "beyond_ticks": (0, 4, 1_000),
 }  # fmt: skip
 VENUE_VALUES = {
     "liquidator_fee_max": (0, 20_000_000), "liquidator_fee_step": (0, 3_000_000),

@@ -338,6 +338,18 @@ SETTINGS = [
             },
         ], weights={"depth": 4, "trade": 3, "shock": 1, "snapshot": 1, "limit": 2, "mark": 0.5},
     ),
+    Setting(  # takers who go on where the recording ends
+        "beyond", VENUE | {"reduce_limit": ReduceLimit.NONE}, [
+            MARKET | {"beyond_lots": 7, "beyond_slope": 400_000_000, "beyond_ticks": 400},
+            COARSE | {"beyond_lots": 3, "beyond_ticks": 25, "order_maintenance": 1},
+            INVERSE | {"beyond_lots": 30, "beyond_slope": 3 * RATE_ONE, "beyond_ticks": 2_000},
+            MARKET | {
+                "beyond_lots": 1, "beyond_slope": RATE_ONE, "beyond_ticks": 50, "impact_step_ns": 2 * SECOND,
+                "impact_factor": 2 * RATE_ONE, "impact_kernel": (RATE_ONE, 500_000_000),
+                "resilience_step_ns": SECOND, "resilience_keep": 500_000_000,
+            },
+        ], weights={"depth": 0.7, "trade": 1, "snapshot": 0.5, "jump": 2, "market": 3, "edge": 2},
+    ),
     Setting(
         "deep", VENUE, [MARKET | {"max_orders": 40, "max_conditional": 12}], accounts=40,
         weights=NO_TAPE | {

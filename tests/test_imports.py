@@ -41,7 +41,7 @@ LAYERS = (
     ("events",),
     ("accrual",),
     ("bands", "ledger", "margin", "snapshot", "timers", "watches"),
-    ("adl_scores", "impact", "multi", "oi_limit", "recent_trades"),
+    ("adl_scores", "beyond", "impact", "multi", "oi_limit", "recent_trades"),
     ("adl", "book", "fund_trigger", "hedge", "risk_unit", "stops", "triggers"),
     ("adl_light", "adl_share", "queue_models", "resilience"),
     ("invariants", "settle", "state_hash"),

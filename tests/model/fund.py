@@ -7,6 +7,7 @@ from .contract import exposure_of, shown_price
 from .deleverage import Remainder
 from .ledger import change_position
 from .margin import cross_equity, pnl_of, value_of
+from .beyond import beyond_within
 from .matching import Taker, match, segments_within
 from .numbers import ceil_div
 from .orders import band_limit
@@ -189,6 +190,7 @@ def dispose(v: Venue, m: Market) -> None:
     stands = sum(
         s.lots for _, s in segments_within(m, side, limit) if not (isinstance(s, Order) and s.reduce_only)
     )
+    stands += beyond_within(m, side, limit, 1 << 62)
     size = held if held <= m.disposal_full_lots else ceil_div(held * v.fund_unwind_slice, RATE_ONE)
     size = min(size, ceil_div(stands * v.disposal_fraction_max, RATE_ONE))
     if size:

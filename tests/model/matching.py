@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from .book import remove_order, segments_within, take_from_head, tidy
+from .beyond import best_beyond, take_beyond
+from .book import crosses, remove_order, segments_within, take_from_head, tidy
 from .composite import keep_trade
 from .contract import trade_value
 from .ledger import change_position, charge_fee
@@ -54,7 +55,7 @@ def follow(order: Order, low: int, high: int) -> None:
         order.due = True
 
 
-def settle(v: Venue, taker: Taker, maker: Order | None, price: int, lots: int) -> None:
+def settle(v: Venue, taker: Taker, maker: Order | None, price: int, lots: int, reason: int = Reject.NONE) -> None:
     """One fill becomes money, positions, fees and an event. `maker` None is recorded liquidity."""
     m = taker.position.market
     value = trade_value(m, lots, price)
@@ -71,7 +72,7 @@ def settle(v: Venue, taker: Taker, maker: Order | None, price: int, lots: int) -
         EventKind.TRADE, order_id=taker.order_id, maker_order_id=NO_ORDER if maker is None else maker.order_id,
         price_ticks=price, size_lots=lots, fee=taker_fee, value=maker_fee, aux=0 if maker is None else maker.lots,
         account=taker.position.account, maker_account=maker_position.account, market=m.number, asset=m.asset,
-        side=taker.side,
+        side=taker.side, reason=reason,
     )  # fmt: skip
     trim_reduce_only(v, maker_position)
     trim_reduce_only(v, taker.position)
@@ -94,6 +95,8 @@ def match(v: Venue, taker: Taker) -> None:
     m = taker.position.market
     while taker.lots and not taker.expired:
         found = next_segment(v, m, taker)
+        if not taker.is_world and match_beyond(v, m, taker, found and found[0]):
+            continue
         if found is None:
             break
         price, segment = found
@@ -116,6 +119,22 @@ def match(v: Venue, taker: Taker) -> None:
             taker.lots -= take
         else:
             fill_order(v, taker, segment, min(segment.lots, taker.lots))
+
+
+def match_beyond(v: Venue, m: Market, taker: Taker, best: int | None) -> bool:
+    """A taker who has eaten all that is recorded takes of what is stated behind it, orders at that price first."""
+    further = best_beyond(m, 1 - taker.side)
+    if further is None or not crosses(taker.side, taker.limit, further[0]):
+        return False
+    price, left = further
+    if best is not None and crosses(taker.side, price, best):
+        return False
+    take = min(left, taker.lots)
+    take_beyond(m, 1 - taker.side, take)
+    taker.lots -= take
+    m.flow += (take if taker.side == BUY else -take) if m.impact_kernel else 0
+    settle(v, taker, None, price, take, Reject.BY_BEYOND_DEPTH)
+    return True
 
 
 def eat_recorded(v: Venue, order: Order, lots: int) -> None:

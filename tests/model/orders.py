@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .beyond import beyond_within, takes_beyond
 from .book import append, best_price, crosses, segments_within
 from .contract import exposure_of, inverse, lot_hold, lot_loss
 from .initial import beyond_rate
@@ -166,7 +167,8 @@ def check_account(v: Venue, m: Market, t: Ticket) -> int:
         t.flags |= Flag.REDUCE_ONLY
         t.lots = min(t.lots, room)
     if m.matches():
-        if t.flags & Flag.POST_ONLY and crosses(t.side, t.limit, best_price(m, 1 - t.side)):
+        shown = crosses(t.side, t.limit, best_price(m, 1 - t.side))
+        if t.flags & Flag.POST_ONLY and (shown or takes_beyond(m, t.side, t.limit)):
             return Reject.WOULD_TAKE
         if t.tif == FOK and not fillable(v, m, t):
             return Reject.NOT_FILLABLE
@@ -179,16 +181,17 @@ def fillable(v: Venue, m: Market, t: Ticket) -> bool:
     Reduce-only orders are not counted: other fills of the same sweep may cut them. Own orders that self-trade
     prevention removes are not counted; one that would end the taker ends the count.
     """
-    found = 0
-    for _, segment in segments_within(m, t.side, t.limit):
+    found, limit = 0, t.limit
+    for price, segment in segments_within(m, t.side, t.limit):
         if isinstance(segment, WorldLots):
             found += segment.lots
         elif t.stp_mode != StpMode.NONE and v.group_of(segment.account) == v.group_of(t.position.account):
             if t.stp_mode != StpMode.EXPIRE_MAKER:
+                limit = price - 1 if t.side == BUY else price + 1
                 break
         elif not segment.reduce_only:
             found += segment.lots
-    return found >= t.lots
+    return found + beyond_within(m, t.side, limit, t.lots) >= t.lots
 
 
 def check_margin(v: Venue, m: Market, t: Ticket) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .beyond import beyond_within
 from .book import segments_within
 from .contract import closing_limit
 from .ledger import move_isolated, transfer
@@ -266,7 +267,7 @@ def all_there(m: Market, side: int, limit: int, lots: int) -> bool:
     for _, segment in segments_within(m, side, limit):
         if isinstance(segment, WorldLots) or not segment.reduce_only:
             found += segment.lots
-    return found >= lots
+    return found + beyond_within(m, side, limit, lots) >= lots
 
 
 def forced_order(v: Venue, unit: Unit, p: Position, lots: int) -> int:

@@ -83,6 +83,8 @@ class WorldLevel:
 class BookSide:
     queues: SortedDict[int, list] = field(default_factory=SortedDict)  # venue price -> segments, head first
     world: SortedDict[int, WorldLevel] = field(default_factory=SortedDict)  # recorded price -> level
+    beyond_level: int = 0  # stated levels behind them that are taken whole
+    beyond_taken: int = 0  # and what is taken of the next
 
 
 @dataclass(eq=False, slots=True)
@@ -178,6 +180,7 @@ class Market:
     impact_step_ns = impact_factor = impact_permanent = impact_index = 0
     impact_kernel = ()
     queue_power, resilience_step_ns, resilience_quotes, resilience_keep = 3, 0, 0, RATE_ONE
+    beyond_lots = beyond_slope = beyond_ticks = 0
 
     def __init__(self, number: int, parameters: dict, venue: Venue | None = None) -> None:
         self.number, self.venue = number, venue

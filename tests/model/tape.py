@@ -2,6 +2,7 @@
 
 import math
 
+from .beyond import told
 from .book import append, best_order, better_first, crosses, on_grid, take_from_head, world_to
 from .matching import Taker, fill_order, match, note_print, take_recorded
 from .orders import band_limit
@@ -12,6 +13,7 @@ from .wire import BUY, RATE_ONE, SELL, EventKind, TapeWalk
 
 def tape_level(v: Venue, m: Market, side: int, price: int, lots: int, snapshot: bool) -> None:
     """The tape says that `lots` stand at a recorded price."""
+    told(m, side)
     if snapshot and m.named is None:
         m.named = set()
     if m.named is not None:
@@ -43,6 +45,9 @@ def depth_end(v: Venue, m: Market) -> None:
                 update(m, side, price, level.recorded)
             if m.named is not None and (side, price) not in m.named:
                 update(m, side, price, 0)
+    if m.named is not None:
+        told(m, BUY)
+        told(m, SELL)
     m.named = None
     if m.resilience_quotes:
         quotes_seen(m)
