@@ -5,6 +5,7 @@ exact decimal arithmetic, so that the same settings give the same tables on ever
 """
 
 from decimal import Context, Decimal
+from fractions import Fraction
 
 from .units import RATE_ONE
 
@@ -12,6 +13,7 @@ RESILIENCE_STEPS = 16  # of a half-life in time
 KERNEL_STEPS_MAX = 4_096  # of an impact
 LAW_STEPS = 30  # for metaorders of up to so many steps the square-root law is best met
 BETA_MIN, BETA_MAX = Decimal("0.5"), Decimal("0.8")
+LOTS_MAX = 1 << 40  # of a level
 EXACT = Context(prec=40)
 
 
@@ -23,6 +25,18 @@ def resilience(half_life_ns: int = 0, updates: int = 0) -> dict[str, int]:
     if half_life_ns:
         return {"resilience_step_ns": half_life_ns // RESILIENCE_STEPS, "resilience_keep": _root(RESILIENCE_STEPS)}
     return {"resilience_quotes": 1, "resilience_keep": _root(updates)} if updates else {}
+
+
+def beyond(lots: Fraction, slope: Fraction, ticks: int) -> dict[str, int]:
+    """Market rules of what stands behind the last recorded level: lots * (1 + slope * n) at level n, from 0.
+
+    Raises ValueError for less than a lot, or more lots than can be counted.
+    """
+    if lots < 1:
+        raise ValueError("is less than one lot")
+    if lots * (1 + slope * ticks) > LOTS_MAX:
+        raise ValueError("the outermost level would hold more lots than can be counted")
+    return {"beyond_lots": int(lots), "beyond_slope": int(lots * slope * RATE_ONE), "beyond_ticks": ticks}
 
 
 def impact(

@@ -27,6 +27,12 @@ def _of_market(market: MarketPlan) -> Iterator[str]:
             f"the book is synthetic, not recorded: {stated.levels} levels a side around the last print, "
             f"{stated.depth} at the best, slope {stated.slope} a level, spread {stated.spread} ticks"
         )
+    if market.settings.beyond:
+        stated = market.settings.beyond
+        yield (
+            f"beyond the recorded depth {stated.ticks} levels are stated, {stated.depth} at the first, slope "
+            f"{stated.slope} a level; fills from there are flagged"
+        )
     for kind, count in market.bars:
         yield f"{kind.name.lower()} prices are {count:,} bars, {PATHS[market.path]}; prices in between are unknown"
 

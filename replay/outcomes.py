@@ -289,6 +289,11 @@ def _market_summary(outcome: Outcome, number: int, market: MarketPlan, tally: Ma
             "time": iso(tally.gap_time_ns) if tally.gap_time_ns else None,
         },
         "trades": {"count": tally.trades, "volume": decimal_text(tally.volume_lots * market.spec.lot)},
+        "beyond_depth": {
+            "fills": tally.beyond_fills,
+            "volume": decimal_text(tally.beyond_lots * market.spec.lot),
+            "notional": _money(tally.beyond_notional),
+        },
         "tape": {
             "sha256": market.tape.sha256(),
             "rows": len(market.tape),
@@ -390,6 +395,8 @@ def _write_accounts(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) 
             *copied,
             ("liquidations", "times", np.ascontiguousarray(rows["liquidations"])),
             ("adl_hits", "times", np.ascontiguousarray(rows["adl_hits"])),
+            ("beyond_depth_fills", "as a taker, from behind the recorded depth", outcome.tally.beyond_fills),
+            ("beyond_depth_notional", f"of these fills, {MONEY}", outcome.tally.beyond_notional),
             ("max_drawdown", f"largest fall of equity less deposits, at the samples, {MONEY}", drawdown),
             ("min_margin_ratio", "smallest equity / maintenance; infinite without a position", ratio),
         ],

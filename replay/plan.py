@@ -27,7 +27,7 @@ from perpsim.core import AdlPolicy, MarkMethod, QueueModel, TapeWalk
 from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
 from perpsim.exchange.adl import Policy
 from perpsim.exchange.contracts import BUILT
-from perpsim.exchange.recorded_book import RESILIENCE_STEPS, impact, resilience
+from perpsim.exchange.recorded_book import RESILIENCE_STEPS, beyond, impact, resilience
 from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
 from perpsim.replay import bars, importing, synthetic
@@ -231,6 +231,7 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
         "queue_power": source.queue_power,
     }
     changes |= _resilience(file, key, source) | _impact(file, key, source, tape.instrument)
+    changes |= _beyond(file, key, source, spec)
     if source.mark == "taped":
         changes |= {"mark_method": MarkMethod.GIVEN, "mark_period_ns": 0}
     if source.funding == "taped":
@@ -285,6 +286,19 @@ def _resilience(file: ScenarioFile, key: str, source: TapeSource) -> dict[str, i
     if half_life_ns and half_life_ns < RESILIENCE_STEPS:
         raise file.wrong(f"{key}.resilience_half_life", f"is below {RESILIENCE_STEPS} ns; state seconds")
     return resilience(half_life_ns, source.resilience_updates)
+
+
+def _beyond(file: ScenarioFile, key: str, source: TapeSource, spec: MarketSpec) -> dict[str, int]:
+    """The rules of what stands behind the recorded depth, if the scenario states it."""
+    if source.beyond is None:
+        return {}
+    depth, slope = (
+        Fraction(_decimal(file, f"{key}.beyond.{name}", getattr(source.beyond, name))) for name in ("depth", "slope")
+    )
+    try:
+        return beyond(depth / spec.lot, slope, source.beyond.ticks)
+    except ValueError as error:
+        raise file.wrong(f"{key}.beyond", str(error)) from error
 
 
 def _impact(file: ScenarioFile, key: str, source: TapeSource, instrument: Instrument) -> dict[str, Any]:

@@ -213,9 +213,8 @@ class Runner:
             self._decide()
 
     def _new_tally(self) -> Tally:
-        house = self.engine.house
         notional = [market.spec.trade_value for market in self.plan.markets]
-        return Tally(house["clearing"][-1] + 1, max(1, self.plan.accounts), notional)
+        return Tally(len(self.engine.accounts()), max(1, self.plan.accounts), notional)
 
     def _opening(self) -> Opening:
         markets = [self.engine.market(number) for number in range(len(self.plan.markets))]

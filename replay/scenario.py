@@ -98,6 +98,14 @@ class Synthetic(Table):
     spread: Annotated[int, Meta(ge=1, le=10_000)] = 1  # ticks from the best bid to the best ask
 
 
+class Beyond(Table):
+    """What stands behind the last recorded level of a side: level n holds depth * (1 + slope * n), a tick a level."""
+
+    depth: Number  # of the first of them, in base units (inverse: in the quote)
+    ticks: Annotated[int, Meta(ge=1, le=10_000_000)]  # how many
+    slope: Number = 0  # share of the depth that each level is larger than the one before
+
+
 class TapeSource(Table):
     """Where a market's recording is, and how it is replayed. One of recording, files and store."""
 
@@ -111,6 +119,7 @@ class TapeSource(Table):
     queue_power: Annotated[int, Meta(ge=1, le=3)] = 3  # of the power model
     impact: Impact | None = None
     synthetic: Synthetic | None = None  # for a recording without a book
+    beyond: Beyond | None = None  # for takers who have eaten all that is recorded; None: they meet nothing
     resilience_half_life: Number = 0  # seconds in which half of what takers ate comes back; 0: only as history says
     resilience_updates: Annotated[int, Meta(ge=0, le=10_000)] = 0  # or the same in changes of the best quotes
     walk: Literal["deeper", "drop"] = "deeper"
@@ -368,7 +377,7 @@ def _unknown_key(place: str, name: str) -> str:
 
 LATENCIES = (ConstantLatency, TapeLatency, SampledLatency, LoadLatency)
 KNOWN = {
-    "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "synthetic": Synthetic,
+    "run": Run, "venue": Venue, "tape": TapeSource, "instrument": Facts, "synthetic": Synthetic, "tape.beyond": Beyond,
     "fund": Fund, "population": Population,
     "leverage": Leverage, "size": Size, "entry": Entry, "shock": Shock, "strategy": Bot,
     "load": Load, "spikes": SpikeTimes, "latency": LATENCIES, "network": LATENCIES, "service": Distribution,

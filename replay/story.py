@@ -48,6 +48,9 @@ def _market(symbol: str, market: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "  furthest from the index", f"{Decimal(gap['worst']):.2%} at {gap['time']}"
     base = symbol.removesuffix("USDT")
     yield "  open interest", f"{_interest(interest['before'])} {base} before, {_interest(interest['after'])} after"
+    if market["beyond_depth"]["fills"]:
+        far = market["beyond_depth"]
+        yield "  beyond recorded depth", f"{far['fills']:,} fills of {_short(far['notional'])}, at stated levels"
     for side, ways in market["forced_notional"].items():
         total = sum(map(Decimal, ways.values()))
         if total:

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from perpsim.core import EventKind, Side
+from perpsim.core import EventKind, Reject, Side
 
 WAYS = ("book", "fund", "adl")
 CHUNK_BITS = 31
+BEYOND = ("account", "size_lots", "price_ticks")
 
 
 def exact_sum(values: np.ndarray) -> int:
@@ -39,6 +40,9 @@ class MarketTally:
     gap_worst: float = 0.0  # |mark - index| / index
     gap_time_ns: int = 0
     tape_unfilled_lots: int = 0
+    beyond_fills: int = 0  # of what is stated behind the recorded depth
+    beyond_lots: int = 0
+    beyond_notional: int = 0
     funding_settlements: int = 0
 
     def forced_total(self, side: str) -> int:
@@ -61,6 +65,8 @@ class Tally:
         self.deleveraged = np.zeros(accounts, bool)
         self.taken_over = np.zeros(accounts, bool)
         self.margin_ratio_min = np.full(accounts, np.inf)  # equity / maintenance at the starts of liquidations
+        self.beyond_fills = np.zeros(accounts, np.int64)
+        self.beyond_notional = np.zeros(accounts, np.int64)  # 1e-8 of the settlement asset
         self.covered = self.socialised = self.deficit = self.fees_to_fund = 0
 
     def add(self, events: np.ndarray) -> None:
@@ -88,11 +94,22 @@ class Tally:
         for market, trades in self._by_market(events):
             market.trades += len(trades)
             market.volume_lots += exact_sum(trades["size_lots"])
+            self._beyond(market, trades[trades["reason"] == Reject.BY_BEYOND_DEPTH])
             forced = trades[(trades["order_id"] < 0) & (trades["account"] < self.customers)]
             for side, taker in (("long", Side.SELL), ("short", Side.BUY)):
                 sold = forced[forced["side"] == taker]
                 pairs = zip(sold["size_lots"].tolist(), sold["price_ticks"].tolist(), strict=True)
                 market.forced[side]["book"] += sum(abs(market.notional(*pair)) for pair in pairs)
+
+    def _beyond(self, market: MarketTally, trades: np.ndarray) -> None:
+        """Fills from behind the recorded depth, for the takers."""
+        for account, lots, price in zip(*(trades[name].tolist() for name in BEYOND), strict=True):
+            notional = abs(market.notional(lots, price))
+            market.beyond_fills += 1
+            market.beyond_lots += lots
+            market.beyond_notional += notional
+            self.beyond_fills[account] += 1
+            self.beyond_notional[account] += notional
 
     def _takeovers(self, events: np.ndarray) -> None:
         self.taken_over[events["account"]] = True

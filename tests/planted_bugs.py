@@ -47,6 +47,24 @@ BUGS = [
         "abs64(at - reference) > abs64(best - reference)",
         "of auction prices alike in volume and surplus, the farthest from the mark is taken",
     ),
+    Bug(
+        "beyond-sold-twice", "beyond.pyx",
+        "    m.beyond_taken[side] += lots\n",
+        "    m.beyond_taken[side] += 0\n",
+        "what is stated beyond the recorded depth is sold again to the next taker",
+    ),
+    Bug(
+        "beyond-never-told", "overlay.pyx",
+        "    if m.beyond_edge[side] != NO_PRICE:\n",
+        "    if False:\n",
+        "a depth message does not renew what is stated beyond the recorded depth",
+    ),
+    Bug(
+        "beyond-before-orders", "book.pyx",
+        "crosses(side, limit, further) and better(maker_side, further, price)",
+        "crosses(side, limit, further)",
+        "stated lots beyond the recorded depth go before account orders",
+    ),
     # ---- money ----
     Bug(
         "hold-lost", "orders.pyx",

@@ -24,7 +24,13 @@ from perpsim.replay import outcomes
 from perpsim.replay.importing import import_files
 from perpsim.replay.scenario import parse
 
-NAMES = "open_time open high low close volume close_time quote_volume count taker_buy_volume taker_buy_quote_volume ignore"
+NAMES = (
+    "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
+)
+HEAD = (
+    "depth, USD", "mark", "bars", "lowest mark", "liquidated", "closed by force", "in the book", "by the fund",
+    "by ADL", "deficit",
+)  # fmt: skip
 BASIS_SECONDS = 30
 SCENARIO = """
 [run]
@@ -85,7 +91,7 @@ def write_bars(path: Path, second: np.ndarray, price: np.ndarray) -> None:
     minute = second // 60
     starts = np.flatnonzero(np.append(True, minute[1:] != minute[:-1]))
     last = np.append(starts[1:], len(second)) - 1
-    lines = [NAMES.replace(" ", ",")]
+    lines = [NAMES]
     for at, (low, high) in enumerate(
         zip(np.minimum.reduceat(price, starts), np.maximum.reduceat(price, starts), strict=True)
     ):
@@ -112,8 +118,8 @@ def table(perp: Path, spot: Path, interest: int) -> Iterator[str]:
     parts = perp.name.split("_")
     day, symbol = parts[2], "_".join(parts[3:]).split(".")[0]
     datetime.date.fromisoformat(day)
-    yield "| depth, USD | mark | bars | lowest mark | liquidated | sold by force | in the book | to the fund | ADL | deficit |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(HEAD)} |"
+    yield "|---" * len(HEAD) + "|"
     with tempfile.TemporaryDirectory() as name:
         store, price = make_store(perp, spot, Path(name), symbol, day)
         for number, (depth, mark, bars) in enumerate(CASES):

@@ -21,7 +21,8 @@ from perpsim.replay.tape import ROW_MASK, SELL, Row
 
 LEVELS = 10  # occupied prices of a side whose depth is sampled
 DAY_NS = 86_400_000_000_000
-MECHANISM = {"impact": None, "resilience_half_life": 0, "resilience_updates": 0}  # what a tape may add to history
+# What a tape may add to history.
+MECHANISM = {"impact": None, "beyond": None, "resilience_half_life": 0, "resilience_updates": 0}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,11 @@
 Every sample is kept and every one in the window is looked at.
 """
 
+from .beyond import beyond_within
 from .contract import exposure_of, shown_price
 from .deleverage import Remainder
 from .ledger import change_position
 from .margin import cross_equity, pnl_of, value_of
-from .beyond import beyond_within
 from .matching import Taker, match, segments_within
 from .numbers import ceil_div
 from .orders import band_limit
