@@ -50,8 +50,8 @@ class Gate:
         kind_code = _codes_of_messages(rows.code)
         time_ns = self._forward(rows, OF_BOOK[kind_code], more)
         self._count(rows, more)
-        columns = {name: getattr(rows, name) for name in COLUMNS}
-        return columns | {"time_ns": time_ns, "rank": RANKS[kind_code & ROW_MASK]}
+        columns = {name: np.ascontiguousarray(getattr(rows, name)) for name in COLUMNS}  # a kernel takes no other
+        return columns | {"time_ns": np.ascontiguousarray(time_ns), "rank": RANKS[kind_code & ROW_MASK]}
 
     def _checked(self, rows: Rows) -> Rows:
         """Without the rows that break a rule. What breaks none is looked at once."""

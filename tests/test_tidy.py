@@ -19,7 +19,7 @@ PRINTING = {
     "replay/cli.py",
     "tests/fuzz.py",
     "tests/golden/__main__.py",
-    "tests/identity.py",
+    "tests/identities.py", "tests/identity.py",
     "tests/lines.py",
     "tests/lobster.py",
     "tests/queue_truth.py",
