@@ -1,6 +1,7 @@
 """The compiled core: order book, margin, liquidation, ADL. `apply(state, command) -> events`."""
 
 from .audit import InvariantError
+from .claims import Attribution
 from .engine import Engine
 from .kernel import Kernel, Stop, Watch
 from .records import (
@@ -67,6 +68,7 @@ __all__ = [
     "AdlLight",
     "AdlPolicy",
     "AdlPrice",
+    "Attribution",
     "CollateralOracle",
     "ContractKind",
     "CrossOrder",

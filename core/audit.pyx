@@ -96,6 +96,8 @@ _SENTENCES = {
     BREACH_FLAGS: "list {1} of wallets, account {0}",
     BREACH_MEMBERS: "risk index: market {0}: positions in the buckets of side {1}",
     BREACH_WATCH: "risk index: account {0}: watched price of variable {1} is passed",
+    BREACH_CLAIM: "claim of account {0}, market {1}",
+    BREACH_CLAIM_QUEUE: "queue of claims at account {0}, market {1}",
     BREACH_HASH: "state hash, part {0}: kept up to date against whole",
 }
 

@@ -11,6 +11,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from .bands cimport band_limit
 from .book cimport matches_now
+from .claims cimport claim, end_claim
 from .collateral cimport amount_to_sell, at_ask, at_bid, owed, worth
 from .events cimport event_new
 from .idmap cimport find_leg
@@ -73,6 +74,8 @@ cdef int trade_in_book(State *s, int32_t asset) except -1 nogil:
     wanted = -mul_div_floor(
         wallet_of(s, s.exchange, asset).balance, m.lot_denominator, m.lot_numerator * VALUE_ONE, &s.overflow)
     wanted = max64(-m.position_max, min64(m.position_max, wanted)) - s.positions[slot].lots
+    if m.rules.attribution:
+        end_claim(s, slot, REASON_IOC)
     if wanted == 0:
         return 0
     side = SIDE_BUY if wanted > 0 else SIDE_SELL
@@ -86,6 +89,8 @@ cdef int trade_in_book(State *s, int32_t asset) except -1 nogil:
     e.side = <uint8_t>side
     e.price_ticks = limit
     e.size_lots = wanted
+    if m.rules.attribution:
+        return claim(s, m, slot, order_id, side, limit, wanted)
     s.ranks_old = 1
     return match_and_settle(s, m, slot, order_id, side, limit, &wanted, STP_NONE, &expired)
 

@@ -13,7 +13,9 @@ from .accounts cimport (
 from .adl_decision cimport decide
 from .adl_light cimport light_due, start_light_timer
 from .auction cimport uncross
+from .attribution cimport attribute
 from .book cimport NONE, matches_now
+from .claims cimport end_claim, set_flow
 from .events cimport digest_row, event_new
 from .cover cimport day_due, start_day_timer
 from .fund cimport unwind_due
@@ -29,7 +31,7 @@ from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals,
 from .overlay cimport impact_due, set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
 from .prices cimport mark_due, premium_due, set_index, set_source, start_timers
-from .recorded_orders cimport recorded_crossed, tape_order
+from .recorded_orders cimport execution_price, recorded_crossed, tape_order, withhold
 from .records cimport *
 from .resilience cimport refill_due, start_resilience
 from .risk cimport go_on, liquidation_due, mark_group_end
@@ -177,6 +179,8 @@ cdef int settle_market(State *s, Market *m, value_t price) except -1 nogil:
         change_mark(s, m, price)
     while slot != NONE:
         cancel_orders_of(s, slot, REASON_MARKET_STATE)
+        if s.claiming:
+            end_claim(s, slot, REASON_MARKET_STATE)
         if s.positions[slot].lots:
             value = value_at(s, m, s.positions[slot].lots, m.mark)
             e = event_new(s, EVENT_SETTLEMENT)
@@ -225,8 +229,8 @@ cdef enum:                              # sets of kinds, one bit each
         1 << KIND_TAPE_LEVEL | 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING
         | 1 << KIND_SET_COLLATERAL_PRICE | 1 << KIND_SET_SOURCE
     )
-    KNOWN = ((1 << (KIND_SET_ACCOUNT + 1)) - 2) | 1 << KIND_SET_RISK_LIMIT | 1 << KIND_SET_SOURCE
-    KIND_LAST = KIND_SET_SOURCE
+    KNOWN = ((1 << (KIND_SET_ACCOUNT + 1)) - 2) | 1 << KIND_SET_RISK_LIMIT | 1 << KIND_SET_SOURCE | 1 << KIND_SET_FLOW
+    KIND_LAST = KIND_SET_FLOW
     OF_TAPE = 1 << KIND_TAPE_LEVEL | 1 << KIND_TAPE_TRADE | 1 << KIND_TAPE_ORDER
     OF_ACCOUNT = ((1 << (KIND_SEED_POSITION + 1)) - 2) | 1 << KIND_SET_ACCOUNT | 1 << KIND_SET_RISK_LIMIT
     OF_HOUSE_TOO = 1 << KIND_DEPOSIT | 1 << KIND_WITHDRAW
@@ -242,7 +246,7 @@ cdef inline bint joins_group(int kind) noexcept nogil:
 
 cdef int run_command(State *s, const Command *c) except -1 nogil:
     """The command itself, after the checks that all commands share."""
-    cdef int kind = c.kind
+    cdef int kind = c.kind, reason
     if kind == KIND_PLACE:
         return place(s, c)
     if kind == KIND_CANCEL:
@@ -254,8 +258,7 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
     if kind == KIND_TAPE_LEVEL or kind == KIND_TAPE_TRADE:
         return tape_command(s, c)
     if kind == KIND_TAPE_ORDER:
-        digest_order(s, c)
-        return tape_order(s, c)
+        return recorded_row(s, c)
     if kind_in(kind, 1 << KIND_SET_MARK | 1 << KIND_SET_INDEX | 1 << KIND_SET_FUNDING | 1 << KIND_SET_SOURCE):
         return price_command(s, c)
     if kind == KIND_SET_LEVERAGE:
@@ -286,6 +289,9 @@ cdef int run_command(State *s, const Command *c) except -1 nogil:
         return set_shock(s, &s.markets[c.market], c.value)
     if kind == KIND_SET_COLLATERAL_PRICE:
         return set_collateral_price(s, c)
+    if kind == KIND_SET_FLOW:
+        reason = set_flow(s, c)
+        return reject(s, c, reason) if reason else 0
     return 0                            # TICK: time has passed
 
 
@@ -309,8 +315,35 @@ cdef int tape_command(State *s, const Command *c) except -1 nogil:
         if message_ends(s, m) and s.adl.open:
             return hold(s, c)
         return level_row(s, m, c.side, c.price_ticks, c.size_lots, c.flags & FLAG_SNAPSHOT, c.flags & FLAG_MORE)
-    digest_row(s, (ROW_TRADE << 8) | c.side | (<int64_t>c.market << 16), c.price_ticks, c.size_lots)
-    return tape_trade(s, m, c.side, c.price_ticks, c.size_lots)
+    return trade_row(s, m, c.side, c.price_ticks, c.size_lots)
+
+
+cdef inline int trade_row(State *s, Market *m, int side, int64_t price, int64_t lots) except -1 nogil:
+    digest_row(s, (ROW_TRADE << 8) | side | (<int64_t>m.id << 16), price, lots)
+    if m.rules.attribution:
+        lots = attribute(s, m, side, price + m.shift, lots)
+        if lots == 0:
+            return 0
+    return tape_trade(s, m, side, price, lots)
+
+
+cdef inline int recorded_row(State *s, const Command *c) except -1 nogil:
+    """A row of a single recorded order."""
+    cdef Command rest
+    cdef int side = 0
+    cdef int64_t price, lots
+    digest_order(s, c)
+    if s.markets[c.market].rules.attribution:
+        price = execution_price(s, c, &side)
+        if price > 0:
+            lots = attribute(s, &s.markets[c.market], side, price, c.size_lots)
+            if lots < c.size_lots:
+                rest = c[0]
+                rest.size_lots = lots
+                if lots:
+                    tape_order(s, &rest)
+                return withhold(s, c, c.size_lots - lots)
+    return tape_order(s, c)
 
 
 cdef inline bint message_ends(State *s, Market *m) except -1 nogil:
@@ -452,8 +485,7 @@ cdef int order_row(State *s, int market, int kind, int side, int64_t price, int6
         c.price_ticks = price
         c.size_lots = value
         c.order_id = id
-        digest_order(s, &c)
-        tape_order(s, &c)
+        recorded_row(s, &c)
     if s.waiting_orders:
         fire_all(s)
     return 0
@@ -490,8 +522,7 @@ cdef int apply_row(State *s, int market, int code, int64_t price, int64_t value,
             close_group(s)
             if s.adl.open:
                 return ROW_WAITS
-        digest_row(s, (ROW_TRADE << 8) | side | (<int64_t>market << 16), price, value)
-        tape_trade(s, m, side, price, value)
+        trade_row(s, m, side, price, value)
         if s.waiting_orders:
             fire_all(s)
         return 0

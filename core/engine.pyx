@@ -16,6 +16,7 @@ import numpy as np
 from .accrual cimport accrual_begin
 from .adl_decision cimport pending_dict
 from .audit cimport AUDIT_BATCH, AUDIT_EVENT, audit_batch, check_state, shadow_forget
+from .claims cimport open_claims
 from .contract cimport BEYOND, COIN_PRICE
 from .initial cimport tier_initial
 from .dispatch cimport apply_command, apply_commands
@@ -277,6 +278,7 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     m.trailing_head = m.trailing_tail = m.positions_head = NONE
     m.shock = RATE_ONE
     m.state = MARKET_OPEN
+    open_claims(s, m)
     m.world_position = position_new(s, s.world, number)
     m.fund_position = position_new(s, m.fund_account, number)
     if m.rules.beyond_lots:

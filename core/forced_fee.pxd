@@ -10,11 +10,16 @@ cdef struct Sale:                       # a forced order, from before it was sen
     lots_t sent
     bint long_side                      # a long was sold
     lots_t filled
+    money_t balance                     # of the wallet, and what it had realised, before
+    money_t realised
+    money_t cost                        # of the position, before
     money_t bankruptcy                  # value of `held` at bankruptcy, signed like them
     money_t shortage                    # of the unit
     rate_t fund_fee                     # FEE_COLLATERAL: the fund's fee
     money_t notional                    # what was paid for `filled`
     money_t returned                    # what came back to the wallet
 
-cdef int before_sale(State *s, int32_t wallet, int32_t position, int32_t slot, lots_t lots, Sale *sale) except -1 nogil
-cdef int after_sale(State *s, Market *m, int32_t wallet, int32_t position, int32_t slot, Sale *sale) except -1 nogil
+cdef int open_sale(State *s, int32_t wallet, int32_t position, int32_t slot, lots_t lots, Sale *sale) except -1 nogil
+cdef int close_sale(
+    State *s, Market *m, int32_t wallet, int32_t position, int32_t slot, int side, lots_t filled, Sale *sale
+) except -1 nogil

@@ -9,7 +9,7 @@
 from .book cimport NONE
 from .cover cimport cover_shortfall
 from .forced_size cimport liquidator_fee
-from .ledger cimport transfer
+from .ledger cimport move_isolated, transfer
 from .liquidation_price cimport cure_fund_fee, insurance_delta
 from .margin cimport fee_of, in_asset_of, tier_of, unit_equity, unit_maintenance, value_at
 from .records cimport *
@@ -18,7 +18,7 @@ from .state cimport WALLET_MULTI, Position, Wallet, touch, wallet_of
 from .units cimport abs64, add_checked, max64, min64, mul_div_floor
 
 
-cdef int before_sale(State *s, int32_t wallet, int32_t position, int32_t slot, lots_t lots, Sale *sale) except -1 nogil:
+cdef int open_sale(State *s, int32_t wallet, int32_t position, int32_t slot, lots_t lots, Sale *sale) except -1 nogil:
     """Note what fees and limits in time are reckoned from."""
     cdef Position *p = &s.positions[slot]
     cdef Market *m = &s.markets[p.market]
@@ -26,6 +26,9 @@ cdef int before_sale(State *s, int32_t wallet, int32_t position, int32_t slot, l
     sale.held = abs64(p.lots)
     sale.sent = lots
     sale.long_side = p.lots > 0
+    sale.balance = s.wallets[p.wallet].balance
+    sale.realised = s.wallets[p.wallet].realised
+    sale.cost = p.cost
     sale.filled = sale.notional = sale.returned = 0
     sale.bankruptcy = sale.shortage = sale.fund_fee = 0
     if s.rules.liquidation_fee_base == FEE_BANKRUPTCY:
@@ -38,6 +41,26 @@ cdef int before_sale(State *s, int32_t wallet, int32_t position, int32_t slot, l
             -in_asset_of(s, wallet, m, -sale.shortage), value, tier_of(s, m, value).rate + s.rules.liquidation_buffer,
             liquidator_fee(s, wallet), m.rules.liquidation_fee, &s.overflow)
     return 0
+
+
+cdef int close_sale(
+    State *s, Market *m, int32_t wallet, int32_t position, int32_t slot, int side, lots_t filled, Sale *sale
+) except -1 nogil:
+    """A forced order has sold (or bought back) so much of a position: its margin, its fee, what was done."""
+    cdef Position *p = &s.positions[slot]
+    cdef Wallet *w = &s.wallets[p.wallet]
+    sale.filled = filled
+    if side == SIDE_SELL:
+        m.liquidated_long_lots += filled
+    else:
+        m.liquidated_short_lots += filled
+    s.ranks_old = 1                     # the fills may have made new counterparties
+    if position != NONE and p.lots:
+        move_isolated(s, p, w.balance - sale.balance)   # a forced sale frees no margin: it must carry the rest
+    # what was paid for the filled part, from the ledger: realised pnl and released cost
+    sale.notional = abs64((w.realised - sale.realised) + (sale.cost - p.cost))
+    sale.returned = w.balance - sale.balance
+    return after_sale(s, m, wallet, position, slot, sale)
 
 
 cdef int after_sale(State *s, Market *m, int32_t wallet, int32_t position, int32_t slot, Sale *sale) except -1 nogil:

@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from .bands cimport band_limit
 from .book cimport NONE, book_depth
+from .claims cimport claim
 from .contract cimport exposure_of, shown_price
 from .deleverage cimport portion
 from .events cimport event_new
@@ -89,7 +90,7 @@ cdef int move_to_fund(State *s, Market *m, int32_t slot, lots_t lots, money_t *v
 
 
 cdef int fund_order(State *s, Market *m, int side, lots_t lots, ticks_t limit) except -1 nogil:
-    """An order of the fund against the book; what does not fill is gone."""
+    """An order of the fund against the book; what does not fill is gone. With an attribution it waits for recorded trades."""
     cdef bint expired
     cdef int64_t order_id = s.forced_id
     cdef Event *e = event_new(s, EVENT_FUND_ORDER)
@@ -100,6 +101,8 @@ cdef int fund_order(State *s, Market *m, int side, lots_t lots, ticks_t limit) e
     e.side = <uint8_t>side
     e.price_ticks = limit
     e.size_lots = lots
+    if m.rules.attribution:
+        return claim(s, m, m.fund_position, order_id, side, limit, lots)
     s.ranks_old = 1
     return match_and_settle(s, m, m.fund_position, order_id, side, limit, &lots, STP_NONE, &expired)
 

@@ -59,6 +59,8 @@ cdef enum:                              # what is broken; the sentences are in a
     BREACH_MEMBERS = 52
     BREACH_HASH = 53
     BREACH_WATCH = 90
+    BREACH_CLAIM = 91
+    BREACH_CLAIM_QUEUE = 92
 
 cdef struct Breach:
     int what

@@ -18,8 +18,9 @@ from .records cimport (
     MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIF_GTD,
 )
 from .state cimport (
-    ACCOUNT_HEDGE, ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STATE_RESTING, STATE_WAITING, WALLET_DIRTY, WALLET_HEDGE,
-    WALLET_MULTI, WALLET_QUEUED, Level, Order, Position, Timer, Trigger, Wallet, WorldLevel, pool_first, pool_next,
+    ACCOUNT_HEDGE, ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STAGE_REDUCING, STATE_RESTING, STATE_WAITING,
+    WALLET_DIRTY, WALLET_HEDGE, WALLET_MULTI, WALLET_QUEUED, Claim, Level, Order, Position, Timer, Trigger,
+    Wallet, WorldLevel, pool_first, pool_next,
 )
 from .units cimport abs64, div_ceil, max64, min64, money_t, value_t
 
@@ -69,7 +70,34 @@ cdef int check_position(State *s, int32_t slot, Breach *b) noexcept nogil:
     if not s.accounts[p.account].flags & ACCOUNT_HOUSE:
         if expect(b, abs64(p.lots) <= m.position_max, BREACH_CAP, p.account, p.market, p.lots, m.position_max):
             return 1
+    if s.claiming and check_claim(s, slot, b):
+        return 1
     return check_holds(s, slot, b) or check_bucket(s, slot, b)
+
+
+cdef int check_claim(State *s, int32_t slot, Breach *b) noexcept nogil:
+    """A customer's claim is within its position, which is being liquidated; a claim stands where its neighbours say."""
+    cdef Position *p = &s.positions[slot]
+    cdef Market *m = &s.markets[p.market]
+    cdef Claim *c = &s.claims[slot]
+    cdef int side
+    if c.sent == 0:
+        return equal(b, BREACH_CLAIM, p.account, p.market, c.left, 0)
+    if expect(b, 0 <= c.left <= c.sent and m.rules.attribution, BREACH_CLAIM, p.account, p.market, c.left, c.sent):
+        return 1
+    if not s.accounts[p.account].flags & ACCOUNT_HOUSE and expect(
+            b, c.left <= abs64(p.lots) and (p.stage if p.mode == MODE_ISOLATED else s.wallets[p.wallet].stage) == STAGE_REDUCING,
+            BREACH_CLAIM, p.account, p.market, c.left, abs64(p.lots)):
+        return 1
+    if c.left == 0:
+        return 0
+    side = SIDE_SELL if c.previous == NONE and m.claims_head[SIDE_SELL] == slot else SIDE_BUY
+    if equal(b, BREACH_CLAIM_QUEUE, p.account, p.market,
+             m.claims_head[side] if c.previous == NONE else s.claims[c.previous].next, slot):
+        return 1
+    side = SIDE_SELL if c.next == NONE and m.claims_tail[SIDE_SELL] == slot else SIDE_BUY
+    return equal(b, BREACH_CLAIM_QUEUE, p.account, p.market,
+                 m.claims_tail[side] if c.next == NONE else s.claims[c.next].previous, slot)
 
 
 cdef int check_holds(State *s, int32_t slot, Breach *b) noexcept nogil:

@@ -5,8 +5,8 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from .ladder cimport NO_PRICE, NONE, PAGE_CELLS, Ladder
 from .mark_inputs cimport MARK_BOOKS_MAX, MARK_TRADES_MAX, MarkInputs
 from .state cimport (
-    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, LOTS_BITS, POSITION_LIMIT, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Heap, IdMap, Market,
-    Order, Position, Watch,
+    BASIS_SAMPLES_MAX, FUND_SAMPLES_MAX, LOTS_BITS, POSITION_LIMIT, PRICE_BITS, SOURCES_MAX, WALLET_MULTI, Claim, Heap, IdMap,
+    Market,    Order, Position, Watch,
 )
 
 
@@ -180,6 +180,31 @@ cdef bint decision_leads(State *s) noexcept nogil:
     return 0 <= s.found_next <= s.found_count
 
 
+cdef bint claims_lead(State *s) noexcept nogil:
+    """Queues of claims and lists of flows lead on to the next of their market."""
+    cdef int32_t i, side
+    cdef Claim *c
+    cdef Market *m
+    for i in range(s.positions_count if s.claiming else 0):
+        c = &s.claims[i]
+        if not (leads(c.next, s.positions_count) and leads(c.previous, s.positions_count) and 0 <= c.left <= c.sent):
+            return False
+    for i in range(s.flows_count):
+        if not (i < s.flows[i].next < s.flows_count or s.flows[i].next == NONE):
+            return False
+    for i in range(s.markets_count):
+        m = &s.markets[i]
+        if not leads(m.flow_head, s.flows_count) or not leads(m.flow_tail, s.flows_count) \
+                or (m.flow_head == NONE) != (m.flow_tail == NONE):
+            return False
+        for side in range(2):
+            if not (leads(m.claims_head[side], s.positions_count) and leads(m.claims_tail[side], s.positions_count)):
+                return False
+            if not s.claiming and m.claims_head[side] != NONE:
+                return False
+    return True
+
+
 cdef int check_links(State *s) except -1:
     """Raise ValueError unless every index in a state leads where its pool has an entry."""
     cdef int64_t i
@@ -193,7 +218,7 @@ cdef int check_links(State *s) except -1:
         holds = holds and 0 <= s.changed[i] < s.markets_count
     for i in range(s.fund_samples_count):
         holds = holds and 0 <= s.fund_samples[i].count <= FUND_SAMPLES_MAX
-    holds = holds and watches_lead(s) and decision_leads(s)
+    holds = holds and watches_lead(s) and decision_leads(s) and claims_lead(s)
     for i in range(s.printed_count):
         holds = holds and 0 <= s.printed[i] >> 41 < s.markets_count     # see note_printed
     for i in range(s.eaten_count):

@@ -15,25 +15,33 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 from .accrual cimport settle_accrued
 from .adl cimport adl_forget
 from .book cimport NONE
+from .claims cimport claim_of, end_claim
 from .conversion cimport convert_debts
 from .hedge cimport net_legs
 from .forced_size cimport throttled
 from .margin cimport unit_equity, unit_maintenance
 from .multi cimport CONVERT_EVERYTHING, CONVERT_NOTHING, conversion_due
 from .records cimport (
-    EVENT_LIQUIDATION_ENDED, EVENT_LIQUIDATION_STARTED, MODE_CROSS, REASON_LIQUIDATION, REDUCE_CURE, TAKEOVER_ADL,
-    TAKEOVER_BACKSTOP, TAKEOVER_NONE, Event,
+    EVENT_LIQUIDATION_ENDED, EVENT_LIQUIDATION_STARTED, MODE_CROSS, REASON_FOK, REASON_IOC, REASON_LIQUIDATION, REDUCE_CURE,
+    REDUCE_TIER_FOK, TAKEOVER_ADL, TAKEOVER_BACKSTOP, TAKEOVER_NONE, Event,
 )
-from .reduction cimport reduce_once
+from .reduction cimport ORDER_FILLED, ORDER_NONE, ORDER_WAITS, reduce_once
 from .risk_limits cimport lower_limits
 from .risk_unit cimport forget_seen, healthy, next_position, set_stage, stage_of, unit_event, unit_shortage
 from .settle cimport cancel_orders_of
 from .state cimport (
-    STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, WALLET_MULTI, mark_dirty, pool_first, pool_next, touch,
+    POSITION_SEEN, STAGE_DELAYED, STAGE_NONE, STAGE_REDUCING, TIMER_LIQUIDATION, WALLET_MULTI, mark_dirty, pool_first,
+    pool_next, touch,
 )
 from .timers cimport timer_add
-from .units cimport RATE_ONE, money_t, mul_div_ceil, ns_t
+from .units cimport RATE_ONE, lots_t, money_t, mul_div_ceil, ns_t
 from .waterfall cimport go_on_with_unit, take_over
+
+cdef extern from *:
+    """
+    #define PERPSIM_CLAIM_PATIENCE INT64_C(1000000000)      /* ns */
+    """
+    const int64_t CLAIM_PATIENCE "PERPSIM_CLAIM_PATIENCE"   # of a forced order that waits, where no period is stated
 
 
 cdef int schedule(State *s, int32_t wallet, int32_t position, int64_t due_ns) except -1 nogil:
@@ -133,6 +141,8 @@ cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """A liquidation timer that is due: the unit's next step."""
     cdef uint8_t stage = stage_of(s, wallet, position)
     adl_forget(s)
+    if s.claiming and stage == STAGE_REDUCING and claim_of(s, wallet, position) != NONE:
+        return look_at_claim(s, wallet, position)
     if healthy(s, wallet, position) if stage == STAGE_DELAYED else unit_shortage(s, wallet, position) <= 0:
         finish(s, wallet, position)
     elif stage == STAGE_DELAYED:
@@ -147,6 +157,8 @@ cdef int resume(State *s, int32_t wallet, int32_t position) except -1 nogil:
 cdef int finish(State *s, int32_t wallet, int32_t position) except -1 nogil:
     cdef Event *e = unit_event(s, EVENT_LIQUIDATION_ENDED, wallet, position)
     e.value = unit_equity(s, wallet, position)
+    if s.claiming:
+        forget_seen(s, wallet, position)
     set_stage(s, wallet, position, STAGE_NONE)
     return mark_dirty(s, wallet)
 
@@ -171,22 +183,65 @@ cdef bint keeps_trying(State *s, int32_t wallet, int32_t position) noexcept nogi
 
 cdef int step(State *s, int32_t wallet, int32_t position) except -1 nogil:
     """Reduce in the book as the rulebook says; when that is over without success, take the rest over."""
-    cdef bint progress = True
-    cdef ns_t period = s.rules.liquidation_period_ns
     forget_seen(s, wallet, position)
-    while progress and unit_shortage(s, wallet, position) > 0:
-        progress = reduce_once(s, wallet, position)
+    return work(s, wallet, position, False)
+
+
+cdef int work(State *s, int32_t wallet, int32_t position, bint again) except -1 nogil:
+    """The orders of a step. `again`: its positions have a second turn before they are taken over."""
+    cdef int got = ORDER_FILLED
+    cdef ns_t period = s.rules.liquidation_period_ns
+    while got != ORDER_NONE and unit_shortage(s, wallet, position) > 0:
+        got = reduce_once(s, wallet, position)
+        if got == ORDER_WAITS:
+            return schedule(s, wallet, position, s.time_ns + (period if period > 0 else CLAIM_PATIENCE))
         lower_limits(s, wallet, position, False)
-        if progress and period > 0 and unit_shortage(s, wallet, position) > 0:
+        if got == ORDER_NONE and again:
+            again = False
+            forget_seen(s, wallet, position)
+            got = ORDER_FILLED
+        elif got == ORDER_FILLED and period > 0 and unit_shortage(s, wallet, position) > 0:
             if below_backstop(s, wallet, position):
                 break
             return schedule(s, wallet, position, s.time_ns + period)
+    return give_up(s, wallet, position)
+
+
+cdef int give_up(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """The book can do no more now: another round later, or the rest is taken over, or there is nothing left to do."""
     forget_seen(s, wallet, position)
-    if period > 0 and keeps_trying(s, wallet, position):
-        return schedule(s, wallet, position, s.time_ns + period)
+    if s.rules.liquidation_period_ns > 0 and keeps_trying(s, wallet, position):
+        return schedule(s, wallet, position, s.time_ns + s.rules.liquidation_period_ns)
     if not healthy(s, wallet, position):
         take_over(s, wallet, position)
     return 0 if s.adl.open else finish(s, wallet, position)
+
+
+cdef int look_at_claim(State *s, int32_t wallet, int32_t position) except -1 nogil:
+    """A forced order that has waited is filled, or its time is over.
+
+    A unit goes on claiming for as long as it has equity, its positions in turn where nothing was to be had for one; when
+    an order has found nothing and the equity is gone, the rest is taken over.
+    """
+    cdef int32_t slot = claim_of(s, wallet, position)
+    cdef lots_t filled = end_claim(s, slot, REASON_FOK if s.rules.reduce_method == REDUCE_TIER_FOK else REASON_IOC)
+    cdef bint backstop
+    if s.accruing:
+        settle_unit(s, wallet, position)
+    lower_limits(s, wallet, position, False)
+    if unit_shortage(s, wallet, position) <= 0:
+        return finish(s, wallet, position)
+    backstop = below_backstop(s, wallet, position)
+    if filled:
+        forget_seen(s, wallet, position)
+        if backstop and s.rules.liquidation_period_ns > 0:
+            return give_up(s, wallet, position)
+    elif backstop or unit_equity(s, wallet, position) < 0:
+        return give_up(s, wallet, position)
+    else:
+        s.positions[slot].flags |= POSITION_SEEN
+        touch(s, s.positions[slot].wallet)
+    return work(s, wallet, position, True)
 
 
 cdef int go_on_with_liquidation(State *s) except -1 nogil:

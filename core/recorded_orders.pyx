@@ -166,6 +166,29 @@ cdef int recorded_crossed(State *s, Market *m) except -1 nogil:
     return 0
 
 
+cdef ticks_t execution_price(State *s, const Command *c, int *side) noexcept nogil:
+    """Venue price and taker's side of a row that is a recorded trade; 0: it is none, or will be refused."""
+    cdef Market *m = &s.markets[c.market]
+    cdef int32_t slot = find_order(s, s.world, c.order_id)
+    if c.aux != TAPE_ORDER_EXECUTE or not 0 <= c.price_ticks <= m.price_max or not 0 < c.size_lots:
+        return 0
+    if slot == NONE:
+        if c.price_ticks == 0 or c.side > SIDE_SELL or c.size_lots > m.position_max:
+            return 0
+        side[0] = 1 - c.side
+        return c.price_ticks + m.shift
+    if s.positions[s.orders[slot].position].market != c.market:
+        return 0
+    side[0] = 1 - s.orders[slot].side
+    return c.price_ticks + m.shift if c.price_ticks else s.orders[slot].price_ticks
+
+
+cdef int withhold(State *s, const Command *c, lots_t lots) except -1 nogil:
+    """So much of an execution did not take place: the recorded order shrinks all the same, as without a trade."""
+    cdef int32_t slot = find_order(s, s.world, c.order_id)
+    return reduce(s, &s.markets[c.market], slot, lots) if slot != NONE else 0
+
+
 cdef int tape_order(State *s, const Command *c) except -1 nogil:
     """One row of an L3 tape. Returns a reject code (an unknown id is refused, never repaired)."""
     cdef Market *m = &s.markets[c.market]

@@ -119,6 +119,7 @@ cdef enum:
     KIND_SET_ACCOUNT = 24
     KIND_SET_RISK_LIMIT = 25
     KIND_SET_SOURCE = 28
+    KIND_SET_FLOW = 29
 
 cdef enum:
     EVENT_REJECTED = 1
@@ -168,6 +169,7 @@ cdef enum:
     EVENT_AUTO_EXCHANGE = 63
     EVENT_COLLATERAL_ORDER = 64
     EVENT_IMPACT = 66
+    EVENT_ATTRIBUTED = 72
     EVENT_RISK_LIMIT = 42
 
 # Reasons, in the order in which the checks run. 1-99 refuse a command; 101 and up say why an order left.
@@ -566,6 +568,11 @@ cdef enum:
 cdef enum:
     WALK_DROP = 0               # mode D of the level queue
     WALK_DEEPER = 1             # mode W
+
+cdef enum:
+    ATTRIBUTION_NONE = 0        # forced orders go into the book
+    ATTRIBUTION_RECORD = 1      # they are part of recorded trades
+    ATTRIBUTION_AGAINST = 2     # and their difference to such a run goes into the book
 
 cdef enum:
     CONTRACT_LINEAR = 0

@@ -74,6 +74,7 @@ class Kind(IntEnum):
     SET_ACCOUNT = 24
     SET_RISK_LIMIT = 25
     SET_SOURCE = 28
+    SET_FLOW = 29
 
 class EventKind(IntEnum):
     REJECTED = 1
@@ -123,6 +124,7 @@ class EventKind(IntEnum):
     AUTO_EXCHANGE = 63
     COLLATERAL_ORDER = 64
     IMPACT = 66
+    ATTRIBUTED = 72
     RISK_LIMIT = 42
 
 class MarketState(IntEnum):

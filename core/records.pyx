@@ -51,7 +51,6 @@ class TriggerSource(IntEnum):
 
 
 class Kind(IntEnum):
-    """Kinds of command."""
     PLACE = KIND_PLACE
     CANCEL = KIND_CANCEL
     AMEND = KIND_AMEND
@@ -78,10 +77,10 @@ class Kind(IntEnum):
     SET_ACCOUNT = KIND_SET_ACCOUNT
     SET_RISK_LIMIT = KIND_SET_RISK_LIMIT
     SET_SOURCE = KIND_SET_SOURCE
+    SET_FLOW = KIND_SET_FLOW
 
 
 class EventKind(IntEnum):
-    """Kinds of event."""
     REJECTED = EVENT_REJECTED
     ACCEPTED = EVENT_ACCEPTED
     TRADE = EVENT_TRADE
@@ -130,6 +129,7 @@ class EventKind(IntEnum):
     COLLATERAL_ORDER = EVENT_COLLATERAL_ORDER
     IMPACT = EVENT_IMPACT
     RISK_LIMIT = EVENT_RISK_LIMIT
+    ATTRIBUTED = EVENT_ATTRIBUTED
 
 
 class MarketState(IntEnum):

@@ -102,6 +102,8 @@ cdef inline void forget_seen(State *s, int32_t wallet, int32_t position) noexcep
     cdef int32_t slot = pool_first(s, wallet)
     while slot != NONE:
         if position == NONE or slot == position:
+            if s.positions[slot].flags & POSITION_SEEN:
+                touch(s, s.positions[slot].wallet)
             s.positions[slot].flags &= ~POSITION_SEEN
         slot = pool_next(s, slot)
 

@@ -54,6 +54,7 @@ cdef struct MarketRules:
     lots_t beyond_lots                  # of the first level behind the last recorded one; 0: nobody knows
     rate_t beyond_slope                 # 1e-9 lots by which each level there is larger than the one before
     int64_t beyond_ticks                # how many levels are stated there, a tick apart
+    int64_t attribution                 # where forced orders of this market trade, see claims.pxd
     int64_t underlying                  # markets with the same number have the same; 0: one of its own
     int64_t hedge_allowed               # accounts in hedge mode have two legs here
     int64_t close_fee_reserved          # orders and cross positions bind the fee of closing at bankruptcy

@@ -14,8 +14,8 @@ from .mark_inputs cimport BookPrice, MarkInputs, RecentTrade
 from .records cimport FLAG_TRAILING, Command
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, POSITION_LIMIT, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, FundSamples, Level, Market,
-    Order, Position, Source, State, Timer, Trigger, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, POSITION_LIMIT, POSITION_SEEN, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, Claim,
+    FundSamples, Level, Market, Order, Position, Source, State, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport high_word, low_word, mix64
 
@@ -63,12 +63,27 @@ cdef inline uint64_t hash_wallet(State *s, int64_t wallet) noexcept nogil:
 cdef inline int light_of(State *s, int64_t slot) noexcept nogil:
     return s.lights[slot] if slot < s.lights_count else 0
 
+cdef inline uint64_t fold_claim(State *s, uint64_t h, int64_t slot) noexcept nogil:
+    """A position's claim, with the one before it in its queue."""
+    cdef Claim *c = &s.claims[slot]
+    cdef Position *before
+    h = fold(h, s.positions[slot].flags & POSITION_SEEN, 0)
+    if c.sent == 0:
+        return h
+    h = fold(fold(h, c.sent, c.left), c.limit, c.order_id)
+    if c.left == 0 or c.previous == NONE:
+        return h
+    before = &s.positions[c.previous]
+    return fold(h, before.account, before.leg)
+
 cdef inline uint64_t hash_position(State *s, Position *p) noexcept nogil:
     cdef uint64_t h = fold(OF_POSITION, <int64_t>p.account << 16 | p.market, p.lots)
     h = fold(h, p.cost, p.isolated_margin)
     if s.accruals and p.lots and s.accrued_from[p - s.positions]:   # by the value: elsewhere nothing may change
         h = fold(h, high_word(s.accrued_from[p - s.positions]), <int64_t>low_word(s.accrued_from[p - s.positions]))
     h = fold(h, <int64_t>p.leverage << 16 | p.leg << 14 | p.mode << 8 | p.stage, p.due_ns)
+    if s.claiming:
+        h = fold_claim(s, h, p - s.positions)
     return fold(h, light_of(s, p - s.positions), p.cap_tiers if p.flags & POSITION_LIMIT else 0)
 
 cdef inline uint64_t fold_order(State *s, uint64_t h, Order *o) noexcept nogil:
@@ -156,6 +171,9 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold_words(h, <int64_t *>inputs.trades, inputs.trades_count * sizeof(RecentTrade) / 8)
     h = fold_words(h, <int64_t *>inputs.books, inputs.books_count * sizeof(BookPrice) / 8)
     h = fold(h, inputs.trades_next, inputs.books_next)
+    if m.rules.attribution:
+        h = fold(fold(h, m.prints, m.attributed_lots), m.excess_lots, m.deficit_lots)
+        h = fold(h, <int64_t>m.flow_hash, 0)
     h = fold(h, m.mark_lowest, m.mark_highest)
     h = fold(h, m.basis_gap_worst_e9, m.tape_unfilled_lots)
     return fold(fold(h, m.liquidated_long_lots, m.liquidated_short_lots), m.fund_result, 0)

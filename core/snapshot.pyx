@@ -17,8 +17,8 @@ from .links cimport check_links
 from .mark_inputs cimport MarkInputs
 from .state cimport (
     BASIS_SAMPLES_MAX, COLLATERAL_PRICE_MAX, OI_BANDS_MAX, POSITIONS_MAX, SOURCES_MAX, SPECIAL_CONTRACT, TOUCHED,
-    WALLET_STALE, WALLET_TOUCHED, Account, Collateral, Found, FundSamples, Haircut, Heap, Level, Market, Order, Position,
-    Source, State, Tier, Timer, Trigger, Wallet, Watch, WorldLevel, state_free,
+    WALLET_STALE, WALLET_TOUCHED, Account, Claim, Collateral, Flow, Found, FundSamples, Haircut, Heap, Level, Market,
+    Order, Position, Source, State, Tier, Timer, Trigger, Wallet, Watch, WorldLevel, state_free,
 )
 from .units cimport i128, large_pages
 
@@ -32,9 +32,9 @@ HEAD = struct.Struct("<8sIIQI")
 
 cdef int schema_number() except -1:
     sizes = struct.pack(                # in the byte order of the machine, as the records are
-        "=16I", sizeof(Collateral), sizeof(Watch), sizeof(Heap), sizeof(State), sizeof(Market), sizeof(Account),
+        "=18I", sizeof(Collateral), sizeof(Watch), sizeof(Heap), sizeof(State), sizeof(Market), sizeof(Account),
         sizeof(Wallet), sizeof(Position), sizeof(Order), sizeof(Trigger), sizeof(Level), sizeof(WorldLevel), sizeof(Timer),
-        sizeof(Tier), sizeof(Ladder), sizeof(Source))
+        sizeof(Tier), sizeof(Ladder), sizeof(Source), sizeof(Claim), sizeof(Flow))
     return zlib.crc32(sizes) & 0x7FFFFFFF
 
 
@@ -131,6 +131,7 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(s.lights, s.lights_count), piece(s.found, s.found_count * sizeof(Found)),
         piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
         piece(s.accrued_from, s.positions_count * sizeof(i128) if s.accruals else 0),
+        piece(s.claims, s.positions_count * sizeof(Claim) if s.claiming else 0), piece(s.flows, s.flows_count * sizeof(Flow)),
     ]
     cdef int32_t i
     for i in range(s.markets_count):
@@ -268,10 +269,12 @@ cdef int expect_counts(State *saved, State *made) except -1:
         raise ValueError("the collateral in the snapshot is not that of an engine with its parameters")
     counts = (saved.positions_count, saved.orders_count, saved.triggers_count, saved.levels_count,
               saved.world_levels_count, saved.timers_count, saved.dirty_count, saved.printed_count,
-              saved.eaten_count, saved.found_count)
+              saved.eaten_count, saved.found_count, saved.flows_count)
     if saved.watches_count < 0 or min(counts) < 0 or saved.positions_count > POSITIONS_MAX \
             or not 0 <= saved.changed_count <= saved.markets_count:
         raise ValueError("the state in the snapshot counts fewer than none")
+    if saved.claiming != made.claiming:
+        raise ValueError("the snapshot does not have the claims of an engine with its parameters")
     if saved.accruals > 1:
         raise ValueError("the snapshot does not say whether positions accrue funding")
     if not 0 <= saved.lights_count <= saved.positions_count:
@@ -325,6 +328,8 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.fund_samples = <FundSamples *>take_if(cursor, saved.fund_samples_count * sizeof(FundSamples))
     fresh.day_realised = <int64_t *>take_if(cursor, saved.day_count * 8)
     fresh.accrued_from = <i128 *>take_if(cursor, saved.positions_count * sizeof(i128) if saved.accruals else 0)
+    fresh.claims = <Claim *>take_if(cursor, saved.positions_count * sizeof(Claim) if saved.claiming else 0)
+    fresh.flows = <Flow *>take_if(cursor, saved.flows_count * sizeof(Flow))
     cdef int32_t i
     for i in range(saved.markets_count):
         expect_contract(&fresh.markets[i], &made.markets[i])
@@ -379,6 +384,8 @@ cdef int forget_pools(State *s) except -1:
     s.wallets = NULL
     s.positions, s.positions_capacity = NULL, s.positions_count
     s.accrued_from = NULL
+    s.claims = NULL
+    s.flows, s.flows_capacity = NULL, s.flows_count
     s.orders, s.orders_capacity = NULL, s.orders_count
     s.triggers, s.triggers_capacity = NULL, s.triggers_count
     s.levels, s.levels_capacity = NULL, s.levels_count
@@ -427,6 +434,7 @@ cdef tuple fixed_terms(Market *m):
         m.tick_value, m.lot_numerator, m.lot_denominator, m.tick_lot_money, m.price_max, m.mark_min, m.position_max,
         m.position_most, m.special & SPECIAL_CONTRACT, m.rules.contract_kind, m.rules.value_rounding, m.rules.price_min,
         m.rules.tier_method, m.id, m.asset, m.tier_first, m.tier_count, m.clearing_wallet, m.fund_account, m.rules.risk_limits,
+        m.rules.attribution,
         m.oi_count, tuple((m.oi_bands[i].lots, m.oi_bands[i].rate) for i in range(OI_BANDS_MAX)))
 
 

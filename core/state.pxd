@@ -244,6 +244,16 @@ cdef struct Market:
     lots_t liquidated_long_lots
     lots_t liquidated_short_lots
     int64_t tape_unfilled_lots
+    # attribution, see attribution.pyx
+    int32_t claims_head[2]              # positions with a claim, by the side of their forced order
+    int32_t claims_tail[2]
+    int32_t flow_head                   # in State.flows, of trades to come
+    int32_t flow_tail
+    int64_t prints                      # recorded trades so far
+    lots_t attributed_lots              # forced lots that recorded trades were
+    lots_t excess_lots                  # and those beyond the attribution run's, from the book
+    lots_t deficit_lots                 # and what recorded trades were without
+    uint64_t flow_hash                  # sum over the flows to come
     # of its fund
     money_t fund_result                 # profit of positions taken over, liquidation fees, less covers
 
@@ -254,6 +264,20 @@ cdef struct Timer:
     int32_t target                      # market, account, wallet or position
     int32_t target_other
     uint8_t kind
+
+cdef struct Claim:                      # of a position, see claims.pxd; `sent` 0: it has none
+    lots_t sent
+    lots_t left
+    ticks_t limit
+    int64_t order_id
+    int32_t next                        # of the same market and side, in order of arrival
+    int32_t previous
+
+cdef struct Flow:                       # forced lots in a recorded trade, by the attribution run
+    int64_t ordinal                     # of the trade in its market, from 0
+    lots_t lots
+    int32_t next                        # of the same market
+    int32_t market
 
 cdef struct FundSamples:                # of a fund's balance or result; each is above all later ones, see fund_trigger.pyx
     int32_t count
@@ -378,6 +402,11 @@ cdef struct State:
     int32_t positions_count
     int32_t positions_capacity
     i128 *accrued_from                  # of each position: the index of its last settlement; none until a market needs it
+    Claim *claims                       # [position]; none where no market has an attribution
+    uint8_t claiming                    # whether there is `claims`
+    Flow *flows
+    int32_t flows_count
+    int32_t flows_capacity
     int32_t accruing                    # markets in which funding accrues
     uint8_t accruals                    # whether there is `accrued_from`
     Order *orders
@@ -459,6 +488,7 @@ cdef int fills_grow(State *s) except -1 nogil
 cdef int fund_samples_make(State *s) except -1 nogil
 cdef int day_make(State *s) except -1 nogil
 cdef int accrued_make(State *s) except -1 nogil
+cdef int claims_make(State *s) except -1 nogil
 
 cdef inline int32_t position_new(State *s, int32_t account, int32_t market) except -1 nogil:
     return leg_new(s, account, market, LEG_BOTH)

@@ -129,6 +129,8 @@ cdef void state_free(State *s) noexcept nogil:
     free(s.wallets)
     free(s.positions)
     free(s.accrued_from)
+    free(s.claims)
+    free(s.flows)
     free(s.orders)
     free(s.triggers)
     free(s.levels)
@@ -227,8 +229,12 @@ cdef int32_t leg_new(State *s, int32_t account, int32_t market, int leg) except 
         s.positions = <Position *>lines_grow(s.positions, &s.positions_capacity, sizeof(Position), POSITIONS_MAX)
         if s.accruals:
             accrued_grow(s)
+        if s.claiming:
+            claims_grow(s)
     if s.accruals:
         s.accrued_from[slot] = 0
+    if s.claiming:
+        memset(&s.claims[slot], 0, sizeof(Claim))
     s.positions_count += 1
     p = &s.positions[slot]
     memset(p, 0, sizeof(Position))
@@ -266,6 +272,25 @@ cdef int accrued_make(State *s) except -1 nogil:
         accrued_grow(s)
         memset(s.accrued_from, 0, <int64_t>s.positions_count * sizeof(i128))
         s.accruals = 1
+    return 0
+
+
+cdef int claims_grow(State *s) except -1 nogil:
+    """As many entries as there is room for positions."""
+    cdef Claim *bigger = <Claim *>realloc(s.claims, <int64_t>max(s.positions_capacity, 1) * sizeof(Claim))
+    if bigger == NULL:
+        with gil:
+            raise MemoryError("no memory for the claims of positions")
+    s.claims = bigger
+    return 0
+
+
+cdef int claims_make(State *s) except -1 nogil:
+    """Room for a claim of each position, where there is none yet."""
+    if not s.claiming:
+        claims_grow(s)
+        memset(s.claims, 0, <int64_t>s.positions_count * sizeof(Claim))
+        s.claiming = 1
     return 0
 
 

@@ -195,6 +195,16 @@ cdef object queue_list(State *s, int32_t market, int side, long long price):
     return rows
 
 
+cdef int64_t claimed_lots(State *s, Market *m, int side) noexcept nogil:
+    """What forced orders of a side wait for."""
+    cdef int32_t slot = m.claims_head[side]
+    cdef int64_t lots = 0
+    while slot != NONE:
+        lots += s.claims[slot].left
+        slot = s.claims[slot].next
+    return lots
+
+
 cdef dict market_dict(State *s, int32_t market):
     cdef Market *m = &s.markets[market]
     return {
@@ -204,8 +214,10 @@ cdef dict market_dict(State *s, int32_t market):
         "longs_lots": int(<int64_t>m.longs_lots), "shorts_lots": int(<int64_t>m.shorts_lots),
         "mark_lowest": m.mark_lowest, "mark_highest": m.mark_highest, "basis_gap_worst_e9": m.basis_gap_worst_e9,
         "liquidated_long_lots": m.liquidated_long_lots, "liquidated_short_lots": m.liquidated_short_lots,
-        "tape_unfilled_lots": m.tape_unfilled_lots, "tick_lot_money": m.tick_lot_money, "tick_value": m.tick_value,
-        "lot_numerator": m.lot_numerator, "lot_denominator": m.lot_denominator,
+        "tape_unfilled_lots": m.tape_unfilled_lots, "tape_trades": m.prints, "attributed_lots": m.attributed_lots,
+        "excess_lots": m.excess_lots, "deficit_lots": m.deficit_lots,
+        "claimed_lots": (claimed_lots(s, m, 0), claimed_lots(s, m, 1)), "tick_lot_money": m.tick_lot_money,
+        "tick_value": m.tick_value, "lot_numerator": m.lot_numerator, "lot_denominator": m.lot_denominator,
     }
 
 

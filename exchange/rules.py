@@ -20,6 +20,7 @@ from perpsim.core import (
     AdlLight,
     AdlPolicy,
     AdlPrice,
+    Attribution,
     CollateralOracle,
     ContractKind,
     CrossOrder,
@@ -108,6 +109,7 @@ class MarketSpec:
     beyond_lots: int = 0
     beyond_slope: int = 0
     beyond_ticks: int = 0
+    attribution: int = Attribution.NONE
     maker_fee: int = 0
     taker_fee: int = 0
     liquidation_fee: int = 0
@@ -354,6 +356,7 @@ ENUMS = {
     "maintenance_value": MaintenanceValue,
     "value_rounding": ValueRounding,
     "tape_walk": TapeWalk,
+    "attribution": Attribution,
     "index_method": IndexMethod,
     "outlier_rule": OutlierRule,
     "premium_average": PremiumAverage,

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from perpsim.core import EventKind
+from perpsim.core import Attribution, EventKind
 from perpsim.exchange.disk import sync
 from perpsim.exchange.units import VALUE_ONE, decimal_text
-from perpsim.replay import broken, compare, labels, trail
+from perpsim.replay import attribution, broken, compare, labels, trail
 from perpsim.replay.errors import BrokenError, InputError
 from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
 from perpsim.replay.resume import NoRecord, Record, header_of, journaled_run, playback, refuse_other
@@ -66,6 +66,9 @@ def run(
     if journal and journal.folder.resolve().is_relative_to(out.resolve()):
         raise InputError("is in the result folder, which is replaced; choose another for the journal", journal.folder)
     plan = make_plan(file, progress)
+    for market in plan.markets:
+        if market.flows and market.flows.folder == out.resolve():
+            raise file.wrong(market.flows.key, f"{out} is the result folder, which is replaced; choose another for it")
     with _folder(out) as folder, _record(plan, journal) as record:
         said = labels.metadata(labels.labels(plan))
         events = EventFile(folder / "events.parquet", said)
@@ -81,6 +84,8 @@ def run(
         _write_series(folder / "series.parquet", outcome, said)
         if outcome.trail.points:
             trail.write(folder / trail.TRAIL, outcome.trail.points, said)
+        if any(market.spec.attribution for market in plan.markets):
+            _write_attribution(folder / attribution.FILE, outcome, said)
         (folder / SCENARIO).write_bytes(file.text)
         (folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     return summary
@@ -307,6 +312,20 @@ def _market_summary(outcome: Outcome, number: int, market: MarketPlan, tally: Ma
             "book": _book_summary(market, outcome.books[number]),
             "unfilled": decimal_text(tally.tape_unfilled_lots * market.spec.lot),
         },
+    } | ({"attribution": _attribution_summary(now, market)} if market.spec.attribution else {})
+
+
+def _attribution_summary(now: dict[str, Any], market: MarketPlan) -> dict[str, Any]:
+    """How much of the recorded trades was forced orders; what was more, or missing, beside another run."""
+    lot = market.spec.lot
+    return {
+        "mode": Attribution(market.spec.attribution).name.lower(),
+        "against_sha256": market.flows.sha256 if market.flows else None,
+        "trades": now["tape_trades"],
+        "attributed": decimal_text(now["attributed_lots"] * lot),
+        "excess": decimal_text(now["excess_lots"] * lot),
+        "deficit": decimal_text(now["deficit_lots"] * lot),
+        "waiting": _sides(now["claimed_lots"][::-1], lot),
     }
 
 
@@ -402,6 +421,21 @@ def _write_accounts(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) 
         ],
         metadata,
     )
+
+
+def _write_attribution(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) -> None:
+    """What forced orders had of recorded trades, for runs under other rules."""
+    plan, opening = outcome.plan, outcome.opening
+    numbers = [number for number, market in enumerate(plan.markets) if market.spec.attribution]
+    symbols = {number: plan.markets[number].spec.symbol for number in numbers}
+    facts = {
+        "recordings": {symbol: plan.markets[number].tape.sha256() for number, symbol in symbols.items()},
+        "population": attribution.population_of(plan.file.scenario),
+        "start_ns": opening.time_ns,
+        "trades": {symbol: opening.tape_trades[number] for number, symbol in symbols.items()},
+    }
+    found = {symbol: outcome.tally.markets[number].attributed for number, symbol in symbols.items()}
+    attribution.write(path, found, facts, metadata)
 
 
 def _write_series(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) -> None:

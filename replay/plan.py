@@ -23,14 +23,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
-from perpsim.core import AdlPolicy, MarkMethod, QueueModel, TapeWalk
+from perpsim.core import AdlPolicy, Attribution, MarkMethod, QueueModel, TapeWalk
 from perpsim.exchange import MarketSpec, Rulebook, Strategy, rulebook
 from perpsim.exchange.adl import Policy
 from perpsim.exchange.contracts import BUILT
 from perpsim.exchange.recorded_book import RESILIENCE_STEPS, beyond, impact, resilience
 from perpsim.exchange.rules import MARKET_FIELDS, VENUE_FIELDS, parse_value
 from perpsim.exchange.units import nanoseconds
-from perpsim.replay import bars, importing, synthetic
+from perpsim.replay import attribution, bars, importing, synthetic
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.contents import Contents, contents
 from perpsim.replay.errors import InputError
@@ -57,6 +57,7 @@ class MarketPlan:
     settings: TapeSource
     first_ns: int
     last_ns: int
+    flows: attribution.Flows | None = None  # of the run that it is compared with
     since_ns: int | None = None  # what stands then, and the rows from then on; None: all rows
     shape: synthetic.Shape | None = None  # of the book that is put around the prints; None: the book is recorded
     bars: tuple[tuple[Row, int], ...] = ()  # (Row.MARK or Row.INDEX, their number) where these prices are bars only
@@ -240,10 +241,11 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
         first_ns, last_ns = int(tape.time_ns[0]), int(tape.time_ns[-1])
     else:
         first_ns, last_ns = _stored_span(tape)
+    changes["attribution"], flows = _attribution(file, f"{key}.attribution", source, spec.symbol, tape)
     spec = dataclasses.replace(spec.with_given_index(), **changes)
     found = contents(tape)
     shape = _shape(file, key, source, found.has_book, spec)
-    return MarketPlan(spec, tape, source, first_ns, last_ns, shape=shape, bars=_bars(file, key, source, found))
+    return MarketPlan(spec, tape, source, first_ns, last_ns, flows, shape=shape, bars=_bars(file, key, source, found))
 
 
 def _bars(file: ScenarioFile, key: str, source: TapeSource, found: Contents) -> tuple[tuple[Row, int], ...]:
@@ -276,6 +278,21 @@ def _shape(
     if depth * (1 + slope * stated.levels) > synthetic.LOTS_MAX:
         raise file.wrong(f"{key}.synthetic", "the outermost level would hold more lots than can be counted")
     return synthetic.Shape(depth, slope, stated.levels, stated.spread)
+
+
+def _attribution(
+    file: ScenarioFile, key: str, source: TapeSource, symbol: str, tape: Tape | StoredTape
+) -> tuple[int, attribution.Flows | None]:
+    """What forced orders trade with, and the flows that they are compared with."""
+    try:
+        mode = attribution.mode_of(source.attribution)
+    except KeyError as error:
+        raise file.wrong(key, f'{source.attribution!r} is impossible; "record", or "against:" and a folder') from error
+    if mode != Attribution.AGAINST:
+        return mode, None
+    flows = attribution.read(file, key, source.attribution, symbol)
+    flows.refuse_other_recording(file, tape.sha256())
+    return mode, flows
 
 
 def _resilience(file: ScenarioFile, key: str, source: TapeSource) -> dict[str, int]:

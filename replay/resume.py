@@ -233,7 +233,8 @@ def header_of(plan: Plan) -> Header:
         "scenario": plan.file.text,
         "path": str(plan.file.path),
         "base": str(plan.file.base),
-        "tapes": [market.tape.sha256() for market in plan.markets],
+        "tapes": [market.tape.sha256() for market in plan.markets]
+        + [market.flows.sha256 for market in plan.markets if market.flows],
         "bots": [[name, hashlib.sha256(source.read_bytes()).hexdigest()] for name, source in code],
     }
     return Header(plan.rulebook.fingerprint, plan.file.scenario.run.seed, None, about)

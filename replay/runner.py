@@ -59,6 +59,7 @@ class Opening:
     fund_balance: int
     marks: list[int]
     open_interest_lots: list[tuple[int, int]]  # (long, short) by market
+    tape_trades: list[int]  # recorded trades so far, of markets with an attribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +188,7 @@ class Runner:
             first += people.accounts
         for number, bot in enumerate(self.plan.bots):
             self._apply(self._bot_commands(number, bot.settings, first + number), f"strategy[{number}]")
+        self._set_flows()
         self._schedule_shocks()
         self.tally = self._new_tally()
         for market, tally in enumerate(self.tally.markets):
@@ -225,6 +227,7 @@ class Runner:
             fund_balance=sum(int(accounts[fund]["balance"]) for fund in self.engine.house["funds"]),
             marks=[market["mark"] for market in markets],
             open_interest_lots=[(market["longs_lots"], market["shorts_lots"]) for market in markets],
+            tape_trades=[market["tape_trades"] for market in markets],
         )
 
     def _ground(self, number: int) -> Ground:
@@ -265,6 +268,14 @@ class Runner:
             return money(amount)
         except ValueError as error:
             raise self.plan.file.wrong(key, str(error)) from error
+
+    def _set_flows(self) -> None:
+        """What the attribution run has found, before anybody can be liquidated."""
+        for number, market in enumerate(self.plan.markets):
+            if market.flows:
+                trades = self.engine.market(number)["tape_trades"]
+                market.flows.refuse_other_start(self.plan.file, self.kernel.time_ns, trades)
+                self._apply(market.flows.commands(number), market.flows.key)
 
     def _schedule_shocks(self) -> None:
         file = self.plan.file

@@ -123,6 +123,7 @@ class TapeSource(Table):
     resilience_half_life: Number = 0  # seconds in which half of what takers ate comes back; 0: only as history says
     resilience_updates: Annotated[int, Meta(ge=0, le=10_000)] = 0  # or the same in changes of the best quotes
     walk: Literal["deeper", "drop"] = "deeper"
+    attribution: str = ""  # of forced orders: "record", or "against:" and the folder of a run that did
     mark: Literal["computed", "taped"] = "computed"
     bars: Literal["close", "open", "open-low-high-close", "open-high-low-close"] | None = None  # None: close
     funding: Literal["computed", "taped"] = "taped"

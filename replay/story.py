@@ -56,6 +56,17 @@ def _market(symbol: str, market: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if total:
             parts = ", ".join(f"{_short(ways[way])} {where}" for way, where in WHERE.items() if Decimal(ways[way]))
             yield f"  {side}s closed by force", f"{_short(total)}: {parts}"
+    yield from _attribution(market, base)
+
+
+def _attribution(market: dict[str, Any], base: str) -> Iterator[tuple[str, str]]:
+    """What forced orders had of recorded trades, and their difference to another run."""
+    told = market.get("attribution")
+    if told:
+        yield "  of recorded trades", f"{Decimal(told['attributed']):,.3f} {base} were forced orders"
+        if told["mode"] == "against":
+            more, less = (Decimal(told[name]) for name in ("excess", "deficit"))
+            yield "  beside the other run", f"{more:,.3f} {base} more, in the book; {less:,.3f} {base} less"
 
 
 WHERE = {"book": "in the book", "fund": "taken over by the fund", "adl": "by ADL"}

@@ -44,6 +44,7 @@ class MarketTally:
     beyond_lots: int = 0
     beyond_notional: int = 0
     funding_settlements: int = 0
+    attributed: list[np.ndarray] = field(default_factory=list)  # events of recorded trades with forced orders in them
 
     def forced_total(self, side: str) -> int:
         return sum(self.forced[side].values())
@@ -160,6 +161,10 @@ class Tally:
         for market, rest in self._by_market(events):
             market.tape_unfilled_lots += exact_sum(rest["size_lots"])
 
+    def _attributed(self, events: np.ndarray) -> None:
+        for market, found in self._by_market(events):
+            market.attributed.append(found)
+
     def _settled(self, events: np.ndarray) -> None:
         for market, settlements in self._by_market(events):
             market.funding_settlements += len(settlements)
@@ -177,4 +182,5 @@ HANDLERS = {
     EventKind.VENUE_DEFICIT: Tally._lack,
     EventKind.TAPE_UNFILLED: Tally._unfilled,
     EventKind.FUNDING_SETTLED: Tally._settled,
+    EventKind.ATTRIBUTED: Tally._attributed,
 }

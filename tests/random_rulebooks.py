@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from model.markets import MARKET_RULES, RANGES, VENUE_RULES
-from model.wire import RATE_ONE, VALUE_ONE, ContractKind, QueueModel, ReduceMethod, TapeWalk, TierMethod
+from model.wire import RATE_ONE, VALUE_ONE, Attribution, ContractKind, QueueModel, ReduceMethod, TapeWalk, TierMethod
 from stream_settings import (
     BINANCE_PRICES,
     BITMEX_PRICES,
@@ -67,6 +67,7 @@ MARKET_VALUES = {
     "resilience_keep": (0, RATE_ONE // 2, RATE_ONE), "impact_factor": (0, RATE_ONE, 20 * RATE_ONE),
     "impact_index": (0, RATE_ONE), "impact_permanent": (0, RATE_ONE // 5, RATE_ONE),
     "beyond_lots": (0, 0, 3, 40), "beyond_slope": (0, RATE_ONE // 3, 5 * RATE_ONE), "beyond_ticks": (0, 4, 1_000),
+    "attribution": range(3),
 }  # fmt: skip
 VENUE_VALUES = {
     "liquidator_fee_max": (0, 20_000_000), "liquidator_fee_step": (0, 3_000_000),
@@ -109,6 +110,8 @@ def drawn_market(rng: random.Random, base: dict, assets: int) -> dict:
     if rng.random() < 0.2:
         market |= {"impact_step_ns": rng.choice((SECOND, 7 * SECOND)), "impact_factor": 5 * RATE_ONE}
         market |= {"impact_kernel": tuple(rng.choice((0, RATE_ONE // 3, RATE_ONE)) for _ in range(rng.randint(1, 9)))}
+    if rng.random() < 0.2:
+        market |= {"attribution": rng.choice((Attribution.RECORD, Attribution.AGAINST, Attribution.AGAINST))}
     table, method = rng.choice(TABLES), TierMethod.MARGINAL
     if rng.random() < 0.4:
         inverse = base.get("contract_kind") == ContractKind.INVERSE
@@ -147,7 +150,11 @@ def drawn_setting(seed: int, again: int = 0) -> Setting:
         if venue["reduce_method"] == ReduceMethod.TO_SAFE:
             venue["reduce_method"] = ReduceMethod.TIER
     single = (rng.randrange(len(markets)),) if rng.random() < 0.2 else ()
-    if len(markets) == 1 or rng.random() < 0.4:
+    taped = any(market.get("attribution") for market in markets)
+    if taped:
+        weights |= {"trade": 8, "flow": 10}
+        single = single if len(markets) > 1 else ()
+    if not taped and (len(markets) == 1 or rng.random() < 0.4):
         weights |= NO_TAPE
         single = ()
     return Setting(

@@ -10,6 +10,7 @@ from model.wire import (
     AdlFee,
     AdlPolicy,
     AdlPrice,
+    Attribution,
     CollateralOracle,
     ContractKind,
     CrossOrder,
@@ -211,6 +212,10 @@ class Setting:
 
 
 NO_TAPE = {"depth": 0, "snapshot": 0, "trade": 0, "l3": 0, "shock": 0}
+MOVED = {"impact_step_ns": 2 * SECOND, "impact_factor": RATE_ONE, "impact_kernel": (RATE_ONE, RATE_ONE // 10)}
+CLAIMED = {
+    "flow": 40, "trade": 8, "depth": 3, "jump": 3, "seed": 8, "edge": 3, "tick": 2, "conditional": 0.3, "amend": 0.3,
+}  # fmt: skip
 SETTINGS = [
     Setting("orders", VENUE, [MARKET | {"max_orders": 3}, COARSE], weights=NO_TAPE | {"mark": 0.3, "jump": 0.2}),
     Setting(
@@ -324,6 +329,26 @@ SETTINGS = [
     Setting(
         "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
         weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},
+    ),
+    Setting(  # forced orders are part of recorded trades, or differ from those of another run
+        "attribution", VENUE, [
+            MARKET | {"attribution": Attribution.AGAINST} | MOVED, MARKET | {"attribution": Attribution.RECORD}, COARSE,
+            COARSE | {"attribution": Attribution.AGAINST, "tape_walk": TapeWalk.DROP},
+        ], weights=CLAIMED | {"rule": 0.3}, hedge=0.1,
+    ),
+    Setting(
+        "attribution-rounds", VENUE | {
+            "reduce_method": ReduceMethod.SLICE, "reduce_slice": 400_000_000, "liquidation_period_ns": 2 * SECOND,
+            "reduce_limit": ReduceLimit.BAND, "fund_unwind": FundUnwind.SLICES, "fund_unwind_period_ns": 3 * SECOND,
+            "fund_unwind_slice": 250_000_000, "takeover": Takeover.BACKSTOP, "backstop_at": 300_000_000,
+        }, [MARKET | {"attribution": Attribution.AGAINST}, INVERSE | {"attribution": Attribution.AGAINST}, MARKET],
+        weights=CLAIMED | {"rule": 0, "l3": 2}, l3=(1,), hedge=0.1,
+    ),
+    Setting(
+        "attribution-multi", MULTI | {"reduce_method": ReduceMethod.TIER_FOK, "fund_unwind": FundUnwind.AT_ONCE},
+        [MARKET | {"attribution": Attribution.AGAINST}, SMALL | {"asset": 1, "attribution": Attribution.RECORD},
+         MARKET | {"attribution": Attribution.AGAINST}], assets=3, purses=(0, 0, 30, 100),
+        weights=CLAIMED | {"collateral": 2, "limit": 0.7, "withdraw": 2, "deposit": 0.4, "index": 3, "funding": 3},
     ),
     Setting(  # queue models that guess, and takers' lots that come back
         "queues", VENUE, [

@@ -310,8 +310,26 @@ class VenueWords:
         price = self.rng.choice(known[:4]) if known else self.middle(m)
         if self.rng.random() < 0.2:
             price = max(1, price + self.rng.choice((-30, -2, -1, 1, 2, 30)))
+        waiting = [p.claim for queue in m.claims.values() for p in queue]
+        if waiting and self.rng.random() < 0.7:
+            claim = self.rng.choice(waiting)
+            side, price = claim.side, self.rng.choice((price, price, claim.limit, claim.limit - 1, claim.limit + 1))
+            price = max(0, min(price - m.shift, m.price_max))
+            lots = self.rng.choice((1, claim.left, claim.left, claim.left + 7, max(1, claim.left - 1)))
+            return [Command(Kind.TAPE_TRADE, market=m.number, side=side, price_ticks=price, size_lots=lots)]
         lots = self.rng.choice((1, 2, 5, 10, 30, 100, 400)) * self.lots
         return [Command(Kind.TAPE_TRADE, market=m.number, side=side, price_ticks=price, size_lots=lots)]
+
+    def flow(self) -> list[Command]:
+        """What an attribution run may have found in the recorded trades that come next, and what none can."""
+        m = self.pick_market()
+        number = max([m.tape_trades - 1, *m.flow_ahead]) + self.rng.choice((1, 1, 1, 2, 5))
+        if self.rng.random() < 0.03:
+            number -= self.rng.choice((1, 2, 10))
+        lots = self.rng.choice((1, 5, 20, 60, 300)) * self.lots
+        if self.rng.random() < 0.02:
+            lots = self.rng.choice((0, -1, m.position_max + 1))
+        return [Command(Kind.SET_FLOW, market=m.number, aux=number, size_lots=lots)]
 
     def l3(self) -> list[Command]:
         m = self.venue.markets[self.rng.choice(self.setting.l3)]

@@ -26,6 +26,7 @@ from model.wire import (
     RATE_ONE,
     SELL,
     VALUE_ONE,
+    Attribution,
     Flag,
     Kind,
     Leg,
@@ -39,6 +40,7 @@ WEIGHTS = {
     "deposit": 3, "withdraw": 3, "margin": 3, "seed": 1, "crowd": 0.5, "mark": 10, "jump": 2, "edge": 2, "index": 2,
     "source": 0, "funding": 1.5, "tick": 2, "rule": 1.2, "state": 1, "account": 0.7, "garbage": 1.2, "depth": 9,
     "snapshot": 1, "trade": 7, "l3": 4, "shock": 0.6, "collateral": 6, "multi": 1.5, "risk_limit": 0,
+    "flow": 0,
 }  # fmt: skip
 
 
@@ -56,6 +58,8 @@ class Stream(VenueWords):
             weights["source"] = setting.weights.get("source", 1)
         if any(m.risk_limits for m in self.venue.markets):
             weights["risk_limit"] = setting.weights.get("risk_limit", 8)
+        if any(m.attribution == Attribution.AGAINST for m in self.venue.markets):
+            weights["flow"] = setting.weights.get("flow", 4)
         if not twin.venue.collateral:
             weights["collateral"] = weights["multi"] = 0
         self.names, self.weights = list(weights), list(accumulate(weights.values()))

@@ -204,6 +204,7 @@ BLOCKS = {
         word: "set by a scenario's tape" for word in ("behind-first", "proportional", "power", "log", "front-first")
     },
     "tape_walk": {"drop": "set by a scenario's tape", "deeper": "set by a scenario's tape"},
+    "attribution": {word: "set by a scenario's tape" for word in ("none", "record", "against")},
     "mark_method": {
         "given": "marks on the tape", "basis-ema": "Deribit", "composite": "building block: several sources (Vega)",
     },

@@ -30,6 +30,7 @@ PIECES = (  # the first of a snapshot, in their order; five of each ladder follo
     "setup", "state", "markets", "tiers", "impacts", "basis", "sources", "mark inputs", "accounts", "wallets",
     "positions", "orders", "triggers", "levels", "recorded", "order index", "position index", "timers", "dirty",
     "printed", "eaten", "changed", "lights", "found", "fund samples", "day", "accrued",
+    "claims", "flows",
 )  # fmt: skip
 
 

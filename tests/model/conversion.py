@@ -1,5 +1,6 @@
 """Forced conversion: collateral is sold to the exchange account, debts are bought from it, all through asset 0."""
 
+from .claims import drop, put_claim
 from .ledger import transfer
 from .matching import Taker, match
 from .numbers import ceil_div
@@ -34,6 +35,8 @@ def trade_books(v: Venue) -> None:
         p = v.find_position(v.exchange, m)
         target = -(v.wallet(v.exchange, asset.number).balance * m.lot_denominator // (m.lot_numerator * VALUE_ONE))
         lots = max(-m.position_max, min(m.position_max, target)) - p.lots
+        if m.attribution:
+            drop(p)
         if lots == 0:
             continue
         side = BUY if lots > 0 else SELL
@@ -43,7 +46,10 @@ def trade_books(v: Venue) -> None:
             EventKind.COLLATERAL_ORDER, account=v.exchange, market=m.number, order_id=order_id, side=side,
             price_ticks=limit, size_lots=abs(lots),
         )  # fmt: skip
-        match(v, Taker(p, order_id, side, limit, abs(lots)))
+        if m.attribution:
+            put_claim(p, order_id, side, limit, abs(lots))
+        else:
+            match(v, Taker(p, order_id, side, limit, abs(lots)))
 
 
 def convert_debts(v: Venue, pool, everything: bool) -> None:

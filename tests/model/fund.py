@@ -4,6 +4,7 @@ Every sample is kept and every one in the window is looked at.
 """
 
 from .beyond import beyond_within
+from .claims import put_claim
 from .contract import exposure_of, shown_price
 from .deleverage import Remainder
 from .ledger import change_position
@@ -204,7 +205,10 @@ def fund_order(v: Venue, m: Market, side: int, lots: int, limit: int) -> None:
         EventKind.FUND_ORDER, account=fund.account, market=m.number, order_id=order_id, side=side, price_ticks=limit,
         size_lots=lots,
     )  # fmt: skip
-    match(v, Taker(fund, order_id, side, limit, lots))
+    if m.attribution:
+        put_claim(fund, order_id, side, limit, lots)
+    else:
+        match(v, Taker(fund, order_id, side, limit, lots))
 
 
 def unwind_due(v: Venue, m: Market) -> None:

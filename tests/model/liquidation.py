@@ -5,6 +5,7 @@ found -> (delay) -> cancel orders -> reduce in the book, a step a period -> take
 
 from .accrual import settle
 from .adl import forget_queue
+from .claims import claimant, end_claim
 from .conversion import convert_debts
 from .fund import unwind
 from .ledger import change_position
@@ -12,9 +13,9 @@ from .margin import Unit, units_of, value_at
 from .matching import cancel_orders_of
 from .numbers import ceil_div
 from .oracles import refresh
-from .reduction import reduce_once, shortage, throttled
+from .reduction import WAITS, reduce_once, shortage, throttled
 from .risk_limits import lower_limits
-from .state import DELAYED, HEALTHY, REDUCING, Venue
+from .state import DELAYED, HEALTHY, REDUCING, Position, Venue
 from .stops import fire_on_mark
 from .timers import LIQUIDATION
 from .waterfall import check_backstop, take_over, unit_event
@@ -28,6 +29,8 @@ from .wire import (
     Reject,
     Takeover,
 )
+
+PATIENCE = 1_000_000_000  # of a forced order that waits, where no period is stated
 
 
 def find(v: Venue) -> list[Unit]:
@@ -153,7 +156,9 @@ def liquidation_due(v: Venue, unit: Unit) -> None:
     if stage == HEALTHY or unit.owner.due_ns != v.time_ns:
         return
     forget_queue(v)
-    if (unit.health() >= 0) if stage == DELAYED else (shortage(v, unit) <= 0):
+    if stage == REDUCING and (p := claimant(unit)):
+        look_at_claim(v, unit, p)
+    elif (unit.health() >= 0) if stage == DELAYED else (shortage(v, unit) <= 0):
         finish(v, unit)
     elif stage == DELAYED:
         begin(v, unit)
@@ -164,7 +169,26 @@ def liquidation_due(v: Venue, unit: Unit) -> None:
     work_off(v)
 
 
+def look_at_claim(v: Venue, unit: Unit, p: Position) -> None:
+    """A forced order that has waited is filled, or its time is over; with equity left the unit claims on."""
+    filled = end_claim(v, p, Reject.BY_FOK if v.reduce_method == ReduceMethod.TIER_FOK else Reject.BY_IOC)
+    settle_unit(v, unit)
+    lower_limits(v, unit, with_orders=False)
+    if shortage(v, unit) <= 0:
+        finish(v, unit)
+        return
+    if not filled and unit.equity() >= 0 and not below_backstop(v, unit):
+        p.seen = True
+    else:
+        forget_seen(unit)
+        if not filled or (v.liquidation_period_ns and below_backstop(v, unit)):
+            give_up(v, unit)
+            return
+    work(v, unit, again=True)
+
+
 def finish(v: Venue, unit: Unit) -> None:
+    forget_seen(unit)
     unit_event(v, EventKind.LIQUIDATION_ENDED, unit, unit.position, value=unit.equity())
     unit.set_stage(HEALTHY)
 
@@ -172,17 +196,36 @@ def finish(v: Venue, unit: Unit) -> None:
 def step(v: Venue, unit: Unit) -> None:
     """Reduce in the book as the rulebook says; when that ends without success, the rest is taken over."""
     forget_seen(unit)
+    work(v, unit, again=False)
+
+
+def work(v: Venue, unit: Unit, again: bool) -> None:
+    """The orders of a step. `again`: the positions have a second turn."""
     period = v.liquidation_period_ns
-    while shortage(v, unit) > 0 and reduce_once(v, unit):
+    while shortage(v, unit) > 0:
+        got = reduce_once(v, unit)
+        if got == WAITS:
+            schedule(v, unit, period or PATIENCE)
+            return
         lower_limits(v, unit, with_orders=False)
-        if period and shortage(v, unit) > 0:
+        if not got:
+            if not again:
+                break
+            again = False
+            forget_seen(unit)
+        elif period and shortage(v, unit) > 0:
             if below_backstop(v, unit):
                 break
             schedule(v, unit, period)
             return
+    give_up(v, unit)
+
+
+def give_up(v: Venue, unit: Unit) -> None:
+    """The book can do no more now."""
     forget_seen(unit)
-    if period and keeps_trying(v, unit):
-        schedule(v, unit, period)
+    if v.liquidation_period_ns and keeps_trying(v, unit):
+        schedule(v, unit, v.liquidation_period_ns)
         return
     if unit.health() < 0:
         take_over(v, unit)

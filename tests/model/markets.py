@@ -3,6 +3,7 @@
 from . import accrual, price_rules
 from .adl_light import start_light_timer
 from .book import best_order, tidy
+from .claims import end_claim
 from .fund import rules_fit, start_fund_timer
 from .ledger import settle_at_mark, transfer
 from .liquidation import mark_group_end
@@ -139,6 +140,7 @@ def settle_market(v: Venue, m: Market, price: int) -> None:
         change_mark(v, m, price)
     for p in m.newest_first():
         cancel_orders_of(v, p, Reject.BY_MARKET_STATE)
+        end_claim(v, p, Reject.BY_MARKET_STATE)
         if p.lots:
             lots, value = p.lots, value_of(p)
             v.emit(EventKind.SETTLEMENT, account=p.account, market=m.number, size_lots=lots, value=value)

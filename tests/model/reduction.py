@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .beyond import beyond_within
 from .book import segments_within
+from .claims import put_claim
 from .contract import closing_limit
 from .ledger import move_isolated, transfer
 from .margin import Unit, basis_of, fee_of, maintenance_at, maintenance_of, pnl_of, tier_of, value_of
@@ -16,6 +17,7 @@ from .wire import BUY, RATE_ONE, SELL, EventKind, LiquidationFee, ReduceLimit, R
 
 ONCE = (ReduceMethod.TO_SAFE, ReduceMethod.WHOLE)  # one order a position, whatever is left
 SECOND = 1_000_000_000
+WAITS = -1  # for recorded trades
 PARTS = 10_000  # a share of a shortage is counted in so many parts
 
 
@@ -39,17 +41,19 @@ def shortage_in(v: Venue, unit: Unit, p: Position) -> int:
     return -unit.in_asset_of(p.market, -shortage(v, unit))
 
 
-def reduce_once(v: Venue, unit: Unit) -> bool:
-    """Send reducing orders, one position after the other, until one fills; whether any did."""
+def reduce_once(v: Venue, unit: Unit) -> int:
+    """Send reducing orders, one position after the other, until one fills: how many lots; or WAITS; 0: none did."""
     if v.reduce_method == ReduceMethod.NONE:
-        return False
+        return 0
     while (p := first_position(v, unit)) is not None:
         lots = reduce_size(v, unit, p)
         filled = forced_order(v, unit, p, lots) if lots else 0
+        if filled == WAITS:
+            return WAITS
         p.seen = v.reduce_method in ONCE or lots == 0 or filled < lots
         if filled:
-            return True
-    return False
+            return filled
+    return 0
 
 
 def rounds_fit(v: Venue, name: str, value: int) -> bool:
@@ -271,8 +275,8 @@ def all_there(m: Market, side: int, limit: int, lots: int) -> bool:
 
 
 def forced_order(v: Venue, unit: Unit, p: Position, lots: int) -> int:
-    """An order of the liquidation engine: exempt from fees, lot minimums and caps. Returns what was filled."""
-    m, w = p.market, p.wallet
+    """An order of the liquidation engine: exempt from fees, minimums and caps. Returns what was filled, or WAITS."""
+    m = p.market
     side = SELL if p.lots > 0 else BUY
     limit = forced_limit(v, unit, p, side, lots)
     fok = v.reduce_method == ReduceMethod.TIER_FOK
@@ -281,31 +285,46 @@ def forced_order(v: Venue, unit: Unit, p: Position, lots: int) -> int:
         v, EventKind.LIQUIDATION_ORDER, unit, p, order_id=order_id, side=side, price_ticks=limit, size_lots=lots,
         value=m.mark, aux=m.index,
     )  # fmt: skip
-    sale = Sale(
-        abs(p.lots), lots, p.lots > 0, value_of(p) - share_of(unit, p), shortage(v, unit), fund_fee(v, unit, p)
-    )
+    if m.attribution:
+        put_claim(p, order_id, side, limit, lots)
+        return WAITS
+    before = open_sale(v, unit, p, lots)
     taker = Taker(p, order_id, side, limit, lots, pays=False)
-    balance, realised, cost = w.balance, w.realised, p.cost
     if limit > 0 and m.matches() and (not fok or all_there(m, side, limit, lots)):
         match(v, taker)
-    sale.filled = lots - taker.lots
+    filled = lots - taker.lots
     if taker.lots:
         v.emit(
             EventKind.CANCELLED, account=p.account, market=m.number, order_id=order_id, side=side,
             size_lots=taker.lots, price_ticks=limit, reason=Reject.BY_FOK if fok else Reject.BY_IOC,
         )  # fmt: skip
-    if sale.filled == 0:
-        return 0
+    if filled:
+        sold(v, unit, p, before, side, filled)
+    return filled
+
+
+def open_sale(v: Venue, unit: Unit, p: Position, lots: int) -> tuple:
+    """What was so before a forced order trades."""
+    sale = Sale(
+        abs(p.lots), lots, p.lots > 0, value_of(p) - share_of(unit, p), shortage(v, unit), fund_fee(v, unit, p)
+    )
+    return sale, p.wallet.balance, p.wallet.realised, p.cost
+
+
+def sold(v: Venue, unit: Unit, p: Position, before: tuple, side: int, filled: int) -> None:
+    """A forced order has traded: what it moved, and what it costs."""
+    sale, balance, realised, cost = before
+    m, w = p.market, p.wallet
+    sale.filled = filled
     if side == SELL:
-        m.liquidated_longs += sale.filled
+        m.liquidated_longs += filled
     else:
-        m.liquidated_shorts += sale.filled
+        m.liquidated_shorts += filled
     if unit.position is not None and p.lots:
         move_isolated(p, w.balance - balance)  # a forced sale frees no margin: what is left must carry the rest
     sale.notional = abs(w.realised - realised + cost - p.cost)
     sale.returned = w.balance - balance
     after_sale(v, unit, p, sale)
-    return sale.filled
 
 
 def after_sale(v: Venue, unit: Unit, p: Position, sale: Sale) -> None:

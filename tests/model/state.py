@@ -88,6 +88,17 @@ class BookSide:
 
 
 @dataclass(eq=False, slots=True)
+class Claim:
+    """A forced order that waits for recorded trades."""
+
+    order_id: int
+    side: int
+    limit: int
+    sent: int
+    left: int
+
+
+@dataclass(eq=False, slots=True)
 class Position:
     number: int
     market: Market
@@ -103,6 +114,7 @@ class Position:
     stage: int = HEALTHY
     due_ns: int = 0
     seen: bool = False
+    claim: Claim | None = None
     light: int = 0  # of ADL
     risk_limit: int = 0  # number of the tier that was chosen, from 1
     orders: list[Order] = field(default_factory=list)  # oldest first
@@ -179,6 +191,7 @@ class Market:
     oi_ladder = ()
     impact_step_ns = impact_factor = impact_permanent = impact_index = 0
     impact_kernel = ()
+    attribution = 0
     queue_power, resilience_step_ns, resilience_quotes, resilience_keep = 3, 0, 0, RATE_ONE
     beyond_lots = beyond_slope = beyond_ticks = 0
 
@@ -221,6 +234,9 @@ class Market:
         self.quotes: list | None = None  # the best recorded ones, as resilience saw them
         self.named: set | None = None  # levels that the open snapshot has named
         self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0
+        self.claims = {BUY: [], SELL: []}  # positions with a waiting claim, in order of arrival
+        self.flow_ahead: dict[int, int] = {}  # of recorded trades to come, by their numbers
+        self.tape_trades = self.attributed = self.excess = self.deficit = 0
         self.fund_result = 0  # what the fund has made here, covers taken off
         self.world_position = self.fund_position = None
 

@@ -4,6 +4,8 @@ At equal times: recorded trades, recorded levels, marks, funding, expiry, liquid
 a tape see the timers of earlier times only; client commands see those of their own time too.
 """
 
+from dataclasses import replace
+
 from . import timers
 from .accounts import (
     deposit,
@@ -19,6 +21,8 @@ from .accounts import (
 from .adl_decision import Work, counterparty, fault_of
 from .adl_light import light_due, start_light_timer
 from .amend import amend
+from .attribution import attribute
+from .claims import set_flow
 from .deleverage import close_against
 from .fund import sample_due, start_fund_timer, unwind_due
 from .funding import change_funding, funding_due
@@ -28,7 +32,7 @@ from .markets import set_market_state, set_rule
 from .marks import change_mark
 from .orders import cancel, cancel_all, expire, place, reject
 from .prices import mark_due, premium_due, set_index, set_source, shocked, start_timers
-from .recorded import tape_order
+from .recorded import reduce, tape_order
 from .risk_limits import set_risk_limit
 from .state import Venue
 from .stops import fire_on_prints
@@ -42,7 +46,7 @@ from .tape import (
     tape_level,
     tape_trade,
 )  # fmt: skip
-from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject
+from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject, TapeOrder
 
 WITHOUT_MARKET = {
     Kind.CANCEL_ALL, Kind.DEPOSIT, Kind.WITHDRAW, Kind.TICK, Kind.SET_RULE, Kind.SET_ACCOUNT,
@@ -64,11 +68,11 @@ class Twin:
             Kind.SET_LEVERAGE: set_leverage, Kind.SET_MARGIN_MODE: set_margin_mode,
             Kind.SET_POSITION_MODE: set_position_mode, Kind.DEPOSIT: deposit, Kind.WITHDRAW: withdraw,
             Kind.MOVE_MARGIN: move_margin, Kind.SEED_POSITION: seed_position, Kind.SET_ACCOUNT: set_account,
-            Kind.SET_RULE: set_rule, Kind.SET_MARKET_STATE: set_market_state, Kind.TAPE_ORDER: tape_order,
+            Kind.SET_RULE: set_rule, Kind.SET_MARKET_STATE: set_market_state, Kind.TAPE_ORDER: order_row,
             Kind.TAPE_LEVEL: level_row, Kind.TAPE_TRADE: trade_row, Kind.SET_MARK: price_row,
             Kind.SET_INDEX: price_row, Kind.SET_SOURCE: price_row, Kind.SET_FUNDING: price_row,
             Kind.SET_SHOCK: shock_row, Kind.SET_RISK_LIMIT: set_risk_limit,
-            Kind.SET_COLLATERAL_PRICE: set_collateral_price,
+            Kind.SET_COLLATERAL_PRICE: set_collateral_price, Kind.SET_FLOW: set_flow,
             Kind.TICK: lambda v, c: Reject.NONE,
         }  # fmt: skip
 
@@ -274,8 +278,39 @@ def trade_row(v: Venue, c: Command) -> int:
     reason = check_row(m, c)
     if reason:
         return reject(v, c, reason)
-    tape_trade(v, m, c.side, c.price_ticks, c.size_lots)
+    lots = c.size_lots
+    if m.attribution:
+        lots = attribute(v, m, c.side, c.price_ticks + m.shift, lots)
+    if lots:
+        tape_trade(v, m, c.side, c.price_ticks, lots)
     return Reject.NONE
+
+
+def order_row(v: Venue, c: Command) -> int:
+    """A row of an L3 tape; what is not claimed of an execution any more leaves its order without a trade."""
+    m, lots = v.markets[c.market], c.size_lots
+    if m.attribution and (trade := execution_of(v, c)):
+        lots = attribute(v, m, *trade, lots)
+    if lots == c.size_lots:
+        return tape_order(v, c)
+    if lots:
+        tape_order(v, replace(c, size_lots=lots))
+    order = v.orders.get((v.world, c.order_id))
+    if order is not None:
+        reduce(v, m, order, c.size_lots - lots)
+    return Reject.NONE
+
+
+def execution_of(v: Venue, c: Command) -> tuple[int, int] | None:
+    """Taker's side and venue price of a row that is a recorded trade and will be taken."""
+    m, order = v.markets[c.market], v.orders.get((v.world, c.order_id))
+    if c.aux != TapeOrder.EXECUTE or not 0 <= c.price_ticks <= m.price_max or c.size_lots <= 0:
+        return None
+    price = c.price_ticks + m.shift if c.price_ticks else order.price if order else 0
+    if order is None:
+        fits = c.price_ticks > 0 and c.side <= SELL and c.size_lots <= m.position_max and price > 0
+        return (1 - c.side, price) if fits else None
+    return (1 - order.side, price) if order.position.market is m and price > 0 else None
 
 
 def shock_row(v: Venue, c: Command) -> int:

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from .accrual import accrued_of
 from .book import best_price, better_first, check_queues
+from .claims import claimed
 from .margin import (
     cross_equity,
     cross_positions,
@@ -37,7 +38,7 @@ ORDER_FIELDS = [
 MARKET_FIELDS = [
     "state", "mark", "index", "last_ticks", "shift_ticks", "shock_e9", "funding_rate_e9", "funding_next_ns",
     "best_bid_ticks", "best_ask_ticks", "longs_lots", "shorts_lots", "mark_lowest", "mark_highest",
-    "basis_gap_worst_e9", "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots",
+    "basis_gap_worst_e9", "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots", "claimed_lots",
 ]  # fmt: skip
 STORED_WALLET = [
     "account", "asset", "balance", "deposited", "realised", "fees", "funding", "absorbed", "liquidations", "adl_hits",
@@ -51,7 +52,8 @@ order_row = attrgetter(
 )
 STORED_MARKET = [
     "state", "mark", "index", "last_ticks", "shift_ticks", "shock_e9", "funding_rate_e9", "funding_next_ns",
-    "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots",
+    "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots", "tape_trades", "attributed_lots",
+    "excess_lots", "deficit_lots",
 ]  # fmt: skip
 terms_row = attrgetter(
     "state",
@@ -65,6 +67,10 @@ terms_row = attrgetter(
     "liquidated_longs",
     "liquidated_shorts",
     "unfilled",
+    "tape_trades",
+    "attributed",
+    "excess",
+    "deficit",
 )
 
 
@@ -102,7 +108,7 @@ def market_row(v: Venue, number: int) -> tuple:
         m.state, m.mark, m.index, m.last, m.shift, m.shock, m.funding_rate, m.funding_next_ns,
         -1 if bid is None else bid, -1 if ask is None else ask, sum(q for q in open_interest if q > 0),
         -sum(q for q in open_interest if q < 0), m.mark_lowest, m.mark_highest, m.basis_gap_worst,
-        m.liquidated_longs, m.liquidated_shorts, m.unfilled,
+        m.liquidated_longs, m.liquidated_shorts, m.unfilled, claimed(m),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ class Kind:
     SET_SHOCK, SET_ACCOUNT = range(23, 25)
     SET_RISK_LIMIT = 25
     SET_SOURCE = 28
+    SET_FLOW = 29
 
 
 class Flag:
@@ -54,6 +55,7 @@ class EventKind:
     RISK_LIMIT = 42
     COLLATERAL_PRICE, AUTO_EXCHANGE, COLLATERAL_ORDER = range(62, 65)
     IMPACT = 66
+    ATTRIBUTED = 72
 
 
 class Reject:
@@ -213,6 +215,10 @@ class CrossOrder:
 
 class QueueModel:
     BEHIND_FIRST, PROPORTIONAL, POWER, LOG, FRONT_FIRST = range(5)
+
+
+class Attribution:
+    NONE, RECORD, AGAINST = range(3)
 
 
 class ContractKind:
