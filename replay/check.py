@@ -165,9 +165,11 @@ def _unsound(card: Card) -> Iterator[str]:
     span_ns = card["spans"]["last_ns"] - card["spans"]["first_ns"]
     if (frozen_ns := card["frozen"]["ns"]) > FROZEN_MAX * span_ns:
         yield f"feeds stand still for {_share(frozen_ns, span_ns)} of the time while others go on"
-    if book["levels_compared"] >= JUDGED_MIN and book["levels_differing"] > DIFFERING_MAX * book["levels_compared"]:
+    left_out = "update-gap" in card["repairs"]  # then a snapshot shows what was missing, as was said
+    if book["levels_compared"] >= JUDGED_MIN and not left_out:
         share = _share(book["levels_differing"], book["levels_compared"])
-        yield f"{share} of the levels differ from the snapshots: updates are missing"
+        if book["levels_differing"] > DIFFERING_MAX * book["levels_compared"]:
+            yield f"{share} of the levels differ from the snapshots: updates are missing"
     if book["prints"] >= JUDGED_MIN and book["off_quote_prints"] > OFF_QUOTE_MAX * book["prints"]:
         share = _share(book["off_quote_prints"], book["prints"])
         yield f"{share} of the prints lie outside the quotes around them: they are not of one market, or of one clock"

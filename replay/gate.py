@@ -72,11 +72,11 @@ class Gate:
             "time-away", away, rows, lambda i: f"exchange and receive time lie {abs(away_ns[i]) // 10**9} s apart"
         )
         for rule, bad, said in (
-            ("bad-price", unpriced & keep, lambda i: f"the price is {price[i]} ticks, it must be above zero"),
-            ("bad-size", unsized & keep, lambda i: f"the size is {value[i]} lots, it must be above zero"),
-            ("bad-value", unvalued & keep, lambda i: f"the value is {value[i]}e-8, it must be above zero"),
+            ("bad-price", unpriced, lambda i: f"the price is {price[i]} ticks, it must be above zero"),
+            ("bad-size", unsized, lambda i: f"the size is {value[i]} lots, it must be above zero"),
+            ("bad-value", unvalued, lambda i: f"the value is {value[i]}e-8, it must be above zero"),
         ):
-            keep &= self._refuse(rule, bad, rows, said)
+            keep &= self._refuse(rule, bad & keep, rows, said)
         return kept(rows, keep)
 
     def _refuse(self, rule: str, bad: np.ndarray, rows: Rows, said) -> np.ndarray:

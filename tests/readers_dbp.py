@@ -122,7 +122,7 @@ class _Table:
         before = self.ints("FinalUpdateIdInLastStream") if "FinalUpdateIdInLastStream" in self.text else first - 1
         message = np.cumsum(np.append(True, (first[diff][1:] != first[diff][:-1]) | (np.diff(final[diff]) != 0))) - 1
         each = diff[np.append(True, np.diff(message) != 0)]
-        wrong = out_of_joint(before[each], final[each]) | (final[each] < first[each])
+        wrong = out_of_joint(first[each], final[each], before[each])
         bad = np.zeros(len(final), bool)
         bad[diff] = wrong[message]
         self.sheet.refuse("update-gap", bad, lambda i: "the update ids do not join those of the messages around")

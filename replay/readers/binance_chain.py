@@ -80,7 +80,8 @@ class Chain:
             ends = np.append(self._last if self._last is not None else updates.previous[:1], updates.final[:-1])
             broken = updates.previous != ends
             starts = np.flatnonzero(broken | (np.arange(len(broken)) == 0)).tolist()
-            named = out_of_joint(updates.previous, updates.final, self._last) if broken.any() else broken
+            ids = updates.previous + 1, updates.final, updates.previous
+            named = out_of_joint(*ids, self._last) if broken.any() else broken
             for first, last in pairwise([*starts, len(broken)]):
                 if broken[first]:
                     self._break(updates, first, int(ends[first]), not named[first])
