@@ -71,6 +71,7 @@ def test_a_tape_in_memory_can_be_fed_to_a_kernel(tmp_path):
         assert all(column.flags.c_contiguous for column in importing.read([path], facts).columns().values())
 
 
+@pytest.mark.unshadowed("many engines, each of thousands of messages")
 def test_the_shipped_recording_as_events():
     assert identities.of_shipped(identities.AS_EVENTS) == TABLE[identities.AS_EVENTS]
 
@@ -78,6 +79,7 @@ def test_the_shipped_recording_as_events():
 SHORT = [name for name, each in identities.RECORDINGS.items() if not each.long]
 
 
+@pytest.mark.unshadowed("many engines, each of thousands of messages")
 @pytest.mark.parametrize("name", SHORT)
 def test_recordings_of_the_table(recorded, name):
     paths = [recorded(*file.split("/")) for file in identities.RECORDINGS[name].files]
@@ -87,6 +89,7 @@ def test_recordings_of_the_table(recorded, name):
     assert identities.of_others(name, paths[0].parents[depth - 1]) == TABLE[name]
 
 
+@pytest.mark.unshadowed("many engines, each of thousands of messages")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({*identities.RECORDINGS} - {*SHORT}))
 def test_long_recordings_of_the_table(recorded, name):
