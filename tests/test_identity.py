@@ -71,6 +71,7 @@ def test_a_tape_in_memory_can_be_fed_to_a_kernel(tmp_path):
         assert all(column.flags.c_contiguous for column in importing.read([path], facts).columns().values())
 
 
+@pytest.mark.slow
 @pytest.mark.unshadowed("many engines, each of thousands of messages")
 def test_the_shipped_recording_as_events():
     assert identities.of_shipped(identities.AS_EVENTS) == TABLE[identities.AS_EVENTS]
