@@ -490,10 +490,7 @@ cdef class Engine:
         self.guard()
 
     def last_events(self, int64_t count=1000):
-        """Copy of the last events, up to `count`: those that wait for `drain`, or else those of the batch before.
-
-        They are there after the engine has stopped, too.
-        """
+        """Copy of the last events, up to `count`: those that wait for `drain`, or else of the batch before; also when stopped."""
         cdef int64_t there = self.state.events_count
         if there == 0:
             there = self.buffer.size / <int64_t>sizeof(Event)
@@ -538,8 +535,7 @@ cdef class Engine:
 
     @property
     def house(self) -> dict:
-        """Ids of the house accounts: world, treasury, rounding, deficit, funds (list), clearing (list by market),
-        backstop."""
+        """Ids of the house accounts: world, treasury, rounding, deficit, funds (list), clearing (by market), backstop."""
         cdef State *s = &self.state
         exchange = {} if s.exchange == NONE else {"exchange": s.exchange}
         return exchange | {
