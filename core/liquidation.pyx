@@ -224,6 +224,7 @@ cdef int look_at_claim(State *s, int32_t wallet, int32_t position) except -1 nog
     an order has found nothing and the equity is gone, the rest is taken over.
     """
     cdef int32_t slot = claim_of(s, wallet, position)
+    cdef lots_t sent = s.claims[slot].sent
     cdef lots_t filled = end_claim(s, slot, REASON_FOK if s.rules.reduce_method == REDUCE_TIER_FOK else REASON_IOC)
     cdef bint backstop
     if s.accruing:
@@ -237,6 +238,9 @@ cdef int look_at_claim(State *s, int32_t wallet, int32_t position) except -1 nog
         if backstop and s.rules.liquidation_period_ns > 0:
             return give_up(s, wallet, position)
     elif backstop or unit_equity(s, wallet, position) < 0:
+        forget_seen(s, wallet, position)
+        if s.rules.liquidation_period_ns == 0 or not keeps_trying(s, wallet, position):
+            s.markets[s.positions[slot].market].lapsed_lots += sent
         return give_up(s, wallet, position)
     else:
         s.positions[slot].flags |= POSITION_SEEN

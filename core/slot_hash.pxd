@@ -173,7 +173,7 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, inputs.trades_next, inputs.books_next)
     if m.rules.attribution:
         h = fold(fold(h, m.prints, m.attributed_lots), m.excess_lots, m.deficit_lots)
-        h = fold(h, <int64_t>m.flow_hash, 0)
+        h = fold(h, <int64_t>m.flow_hash, m.lapsed_lots)
     h = fold(h, m.mark_lowest, m.mark_highest)
     h = fold(h, m.basis_gap_worst_e9, m.tape_unfilled_lots)
     return fold(fold(h, m.liquidated_long_lots, m.liquidated_short_lots), m.fund_result, 0)

@@ -253,6 +253,7 @@ cdef struct Market:
     lots_t attributed_lots              # forced lots that recorded trades were
     lots_t excess_lots                  # and those beyond the attribution run's, from the book
     lots_t deficit_lots                 # and what recorded trades were without
+    lots_t lapsed_lots                  # of forced orders that found none until their owners were taken over
     uint64_t flow_hash                  # sum over the flows to come
     # of its fund
     money_t fund_result                 # profit of positions taken over, liquidation fees, less covers

@@ -215,7 +215,7 @@ cdef dict market_dict(State *s, int32_t market):
         "mark_lowest": m.mark_lowest, "mark_highest": m.mark_highest, "basis_gap_worst_e9": m.basis_gap_worst_e9,
         "liquidated_long_lots": m.liquidated_long_lots, "liquidated_short_lots": m.liquidated_short_lots,
         "tape_unfilled_lots": m.tape_unfilled_lots, "tape_trades": m.prints, "attributed_lots": m.attributed_lots,
-        "excess_lots": m.excess_lots, "deficit_lots": m.deficit_lots,
+        "excess_lots": m.excess_lots, "deficit_lots": m.deficit_lots, "lapsed_lots": m.lapsed_lots,
         "claimed_lots": (claimed_lots(s, m, 0), claimed_lots(s, m, 1)), "tick_lot_money": m.tick_lot_money,
         "tick_value": m.tick_value, "lot_numerator": m.lot_numerator, "lot_denominator": m.lot_denominator,
     }

@@ -325,6 +325,7 @@ def _attribution_summary(now: dict[str, Any], market: MarketPlan) -> dict[str, A
         "attributed": decimal_text(now["attributed_lots"] * lot),
         "excess": decimal_text(now["excess_lots"] * lot),
         "deficit": decimal_text(now["deficit_lots"] * lot),
+        "lapsed": decimal_text(now["lapsed_lots"] * lot),
         "waiting": _sides(now["claimed_lots"][::-1], lot),
     }
 

@@ -54,7 +54,8 @@ def _market(symbol: str, market: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for side, ways in market["forced_notional"].items():
         total = sum(map(Decimal, ways.values()))
         if total:
-            parts = ", ".join(f"{_short(ways[way])} {where}" for way, where in WHERE.items() if Decimal(ways[way]))
+            where = WHERE | ({"book": "in recorded trades and the book"} if "attribution" in market else {})
+            parts = ", ".join(f"{_short(ways[way])} {place}" for way, place in where.items() if Decimal(ways[way]))
             yield f"  {side}s closed by force", f"{_short(total)}: {parts}"
     yield from _attribution(market, base)
 

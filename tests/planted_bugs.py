@@ -91,10 +91,28 @@ BUGS = [
         "funding is paid twice at a stamp that was moved away and back",
     ),
     Bug(
-        "forced-sale-frees", "reduction.pyx",
-        "        move_isolated(s, p, w.balance - balance)        # a forced sale frees no margin",
+        "forced-sale-frees", "forced_fee.pyx",
+        "        move_isolated(s, p, w.balance - sale.balance)   # a forced sale frees no margin",
         "        pass  #",
         "a forced sale frees margin of an isolated position",
+    ),
+    Bug(
+        "claims-at-any-price", "attribution.pyx",
+        "    if c.limit <= 0 or not crosses(side, c.limit, price):",
+        "    if c.limit <= 0:",
+        "a forced order has recorded trades beyond its limit",
+    ),
+    Bug(
+        "deficit-pushes-on", "attribution.pyx",
+        "        note_flow(m, 1 - side, known - history)",
+        "        note_flow(m, side, known - history)",
+        "forced flow that is missing moves the book as if it were there",
+    ),
+    Bug(
+        "one-turn-for-all", "liquidation.pyx",
+        "        s.positions[slot].flags |= POSITION_SEEN\n        touch(s, s.positions[slot].wallet)\n    return work",
+        "        pass\n    return work",
+        "a forced order that finds no trade is sent again and again, and the unit's other positions never are",
     ),
     # ---- who is looked at ----
     Bug(

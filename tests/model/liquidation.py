@@ -171,6 +171,7 @@ def liquidation_due(v: Venue, unit: Unit) -> None:
 
 def look_at_claim(v: Venue, unit: Unit, p: Position) -> None:
     """A forced order that has waited is filled, or its time is over; with equity left the unit claims on."""
+    sent = p.claim.sent
     filled = end_claim(v, p, Reject.BY_FOK if v.reduce_method == ReduceMethod.TIER_FOK else Reject.BY_IOC)
     settle_unit(v, unit)
     lower_limits(v, unit, with_orders=False)
@@ -181,6 +182,8 @@ def look_at_claim(v: Venue, unit: Unit, p: Position) -> None:
         p.seen = True
     else:
         forget_seen(unit)
+        if not filled and not (v.liquidation_period_ns and keeps_trying(v, unit)):
+            p.market.lapsed += sent
         if not filled or (v.liquidation_period_ns and below_backstop(v, unit)):
             give_up(v, unit)
             return

@@ -236,7 +236,7 @@ class Market:
         self.liquidated_longs = self.liquidated_shorts = self.unfilled = 0
         self.claims = {BUY: [], SELL: []}  # positions with a waiting claim, in order of arrival
         self.flow_ahead: dict[int, int] = {}  # of recorded trades to come, by their numbers
-        self.tape_trades = self.attributed = self.excess = self.deficit = 0
+        self.tape_trades = self.attributed = self.excess = self.deficit = self.lapsed = 0
         self.fund_result = 0  # what the fund has made here, covers taken off
         self.world_position = self.fund_position = None
 

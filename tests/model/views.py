@@ -53,7 +53,7 @@ order_row = attrgetter(
 STORED_MARKET = [
     "state", "mark", "index", "last_ticks", "shift_ticks", "shock_e9", "funding_rate_e9", "funding_next_ns",
     "liquidated_long_lots", "liquidated_short_lots", "tape_unfilled_lots", "tape_trades", "attributed_lots",
-    "excess_lots", "deficit_lots",
+    "excess_lots", "deficit_lots", "lapsed_lots",
 ]  # fmt: skip
 terms_row = attrgetter(
     "state",
@@ -71,6 +71,7 @@ terms_row = attrgetter(
     "attributed",
     "excess",
     "deficit",
+    "lapsed",
 )
 
 
