@@ -20,7 +20,7 @@ from .invariants cimport *
 from .ladder cimport NONE, Ladder, ladder_get, ladder_next
 from .records cimport MARKET_SETTLING, TIERS_MARGINAL
 from .state cimport (
-    ACCOUNT_NOT_IN_OI, NEVER, STATE_WAITING, WALLET_DIRTY, WALLET_TOUCHED, Market, Position, Tier, Wallet,
+    ACCOUNT_NOT_IN_OI, NEVER, STATE_ASIDE, STATE_WAITING, WALLET_DIRTY, WALLET_TOUCHED, Market, Position, Tier, Wallet,
     wallet_of,
 )
 from .state_hash cimport HASH_PARTS, hash_whole, hashes_stale, hashes_update
@@ -459,13 +459,15 @@ cdef int check_free(State *s, Breach *b) noexcept nogil:
 
 cdef int check_counts(State *s, Breach *b) noexcept nogil:
     """Counters against what they count: orders, index entries, flags against lists."""
-    cdef int64_t i, live = 0, waiting = 0, resting = 0, dirty = 0, touched = 0
+    cdef int64_t i, live = 0, waiting = 0, resting = 0, aside = 0, dirty = 0, touched = 0
     for i in range(s.orders_count):
         live += s.orders[i].state != 0
         waiting += s.orders[i].state == STATE_WAITING
+        aside += s.orders[i].state == STATE_ASIDE
     for i in range(s.levels_count):
         resting += s.levels[i].orders if s.levels[i].head != NONE else 0
-    if equal(b, BREACH_LIVE, 0, 0, live, s.orders_live) or equal(b, BREACH_LIVE, 0, 0, resting + waiting, s.orders_live) or \
+    if equal(b, BREACH_LIVE, 0, 0, live, s.orders_live) or \
+            equal(b, BREACH_LIVE, 0, 0, resting + waiting + aside, s.orders_live) or \
             equal(b, BREACH_WAITING, NONE, 0, s.waiting_orders, waiting) or \
             equal(b, BREACH_INDEX_USED, 0, 0, s.order_index.used, live) or \
             equal(b, BREACH_INDEX_USED, 1, 0, s.position_index.used, s.positions_count):

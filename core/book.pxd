@@ -14,7 +14,7 @@ from .ladder cimport (
 )
 from .records cimport FLAG_REDUCE_ONLY, MARKET_OPEN, MARKET_REDUCE_ONLY, SIDE_BUY
 from .state cimport (
-    STATE_RESTING, TOUCHED, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new,
+    STATE_WAITING, TOUCHED, BookSide, Level, Market, Order, Position, State, WorldLevel, level_free, level_new,
     order_free, trigger_free,
 )
 from .units cimport by_side, lots_t, ticks_t
@@ -108,7 +108,7 @@ cdef inline void order_link(State *s, int32_t slot) noexcept nogil:
     o.position_next = NONE
     o.position_previous = p.orders_tail
     p.orders_tail = slot
-    if o.state == STATE_RESTING:
+    if o.state != STATE_WAITING:
         p.resting_orders += 1
         if o.flags & FLAG_REDUCE_ONLY:
             p.reduce_only_orders += 1
@@ -123,7 +123,7 @@ cdef inline void order_unlist(State *s, int32_t slot) noexcept nogil:
     cdef int32_t *after = &p.orders_tail if o.position_next == NONE else &s.orders[o.position_next].position_previous
     before[0] = o.position_next
     after[0] = o.position_previous
-    if o.state == STATE_RESTING:
+    if o.state != STATE_WAITING:
         p.resting_orders -= 1
         if o.flags & FLAG_REDUCE_ONLY:
             p.reduce_only_orders -= 1

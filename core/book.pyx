@@ -177,6 +177,8 @@ cdef int match_orders(State *s, Market *m, int maker_side, ticks_t price, lots_t
         take = min64(o.size_lots, lots[0])
         lots[0] -= take
         take_order(s, m, slot, take)
+        if maker_account == s.world and m.impact_count and not t.is_world:
+            note_flow(m, 1 - maker_side, take)
         slot = following
     return MATCH_DONE
 

@@ -28,7 +28,7 @@ from .margin cimport value_at
 from .marks cimport change_mark
 from .oracles cimport set_collateral_price
 from .orders cimport amend, cancel, cancel_all, expire_order, fire_conditionals, place, reject
-from .overlay cimport impact_due, set_shock, tape_depth_end, tape_level, tape_trade, trade_crossed
+from .overlay cimport tape_depth_end, tape_level, tape_trade, trade_crossed
 from .plain cimport apply_calm
 from .prices cimport mark_due, premium_due, set_index, set_source, start_timers
 from .recorded_orders cimport execution_price, recorded_crossed, tape_order, withhold
@@ -38,6 +38,7 @@ from .risk cimport go_on, liquidation_due, mark_group_end
 from .risk_limits cimport set_risk_limit
 from .rule_changes cimport set_rule
 from .settle cimport cancel_orders_of
+from .shift cimport impact_due, set_shock
 from .state cimport (
     NEVER, TIMER_ADL_LIGHT, TIMER_DAY, TIMER_EXPIRY, TIMER_FUND, TIMER_FUNDING, TIMER_IMPACT, TIMER_MARK, TIMER_PREMIUM,
     TIMER_RESILIENCE, TIMER_UNWIND, Market, OpenAdl, Timer, wallet_of,

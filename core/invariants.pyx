@@ -18,8 +18,8 @@ from .records cimport (
     MODE_ISOLATED, SIDE_BUY, SIDE_SELL, TIF_GTD,
 )
 from .state cimport (
-    ACCOUNT_HEDGE, ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STAGE_REDUCING, STATE_RESTING, STATE_WAITING,
-    WALLET_DIRTY, WALLET_HEDGE, WALLET_MULTI, WALLET_QUEUED, Claim, Level, Order, Position, Timer, Trigger,
+    ACCOUNT_HEDGE, ACCOUNT_HOUSE, BASIS_SAMPLES_MAX, STAGE_NONE, STAGE_REDUCING, STATE_ASIDE, STATE_RESTING,
+    STATE_WAITING, WALLET_DIRTY, WALLET_HEDGE, WALLET_MULTI, WALLET_QUEUED, Claim, Level, Order, Position, Timer, Trigger,
     Wallet, WorldLevel, pool_first, pool_next,
 )
 from .units cimport abs64, div_ceil, max64, min64, money_t, value_t
@@ -113,7 +113,7 @@ cdef int check_holds(State *s, int32_t slot, Breach *b) noexcept nogil:
         if expect(b, o.position == slot and o.position_previous == before, BREACH_ORDER_LISTS, p.account, o.id, o.position,
                   slot):
             return 1
-        if o.state != STATE_RESTING:
+        if o.state == STATE_WAITING:
             waiting += 1
         else:
             resting += 1
@@ -132,7 +132,7 @@ cdef int check_holds(State *s, int32_t slot, Breach *b) noexcept nogil:
                 losses += lot_loss(s, m, o.side, o.price_ticks, o.premium_ticks) * o.size_lots
         before = at
         at = o.position_next
-    if equal(b, BREACH_COUNTS, p.account, p.market, p.resting_orders, resting) or \
+    if equal(b, BREACH_COUNTS, p.account, p.market, p.resting_orders, resting & 0xFFFF) or \
             equal(b, BREACH_COUNTS, p.account, p.market, p.waiting_orders, waiting) or \
             equal(b, BREACH_COUNTS, p.account, p.market, p.reduce_only_orders, reducing) or \
             equal(b, BREACH_ORDER_LISTS, p.account, 0, p.orders_tail, before):
@@ -288,11 +288,14 @@ cdef int check_order(State *s, int32_t slot, Breach *b) noexcept nogil:
     cdef Market *m
     if o.state == 0:
         return 0
-    if expect(b, o.state <= STATE_WAITING and 0 <= o.position < s.positions_count, BREACH_ORDER_FIELDS, o.id, slot, o.state,
-              STATE_RESTING):
+    if expect(b, 0 <= o.position < s.positions_count, BREACH_ORDER_FIELDS, o.id, slot, o.state, STATE_RESTING):
         return 1
     p = &s.positions[o.position]
     m = &s.markets[p.market]
+    if o.state == STATE_ASIDE and expect(
+            b, o.position == m.world_position and not m.rules.price_min <= o.price_ticks + m.shift <= m.price_max,
+            BREACH_ORDER_FIELDS, p.account, o.id, o.price_ticks, m.shift):
+        return 1
     if equal(b, BREACH_ORDER_INDEX, p.account, o.id, find_order(s, p.account, o.id), slot):
         return 1
     if expect(b, o.filled_lots >= 0 and o.world_ahead >= 0 and o.price_ticks <= m.price_max and (
@@ -325,6 +328,8 @@ cdef int check_place(State *s, Market *m, int32_t slot, Breach *b) noexcept nogi
         if o.previous == NONE:
             return equal(b, BREACH_QUEUE, account, o.id, s.levels[at].head, slot)
         return equal(b, BREACH_QUEUE, account, o.id, s.orders[o.previous].next, slot)
+    if o.state == STATE_ASIDE:
+        return 0                        # it stands nowhere
     if o.flags & FLAG_TRAILING:
         head = m.trailing_head
     else:

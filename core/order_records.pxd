@@ -8,6 +8,7 @@ from .units cimport ticks_t
 cdef enum:
     STATE_RESTING = 1
     STATE_WAITING = 2           # a conditional order whose trigger has not fired
+    STATE_ASIDE = 3             # a recorded order that a shift has moved off the price grid; its price is the recorded one
 
 cdef extern from *:
     """

@@ -12,15 +12,14 @@ from .book cimport (
     place_of, price_of, side_of, world_lots, world_refresh, worse,
 )
 from .events cimport event_new
-from .impact cimport impact_step, start_impact
 from .ladder cimport Ladder, ladder_cell, ladder_next, ladder_previous
 from .queue_models cimport shrink_world
-from .records cimport EVENT_IMPACT, EVENT_SHOCK, EVENT_TAPE_UNFILLED, SIDE_BUY, SIDE_SELL, STP_NONE, WALK_DEEPER, Event
+from .records cimport EVENT_TAPE_UNFILLED, SIDE_BUY, SIDE_SELL, STP_NONE, WALK_DEEPER, Event
 from .resilience cimport quotes_seen
 from .settle cimport settle_fills
 from .stops cimport note_print
-from .state cimport TOUCHED, BookSide, Level, WorldLevel, pool_grow, world_level_free, world_level_new
-from .units cimport RATE_ONE, div_floor, min64, mul_div_floor
+from .state cimport TOUCHED, BookSide, WorldLevel, pool_grow, world_level_free, world_level_new
+from .units cimport min64, mul_div_floor
 
 
 cdef inline int world_changed(
@@ -347,82 +346,3 @@ cdef int tape_trade(State *s, Market *m, int side, ticks_t price, lots_t lots) e
     if 1 <= venue_price <= m.price_max:
         note_print(s, m, venue_price, recorded - m.kept_lots)    # less what accounts had of it
     return 0
-
-
-cdef int refresh_side(State *s, Market *m, int side) noexcept nogil:
-    """A new shift moves every recorded level, maybe off the price grid or back onto it."""
-    cdef Ladder *ladder = &m.sides[side].world
-    cdef int64_t page
-    cdef int32_t i, slot
-    m.sides[side].best_world = NO_PRICE
-    for page in range(ladder.directory_size):
-        if ladder.directory[page] != NONE:
-            for i in range(64):
-                slot = ladder.pages[ladder.directory[page]].cell[i]
-                if slot != NONE:
-                    world_refresh(s, m, side, (page << 6) + i, &s.world_levels[slot])
-    return 0
-
-
-cdef ticks_t shift_of(State *s, Market *m) noexcept nogil:
-    """Whole ticks by which the recorded mid stands at its factor times itself, half a tick up."""
-    cdef BookSide *bids = &m.sides[SIDE_BUY]
-    cdef BookSide *asks = &m.sides[SIDE_SELL]
-    cdef rate_t factor = mul_div_floor(m.shock, RATE_ONE + m.impact, RATE_ONE, &s.overflow)
-    cdef ticks_t middle = 0                             # twice the mid
-    if bids.best_world != NO_PRICE and asks.best_world != NO_PRICE:
-        middle = bids.best_world + asks.best_world
-    elif m.last:
-        middle = 2 * (m.last - m.shift)
-    return div_floor(mul_div_floor(middle, factor - RATE_ONE, RATE_ONE, &s.overflow) + 1, 2)
-
-
-cdef int move_recorded(State *s, Market *m) noexcept nogil:
-    """Bring recorded liquidity to where shock and impact put it.
-
-    Account orders stay where they are, in order; recorded lots join behind them at their new price.
-    """
-    cdef ticks_t price, shift = shift_of(s, m)
-    cdef int side
-    cdef int32_t slot
-    cdef Level *level
-    if shift == m.shift:
-        return 0
-    m.shift = shift
-    for side in range(2):
-        refresh_side(s, m, side)
-        price = ladder_next(&m.sides[side].accounts, 0)
-        while price != NO_PRICE:
-            level = &s.levels[ladder_get(&m.sides[side].accounts, price)]
-            level.world_lots = 0
-            level.next_free = TOUCHED
-            slot = level.head
-            while slot != NONE:
-                s.orders[slot].world_ahead = 0
-                slot = s.orders[slot].next
-            price = ladder_next(&m.sides[side].accounts, price + 1)
-    return 0
-
-
-cdef int moved(State *s, Market *m, int kind, rate_t by) except -1 nogil:
-    """Recorded prices stand elsewhere: the book follows, and says so."""
-    cdef Event *e
-    move_recorded(s, m)
-    e = event_new(s, <uint8_t>kind)
-    e.market = <unsigned short>m.id
-    e.value = by
-    e.aux = m.shift
-    return trade_crossed(s, m)
-
-
-cdef int set_shock(State *s, Market *m, rate_t factor) except -1 nogil:
-    """Move recorded liquidity so that the recorded mid stands at `factor` (1e-9) times itself, impact apart."""
-    m.shock = factor
-    return moved(s, m, EVENT_SHOCK, factor)
-
-
-cdef int impact_due(State *s, Market *m) except -1 nogil:
-    """A step of the lasting impact."""
-    if impact_step(s, m):
-        moved(s, m, EVENT_IMPACT, m.impact)
-    return start_impact(s, m)

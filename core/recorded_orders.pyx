@@ -5,7 +5,8 @@ EXECUTE is a recorded trade of `size_lots` against it. The world never matches t
 recorded order crosses, or that stand before an executed one, trade with it.
 
 Of the level queue's numbers an order keeps R - P as `size_lots + filled_lots` and C as `filled_lots`. An order keeps
-its place when it shrinks. One that grows or moves has lost it: a tape deletes it and adds it anew.
+its place when it shrinks. One that grows or moves has lost it: a tape deletes it and adds it anew. A shift (shift.pyx)
+moves the orders with the book; one that it takes off the price grid is aside: it trades with nobody, its rows find it.
 """
 
 from libc.stdint cimport int32_t
@@ -20,7 +21,7 @@ from .overlay cimport fill_better, missed
 from .records cimport *
 from .settle cimport settle_fills
 from .stops cimport note_print
-from .state cimport STATE_RESTING, TOUCHED, Level, Market, Order, order_new, order_set
+from .state cimport STATE_ASIDE, STATE_RESTING, TOUCHED, Level, Market, Order, order_new, order_set
 from .units cimport lots_t, min64, mul_div_floor, ticks_t
 
 
@@ -28,6 +29,7 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
     cdef Taker taker
     cdef lots_t lots = c.size_lots
     cdef ticks_t price = c.price_ticks + m.shift
+    cdef bint stands = m.rules.price_min <= price <= m.price_max
     cdef int32_t slot
     cdef Order *o
     taker.account = s.world
@@ -36,19 +38,23 @@ cdef int add(State *s, Market *m, const Command *c) except -1 nogil:
     taker.is_world = WORLD_ARRIVES
     taker.expired = 0
     taker.checked = NONE
-    if matches_now(m):
+    if matches_now(m) and stands:
         while book_match(s, m, c.side, price, &lots, &taker):
             settle_fills(s, m, c.side, m.world_position, c.order_id)
         settle_fills(s, m, c.side, m.world_position, c.order_id)
-    if lots == 0 or price < m.rules.price_min or price > m.price_max:
+    if lots == 0:
         return 0
     slot = order_new(s)
     o = &s.orders[slot]
-    order_set(o, c.order_id, lots, c.size_lots - lots, price, 0, m.world_position, NONE, 0, c.side, TIF_GTC, STP_NONE,
-              STATE_RESTING)
+    order_set(o, c.order_id, lots, c.size_lots - lots, price if stands else c.price_ticks, 0, m.world_position, NONE, 0,
+              c.side, TIF_GTC, STP_NONE, STATE_RESTING if stands else STATE_ASIDE)
     idmap_put(&s.order_index, key_hash(s.world, c.order_id), slot)
     order_link(s, slot)
-    book_add(s, m, slot)
+    if stands:
+        book_add(s, m, slot)
+    else:
+        o.next = o.previous = NONE
+        o.world_ahead = 0
     return 0
 
 
@@ -62,15 +68,17 @@ cdef int recorded_to(State *s, Market *m, int32_t slot, lots_t recorded, lots_t 
     cdef Level *level
     cdef lots_t consumed = o.filled_lots, left
     if recorded <= 0:
-        book_remove(s, m, slot)
+        if o.state == STATE_RESTING:
+            book_remove(s, m, slot)
         order_detach(s, slot)
         return 0
     if recorded < expected:
         consumed = mul_div_floor(consumed, recorded, expected, &s.overflow)
     left = recorded - consumed
-    level = &s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)]
-    level.lots += left - o.size_lots
-    level.next_free = TOUCHED
+    if o.state == STATE_RESTING:
+        level = &s.levels[ladder_get(&m.sides[o.side].accounts, o.price_ticks)]
+        level.lots += left - o.size_lots
+        level.next_free = TOUCHED
     o.size_lots = left
     o.filled_lots = consumed
     return 0
@@ -89,7 +97,8 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots, ticks_t printed
     """
     cdef Order *o = &s.orders[slot]
     cdef int side = 1 - o.side
-    cdef ticks_t price = o.price_ticks
+    cdef bint stands = o.state == STATE_RESTING
+    cdef ticks_t price = venue_price(s, m, slot)
     cdef int64_t order_id = o.id
     cdef int32_t ahead
     cdef lots_t left = lots, repaid, take
@@ -98,7 +107,7 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots, ticks_t printed
         fill_better(s, m, side, price, &left)
     repaid = min64(s.orders[slot].filled_lots, left)
     left -= repaid
-    while left > 0 and matches_now(m):
+    while left > 0 and stands and matches_now(m):
         ahead = s.levels[ladder_get(&m.sides[1 - side].accounts, price)].head
         while ahead != slot and s.positions[s.orders[ahead].position].account == s.world:
             ahead = s.orders[ahead].next
@@ -112,7 +121,8 @@ cdef int execute(State *s, Market *m, int32_t slot, lots_t lots, ticks_t printed
     take = o.size_lots + o.filled_lots          # as recorded until now; `left` and what was repaid are printed
     o.filled_lots -= repaid
     o.size_lots += repaid
-    s.levels[ladder_get(&m.sides[o.side].accounts, price)].lots += repaid
+    if stands:
+        s.levels[ladder_get(&m.sides[o.side].accounts, price)].lots += repaid
     recorded_to(s, m, slot, take - lots, take - left - repaid)
     return found_nothing(s, m, side, price, repaid, printed, lots)
 
@@ -166,6 +176,12 @@ cdef int recorded_crossed(State *s, Market *m) except -1 nogil:
     return 0
 
 
+cdef ticks_t venue_price(State *s, Market *m, int32_t slot) noexcept nogil:
+    """Where an order stands, or where a shift has put it off the price grid."""
+    cdef Order *o = &s.orders[slot]
+    return o.price_ticks + m.shift if o.state == STATE_ASIDE else o.price_ticks
+
+
 cdef ticks_t execution_price(State *s, const Command *c, int *side) noexcept nogil:
     """Venue price and taker's side of a row that is a recorded trade; 0: it is none, or will be refused."""
     cdef Market *m = &s.markets[c.market]
@@ -180,7 +196,7 @@ cdef ticks_t execution_price(State *s, const Command *c, int *side) noexcept nog
     if s.positions[s.orders[slot].position].market != c.market:
         return 0
     side[0] = 1 - s.orders[slot].side
-    return c.price_ticks + m.shift if c.price_ticks else s.orders[slot].price_ticks
+    return c.price_ticks + m.shift if c.price_ticks else venue_price(s, m, slot)
 
 
 cdef int withhold(State *s, const Command *c, lots_t lots) except -1 nogil:
@@ -222,5 +238,5 @@ cdef int tape_order(State *s, const Command *c) except -1 nogil:
     if c.aux == TAPE_ORDER_EXECUTE:
         if c.price_ticks < 0 or c.price_ticks > m.price_max:
             return reject(s, c, REJECT_BAD_PRICE)
-        return execute(s, m, slot, c.size_lots, c.price_ticks + m.shift if c.price_ticks else s.orders[slot].price_ticks)
+        return execute(s, m, slot, c.size_lots, c.price_ticks + m.shift if c.price_ticks else venue_price(s, m, slot))
     return reject(s, c, REJECT_BAD_ENUM)

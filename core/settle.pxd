@@ -6,7 +6,7 @@ from .book cimport book_remove, order_detach
 from .contract cimport lot_hold, lot_loss
 from .events cimport NO_ACCOUNT, event_put, next_event
 from .records cimport EVENT_CANCELLED, FLAG_REDUCE_ONLY
-from .state cimport STATE_RESTING, Market, Order, Position, State
+from .state cimport STATE_RESTING, STATE_WAITING, Market, Order, Position, State
 from .stops cimport stop_unlink
 from .units cimport add_checked, lots_t, money_t, mul_checked
 
@@ -47,7 +47,7 @@ cdef inline int leave_book(State *s, Market *m, int32_t slot, int reason) except
     if o.state == STATE_RESTING:
         release(s, m, o.position, o.side, o.flags, o.price_ticks, o.premium_ticks, o.size_lots)
         book_remove(s, m, slot)
-    else:
+    elif o.state == STATE_WAITING:
         stop_unlink(s, m, slot)
     return 0
 

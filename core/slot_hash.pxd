@@ -14,8 +14,8 @@ from .mark_inputs cimport BookPrice, MarkInputs, RecentTrade
 from .records cimport FLAG_TRAILING, Command
 from .rule_numbers cimport MarketRules, VenueRules
 from .state cimport (
-    BASIS_SAMPLES_MAX, POSITION_LIMIT, POSITION_SEEN, SOURCES_MAX, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI, Claim,
-    FundSamples, Level, Market, Order, Position, Source, State, Timer, Trigger, Wallet, WorldLevel,
+    BASIS_SAMPLES_MAX, POSITION_LIMIT, POSITION_SEEN, SOURCES_MAX, STATE_ASIDE, STATE_WAITING, TIMER_LIQUIDATION, WALLET_MULTI,
+    Claim, FundSamples, Level, Market, Order, Position, Source, State, Timer, Trigger, Wallet, WorldLevel,
 )
 from .units cimport high_word, low_word, mix64
 
@@ -139,6 +139,15 @@ cdef inline uint64_t hash_timer(State *s, Timer *t) noexcept nogil:
         other = s.positions[other].market
     return fold(fold(OF_TIMER, t.time_ns, t.kind), t.key, <int64_t>t.target << 32 | <uint32_t>other)
 
+cdef inline uint64_t fold_aside(State *s, uint64_t h, Market *m) noexcept nogil:
+    """Recorded orders that a shift has moved off the grid: no level names them."""
+    cdef int32_t slot = s.positions[m.world_position].orders_head if m.shift else NONE
+    while slot != NONE:
+        if s.orders[slot].state == STATE_ASIDE:
+            h = fold_order(s, fold(h, s.orders[slot].side, s.orders[slot].price_ticks), &s.orders[slot])
+        slot = s.orders[slot].position_next
+    return h
+
 cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     cdef MarkInputs *inputs = &s.mark_inputs[m.id]
     cdef uint64_t h = fold(OF_MARKET, m.id, m.state)
@@ -149,7 +158,7 @@ cdef inline uint64_t hash_market(State *s, Market *m) noexcept nogil:
     h = fold(h, m.funding_next_ns, m.mark_next_ns)
     h = fold(h, m.shock, 0)
     h = fold(h, m.impact, m.impact_flow)
-    h = fold(h, m.impact_net, 0)
+    h = fold_aside(s, fold(h, m.impact_net, 0), m)
     h = fold_words(h, s.impacts + m.impact_first, 2 * m.impact_count)
     h = fold_words(h, <int64_t *>m.beyond_edge, 6)
     h = fold(h, m.shift, m.mark_changed | m.snapshot_open << 1)

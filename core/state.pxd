@@ -6,7 +6,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from .ladder cimport NONE, Ladder
 from .mark_inputs cimport MarkInputs
 from .order_records cimport (
-    LOTS_BITS, POSITIONS_MAX, PRICE_BITS, STATE_RESTING, STATE_WAITING, BookSide, Level, Order, Trigger, WorldLevel, order_set,
+    LOTS_BITS, POSITIONS_MAX, PRICE_BITS, STATE_ASIDE, STATE_RESTING, STATE_WAITING, BookSide, Level, Order, Trigger,
+    WorldLevel, order_set,
 )
 from .records cimport LEG_BOTH, Command, Event
 from .rule_numbers cimport MarketRules, VenueRules

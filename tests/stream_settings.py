@@ -327,7 +327,15 @@ SETTINGS = [
         weights=NO_TAPE | {"leverage": 3, "withdraw": 3, "rule": 0, "jump": 4, "edge": 4, "seed": 6},
     ),
     Setting(
-        "recording", VENUE, [MARKET | {"queue_model": QueueModel.PROPORTIONAL}, MARKET | {"max_orders": 12}], l3=(1,),
+        "recording", VENUE, [
+            MARKET | {"queue_model": QueueModel.PROPORTIONAL},
+            MARKET | {"max_orders": 12},
+            MARKET | {  # single orders that a shock and what takers take move
+                "impact_step_ns": 2 * SECOND, "impact_factor": RATE_ONE,
+                "impact_kernel": (RATE_ONE, 600_000_000, 300_000_000), "impact_permanent": 100_000_000,
+                "price_max": 1_012,
+            },
+        ], l3=(1, 2),
         weights={"depth": 3, "trade": 3, "shock": 3, "snapshot": 2, "l3": 4, "mark": 0.5},
     ),
     Setting(  # forced orders are part of recorded trades, or differ from those of another run

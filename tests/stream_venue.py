@@ -358,4 +358,4 @@ class VenueWords:
 
     def shock(self) -> list[Command]:
         factor = self.rng.choice((RATE_ONE, 999_000_000, 1_002_000_000, 985_000_000, 1_020_000_000, 0))
-        return [Command(Kind.SET_SHOCK, market=self.l2_market().number, value=factor)]
+        return [Command(Kind.SET_SHOCK, market=self.rng.choice(self.venue.markets).number, value=factor)]

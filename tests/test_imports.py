@@ -51,7 +51,7 @@ LAYERS = (
         "accounts", "adl_decision", "conversion", "cover", "fund", "marks", "oracles", "plain", "recorded_orders",
         "risk_limits",
     ),
-    ("funding", "waterfall"),
+    ("funding", "shift", "waterfall"),
     ("forced_size", "prices"),
     ("forced_fee", "forced_price"),
     ("reduction",),

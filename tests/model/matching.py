@@ -118,7 +118,10 @@ def match(v: Venue, taker: Taker) -> None:
             eat_recorded(v, segment, take)
             taker.lots -= take
         else:
-            fill_order(v, taker, segment, min(segment.lots, taker.lots))
+            take = min(segment.lots, taker.lots)
+            if segment.account == v.world and m.impact_kernel:
+                m.flow += take if taker.side == BUY else -take
+            fill_order(v, taker, segment, take)
 
 
 def match_beyond(v: Venue, m: Market, taker: Taker, best: int | None) -> bool:

@@ -3,7 +3,7 @@
 from .book import append, best_order, crosses, remove_order, tidy
 from .matching import Taker, eat_recorded, forget, match, note_print
 from .orders import enlist, reject
-from .state import Market, Order, Venue
+from .state import ASIDE, RESTING, Market, Order, Venue
 from .tape import fill_better, first_account_order, meet, missed
 from .wire import BUY, GTC, SELL, Command, Reject, TapeOrder
 
@@ -12,19 +12,24 @@ def add(v: Venue, m: Market, c: Command) -> None:
     """A recorded order trades with the account orders that it crosses, and the rest of it comes to rest."""
     price = c.price_ticks + m.shift
     taker = Taker(m.world_position, c.order_id, c.side, price, c.size_lots, is_world=True)
-    if m.matches():
+    stands = m.price_min <= price <= m.price_max
+    if m.matches() and stands:
         match(v, taker)
-    if taker.lots and m.price_min <= price <= m.price_max:
+    if taker.lots:
         filled = c.size_lots - taker.lots
         order = Order(m.world_position, c.order_id, c.side, price, taker.lots, filled, 0, GTC, 0, 0)
         enlist(v, order)
-        append(m, order.side, price, order)
+        if stands:
+            append(m, order.side, price, order)
+        else:
+            order.state, order.price = ASIDE, c.price_ticks
 
 
 def recorded_to(v: Venue, m: Market, order: Order, recorded: int, expected: int) -> None:
     """History says that `recorded` lots of an order are left, where `expected` were. `filled`: eaten of it."""
     if recorded <= 0:
-        remove_order(m, order)
+        if order.state == RESTING:
+            remove_order(m, order)
         forget(v, order)
         return
     if recorded < expected:
@@ -37,15 +42,19 @@ def reduce(v: Venue, m: Market, order: Order, lots: int) -> None:
     recorded_to(v, m, order, recorded - lots, recorded)
 
 
+def venue_price(m: Market, order: Order) -> int:
+    return order.price + m.shift if order.state == ASIDE else order.price
+
+
 def execute(v: Venue, m: Market, order: Order, lots: int, printed: int) -> None:
     """A recorded trade against a recorded order: account orders with priority over it are hit first."""
-    side, price, left = 1 - order.side, order.price, lots
+    side, price, left = 1 - order.side, venue_price(m, order), lots
     m.kept_lots = 0
     if m.matches():
         left = fill_better(v, m, side, price, left)
     repaid = min(order.filled, left)  # history takes what simulated takers took before: it finds nothing
     left -= repaid
-    while left and m.matches():
+    while left and order.state == RESTING and m.matches():
         ahead = first_account_order(v, m, order.side, price)
         queue = m.sides[order.side].queues[price]
         if ahead is None or queue.index(ahead) > queue.index(order):
@@ -122,7 +131,7 @@ def tape_order(v: Venue, c: Command) -> int:
     elif c.aux == TapeOrder.EXECUTE:
         if not 0 <= c.price_ticks <= m.price_max:
             return reject(v, c, Reject.BAD_PRICE)
-        execute(v, m, order, c.size_lots, c.price_ticks + m.shift if c.price_ticks else order.price)
+        execute(v, m, order, c.size_lots, c.price_ticks + m.shift if c.price_ticks else venue_price(m, order))
     else:
         return reject(v, c, Reject.BAD_ENUM)
     return Reject.NONE

@@ -11,7 +11,7 @@ from .collateral import Asset, Pool
 from .price_rules import DEFAULTS
 from .wire import BUY, CROSS, EIGHT_HOURS_NS, RATE_ONE, SELL, ContractKind, Event, Flag, FundTrigger, Leg, MarketState
 
-RESTING, WAITING = 1, 2
+RESTING, WAITING, ASIDE = 1, 2, 3  # aside: recorded, off the price grid by a shift; its price is the recorded one
 HEALTHY, DELAYED, REDUCING = 0, 1, 2  # stages of a liquidation
 
 

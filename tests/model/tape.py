@@ -1,13 +1,11 @@
 """Recorded liquidity, by the level queue: R recorded, P printed, C consumed; the world has max(0, R - P - C)."""
 
-import math
-
 from .beyond import told
-from .book import append, best_order, better_first, crosses, on_grid, take_from_head, world_to
+from .book import best_order, better_first, crosses, on_grid, take_from_head, world_to
 from .matching import Taker, fill_order, match, note_print, take_recorded
 from .orders import band_limit
 from .state import Market, Order, Venue, WorldLevel, WorldLots
-from .timers import IMPACT, RESILIENCE
+from .timers import RESILIENCE
 from .wire import BUY, RATE_ONE, SELL, EventKind, TapeWalk
 
 
@@ -209,60 +207,3 @@ def unfilled(v: Venue, m: Market, side: int, venue_price: int, lots: int) -> Non
             EventKind.TAPE_UNFILLED, market=m.number, side=side, price_ticks=venue_price, size_lots=lots,
             account=v.world,
         )  # fmt: skip
-
-
-def set_shock(v: Venue, m: Market, factor: int) -> None:
-    m.shock = factor
-    move_recorded(m)
-    v.emit(EventKind.SHOCK, market=m.number, value=factor, aux=m.shift)
-    trade_crossed(v, m)
-
-
-def start_impact(v: Venue, m: Market) -> None:
-    if m.impact_kernel:
-        v.timer((v.time_ns // m.impact_step_ns + 1) * m.impact_step_ns, IMPACT, m)
-
-
-def signed_root(flow: int) -> int:
-    """Ten binary places."""
-    root = math.isqrt(min(abs(flow), 1 << 41) << 20)
-    return root if flow > 0 else -root
-
-
-def impact_due(v: Venue, m: Market) -> None:
-    """One step: S = factor * (sum of G(age) * f(flow) + permanent * f(net flow)), f(q) = sign * sqrt(|q|)."""
-    before = m.impact
-    if m.flow or any(m.flows[-len(m.impact_kernel) :]):
-        m.flows.append(m.flow)
-        m.flow = 0
-        total = m.impact_permanent * signed_root(sum(m.flows))
-        for share, flow in zip(m.impact_kernel, reversed(m.flows), strict=False):
-            total += share * signed_root(flow)
-        size = abs(total) // RATE_ONE * m.impact_factor // (1_000 << 10)
-        m.impact = min(size, RATE_ONE // 2) * (1 if total > 0 else -1)
-    if m.impact != before:
-        move_recorded(m)
-        v.emit(EventKind.IMPACT, market=m.number, value=m.impact, aux=m.shift)
-        trade_crossed(v, m)
-    start_impact(v, m)
-
-
-def move_recorded(m: Market) -> None:
-    """Recorded lots to where the recorded mid stands at its factor times itself, in whole ticks, half a tick up.
-
-    Account orders stay where they are, in order; recorded lots join behind them at their new price.
-    """
-    factor = m.shock * (RATE_ONE + m.impact) // RATE_ONE
-    bid, ask = best_world(m, BUY), best_world(m, SELL)
-    twice = bid + ask if bid is not None and ask is not None else 2 * (m.last - m.shift) if m.last else 0
-    shift = (twice * (factor - RATE_ONE) // RATE_ONE + 1) // 2
-    if shift != m.shift:
-        m.shift = shift
-        for side, b in m.sides.items():
-            for price, queue in list(b.queues.items()):
-                b.queues[price] = [segment for segment in queue if isinstance(segment, Order)]
-                if not b.queues[price]:
-                    del b.queues[price]
-            for price, level in b.world.items():
-                if level.available and on_grid(m, price):
-                    append(m, side, price + shift, WorldLots(level.available))

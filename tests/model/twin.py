@@ -32,20 +32,12 @@ from .markets import set_market_state, set_rule
 from .marks import change_mark
 from .orders import cancel, cancel_all, expire, place, reject
 from .prices import mark_due, premium_due, set_index, set_source, shocked, start_timers
-from .recorded import reduce, tape_order
+from .recorded import reduce, tape_order, venue_price
 from .risk_limits import set_risk_limit
+from .shift import impact_due, set_shock, start_impact
 from .state import Venue
 from .stops import fire_on_prints
-from .tape import (
-    depth_end,
-    impact_due,
-    refill_due,
-    set_shock,
-    start_impact,
-    start_resilience,
-    tape_level,
-    tape_trade,
-)  # fmt: skip
+from .tape import depth_end, refill_due, start_resilience, tape_level, tape_trade
 from .wire import ALL_MARKETS, RATE_ONE, SELL, AdlPolicy, Command, Event, Flag, Kind, MarkMethod, Reject, TapeOrder
 
 WITHOUT_MARKET = {
@@ -306,7 +298,7 @@ def execution_of(v: Venue, c: Command) -> tuple[int, int] | None:
     m, order = v.markets[c.market], v.orders.get((v.world, c.order_id))
     if c.aux != TapeOrder.EXECUTE or not 0 <= c.price_ticks <= m.price_max or c.size_lots <= 0:
         return None
-    price = c.price_ticks + m.shift if c.price_ticks else order.price if order else 0
+    price = c.price_ticks + m.shift if c.price_ticks else venue_price(m, order) if order else 0
     if order is None:
         fits = c.price_ticks > 0 and c.side <= SELL and c.size_lots <= m.position_max and price > 0
         return (1 - c.side, price) if fits else None
