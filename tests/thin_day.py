@@ -5,7 +5,8 @@
 PERP and SPOT are a day's trades in Tardis' layout, of a COIN-M perpetual and of its coin elsewhere. One-minute bars
 are made of them in the archive's layout: the index is the last spot price of each second, the mark the median of
 index, index plus the mean basis of 30 s, and last price. So everything that a replay gets are prints and bars. Prints a
-table, a row a run: what was stated, and what came of it. `--interest` is the stated open interest in USD.
+table, a row a run: what was stated, and what came of it, and a line on how the prints fit the stated book.
+`--interest` is the stated open interest in USD.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ rulebook = "binance-coinm"
 date = {day}
 [tape]
 store = "{store}"
-synthetic = {{ depth = {depth}, slope = 0.05, levels = 300, spread = 1 }}
+synthetic = {{ depth = {depth}, slope = 0.01, levels = 300, spread = 1 }}
 mark = "{mark}"
 bars = "{bars}"
 [fund]
@@ -113,7 +114,7 @@ def make_store(perp: Path, spot: Path, folder: Path, symbol: str, day: str) -> t
     return folder / f"store/venue=binance-coinm/market={symbol}", float(last[0])
 
 
-def table(perp: Path, spot: Path, interest: int) -> Iterator[str]:
+def table(perp: Path, spot: Path, interest: int, cases: int) -> Iterator[str]:
     """Lines of the table."""
     parts = perp.name.split("_")
     day, symbol = parts[2], "_".join(parts[3:]).split(".")[0]
@@ -122,13 +123,16 @@ def table(perp: Path, spot: Path, interest: int) -> Iterator[str]:
     yield "|---" * len(HEAD) + "|"
     with tempfile.TemporaryDirectory() as name:
         store, price = make_store(perp, spot, Path(name), symbol, day)
-        for number, (depth, mark, bars) in enumerate(CASES):
+        for number, (depth, mark, bars) in enumerate(CASES[:cases]):
             text = SCENARIO.format(
                 name=f"{symbol} {number}", day=day, store=store, depth=depth, mark=mark, bars=bars, interest=interest,
                 fund=round(interest / price / 50),
             )  # fmt: skip
             file = parse(text.encode(), Path(name) / "scenario.toml", Path(name))
-            yield row(outcomes.run(file, Path(name) / "out"), (f"{depth:,}", mark, bars), symbol)
+            summary = outcomes.run(file, Path(name) / "out")
+            yield row(summary, (f"{depth:,}", mark, bars), symbol)
+        prints = summary["markets"][symbol]["tape"]["book"]["prints"]
+        yield f"{symbol}: prints " + ", ".join(f"{where} {count:,}" for where, count in prints.items())
 
 
 def row(summary: dict, stated: tuple[str, ...], symbol: str) -> str:
@@ -152,8 +156,9 @@ def main() -> int:
     parser.add_argument("perp", type=Path)
     parser.add_argument("spot", type=Path)
     parser.add_argument("--interest", type=int, default=10_000_000)
+    parser.add_argument("--cases", type=int, default=len(CASES), help="how many of the rows")
     given = parser.parse_args()
-    for line in table(given.perp, given.spot, given.interest):
+    for line in table(given.perp, given.spot, given.interest, given.cases):
         print(line, flush=True)
     return 0
 
