@@ -193,7 +193,7 @@ cdef int set_oi_ladder(Market *m, ladder) except -1:
         m.oi_bands[i].lots = lots
         m.oi_bands[i].rate = share
     m.oi_count = <int32_t>len(ladder)
-    if m.oi_count:
+    if m.oi_count or m.rules.beyond_lots:
         m.special |= SPECIAL_CONTRACT
     return 0
 
@@ -281,8 +281,6 @@ cdef int open_market(State *s, int32_t number, dict parameters) except -1:
     open_claims(s, m)
     m.world_position = position_new(s, s.world, number)
     m.fund_position = position_new(s, m.fund_account, number)
-    if m.rules.beyond_lots:
-        m.special |= SPECIAL_CONTRACT
     if m.rules.funding_continuous:
         accrual_begin(s, m)
     return 0

@@ -140,12 +140,23 @@ def _card(
         **holes(findings),
         "book": book.close(),
         "frozen": frozen.close(),
+        "bars": _bars(findings),
         "depth_band_unchanged_ns": unchanged["max"] if unchanged else None,
         "counts": dict(sorted(findings.counts.items())),
         "repairs": list(repairs),
     }
     unsound = list(_unsound(card))
     return card | {"sound": not unsound, "unsound": unsound}
+
+
+def _bars(findings: Findings) -> dict[str, dict]:
+    """Prices that are bars: how many, and how far their lows and highs lie beyond open and close, in millionths."""
+    samples = findings.quality()["samples"]
+    return {
+        kind: {"n": findings.counts[f"{kind}_bars"], "reach_ppm": samples.get(f"{kind}_bar_reach_ppm")}
+        for kind in ("mark", "index")
+        if findings.counts[f"{kind}_bars"]
+    }
 
 
 def _unsound(card: Card) -> Iterator[str]:

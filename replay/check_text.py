@@ -9,7 +9,9 @@ from perpsim.replay.check import Card
 
 SHOWN = 20  # findings, and minutes, unless all are asked for
 LONGEST = 5  # silences, likewise
-OWN_LINES = ("missing_trade_ids", "off_book_fills", "negative_latencies", "off_quote_prints")
+OWN_LINES = (
+    "missing_trade_ids", "off_book_fills", "negative_latencies", "off_quote_prints", "mark_bars", "index_bars",
+)  # fmt: skip
 
 
 def told(card: Card, everything: bool = False) -> Iterator[str]:
@@ -29,6 +31,7 @@ def told(card: Card, everything: bool = False) -> Iterator[str]:
     yield from _clocks(card)
     yield from _ids(card, everything)
     yield from _book(card)
+    yield from _bars(card)
     yield from _frozen(card)
     yield _line("counted", ", ".join(_counted(card)) or "nothing else")
     yield _line("repaired", ", ".join(card["repairs"]) or "nothing")
@@ -79,7 +82,7 @@ def _ids(card: Card, everything: bool) -> Iterator[str]:
 
 def _book(card: Card) -> Iterator[str]:
     if (book := card["book"]) is None:
-        yield _line("book", "none: nothing of it can be checked")
+        yield _line("book", "none: nothing of it can be checked, and a replay needs a stated one")
         return
     yield _line("book", f"{book['messages']:,} messages, {book['snapshots']:,} snapshots")
     crossed = f"{book['crossings']:,} times, together {_long(book['crossed_ns'])} of {_long(book['book_ns'])}"
@@ -95,6 +98,13 @@ def _book(card: Card) -> Iterator[str]:
         yield _line(
             "orders", f"{book['unknown_orders']:,} events of unknown ones, {book['negative_sizes']:,} of too many lots"
         )
+
+
+def _bars(card: Card) -> Iterator[str]:
+    for kind, bars in card["bars"].items():
+        reach = bars["reach_ppm"]
+        how_far = f", their lows and highs up to {reach['max'] / 1e4:.2f} % beyond open and close" if reach else ""
+        yield _line(f"{kind} prices", f"{bars['n']:,} bars{how_far}; prices in between are unknown")
 
 
 def _frozen(card: Card) -> Iterator[str]:

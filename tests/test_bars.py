@@ -5,6 +5,8 @@ import pytest
 from perpsim.core import EventKind
 from perpsim.replay import outcomes, tape_tools
 from perpsim.replay.bars import PARTS, ROWS_A_BAR, Part, driven
+from perpsim.replay.check import check
+from perpsim.replay.check_text import told
 from perpsim.replay.contents import contents
 from perpsim.replay.errors import InputError
 from perpsim.replay.importing import import_files
@@ -167,6 +169,18 @@ def test_the_card_of_a_tape_counts_bars_and_how_far_they_reach(tmp_path):
     assert facts["quality"]["counts"]["rows.bar"] == 4 * 2 * ROWS_A_BAR
     reach = facts["quality"]["samples"]["mark_bar_reach_ppm"]
     assert (reach["n"], reach["max"]) == (4, (990 - 940) * 10**6 // 990)
+
+
+def test_the_quality_card_says_that_prices_between_are_unknown(tmp_path):
+    folder = folder_of(tmp_path)
+    for path in ("raw", "store"):
+        (card,) = check([folder / path])
+        assert card["bars"]["mark"]["n"] == 4
+        (line,) = (line for line in told(card) if line.strip().startswith("mark prices"))
+        assert "4 bars" in line and line.endswith("prices in between are unknown")
+    (raw,) = check([folder / "raw"])
+    assert "up to 5.05 % beyond open and close" in "\n".join(told(raw))
+    assert any("a replay needs a stated one" in line for line in told(raw))
 
 
 def test_contents_are_the_same_counted_and_read(tmp_path):
