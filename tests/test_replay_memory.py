@@ -22,23 +22,28 @@ date = 2023-04-04
 store = "store"
 funding = "computed"
 """
-CHILD = """
+PEAK = """
 import json, sys
+
+def peak():
+    with open("/proc/self/status") as status:  # getrusage tells what the parent had, if that was more
+        (line,) = (line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1])
+"""
+CHILD = PEAK + """
 from pathlib import Path
 from perpsim.replay import outcomes
 from perpsim.replay.scenario import load
 summary = outcomes.run(load(Path(sys.argv[1])), Path(sys.argv[2]), lambda *_: None, None)
-(line,) = (line for line in open("/proc/self/status") if line.startswith("VmHWM"))  # getrusage has the parent's too
-print(json.dumps([summary, int(line.split()[1])]))
+print(json.dumps([summary, peak()]))
 """
 
 
-CHECKER = """
-import json, sys
+CHECKER = PEAK + """
 from pathlib import Path
 from perpsim.replay.check import check
 (card,) = check([Path(sys.argv[1])])
-print(json.dumps([card["spans"]["rows"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+print(json.dumps([card["spans"]["rows"], peak()]))
 """
 
 
