@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from perpsim.replay.standing import Standing
-from perpsim.replay.tape import COLUMNS, Batch, Part, StoredTape, Tape, batches_of, cut, row_groups
+from perpsim.replay.tape import COLUMNS, Batch, Part, StoredTape, Tape, batches_of, cut, row_groups, to_arrow
 
 KEYFRAMES_KEY = b"perpsim.keyframes"
 FORMAT = 1
@@ -75,7 +75,7 @@ class KeyframeWriter:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._unfinished, self._schema, **self._options)
         changes = self._standing.changes()
-        arrays = [pa.array(changes[field.name], field.type) for field in self._schema]
+        arrays = [to_arrow(changes[field.name], field.type) for field in self._schema]
         self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema), row_group_size=1 << 30)
         self._places.append((self._groups, self._standing.last_ns))
 

@@ -1,6 +1,9 @@
 """The tape in memory and at rest: what goes in comes out, to the byte; what is damaged or foreign is refused."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -362,3 +365,18 @@ def test_a_file_whose_column_has_a_name_of_any_bytes(tmp_path):
     path.write_bytes(data[:at] + b"\x9d" + data[at + 1 :])
     with pytest.raises(InputError, match=path.name):
         open_tape(path.parent.parent)
+
+
+def test_writing_and_reading_import_no_pandas(tmp_path):
+    """Arrow would import it where it is installed, for a third of a second; here one is that ends the process."""
+    (tmp_path / "pandas.py").write_text("raise SystemExit('pandas was imported')")
+    program = (
+        "import sys; from perpsim.replay import importing, tape, tape_writer; found = importing.read(sys.argv[2:]); "
+        "tape_writer.write(found, sys.argv[1]); assert len(tape.open_tape(sys.argv[1]).load()) == len(found)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "store", *PAIR], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "store").rglob("_book-0.parquet"))  # keyframes were written too
