@@ -262,8 +262,9 @@ class Desk:
             moved = self._moved(e, sign * e["size_lots"], sign * value, leg)
             self.balance -= fee
             forced = not maker and order_id < 0
-            fill = (e["time_ns"], e["market"], order_id, side, e["price_ticks"], e["size_lots"], fee, maker, forced)
-            calls += [("on_fill", Fill(*fill)), moved]
+            beyond = not maker and e["reason"] == Reject.BY_BEYOND_DEPTH
+            made = (e["time_ns"], e["market"], order_id, side, e["price_ticks"], e["size_lots"], fee, maker)
+            calls += [("on_fill", Fill(*made, forced, beyond)), moved]
             if order:
                 order.left_lots -= e["size_lots"]
                 if order.left_lots <= 0:

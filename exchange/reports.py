@@ -61,7 +61,10 @@ class OrderUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A trade of the bot's own account. `forced`: by the liquidation engine; then order_id is negative."""
+    """A trade of the bot's own account. `forced`: by the liquidation engine; then order_id is negative.
+
+    `beyond`: what was taken is stated behind the recorded depth, no recording shows it.
+    """
 
     time_ns: int
     market: int
@@ -72,6 +75,7 @@ class Fill:
     fee: int
     maker: bool
     forced: bool
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True)

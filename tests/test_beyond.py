@@ -7,6 +7,7 @@ from perpsim.core import Engine, EventKind, Flag, Kind, MarketState, ReduceLimit
 from perpsim.replay import outcomes
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import make_plan
+from perpsim.replay.runner import Runner
 from perpsim.replay.scenario import parse
 from perpsim.replay.story import tell
 from small_tape import Recording
@@ -267,3 +268,29 @@ def test_without_the_key_there_are_none(tmp_path):
 def test_impossible_statements_are_refused(tmp_path, stated, sentence):
     with pytest.raises(InputError, match=sentence):
         make_plan(scenario(tmp_path, f"beyond = {{ {stated} }}"))
+
+
+BOT = """
+from perpsim.exchange import Strategy
+
+
+class Seller(Strategy):
+    def on_start(self):
+        self.fills = []
+        self.sell(160)
+
+    def on_fill(self, fill):
+        self.fills.append((fill.size_lots, fill.beyond))
+"""
+
+
+def test_a_bot_is_told_which_of_its_fills_no_recording_shows(tmp_path):
+    (tmp_path / "bot.py").write_text(BOT)
+    file = scenario(
+        tmp_path, 'beyond = { depth = 0.1, ticks = 300 }\n[strategy]\nuse = "bot.py:Seller"\ndeposit = 1000'
+    )
+    runner = Runner(make_plan(file))
+    runner.run()
+    fills = runner.host.seats[0].bot.strategy.fills
+    assert [flag for _, flag in fills] == [False] * 5 + [True] * 2
+    assert sum(lots for lots, _ in fills) == 160
