@@ -185,8 +185,6 @@ cdef void adl_skip(State *s) noexcept nogil:
 cdef int32_t adl_next(State *s, Market *m, bint longs) except -2 nogil:
     """The position that is next to be deleveraged among the longs (or shorts) of a market, NONE if nobody is left."""
     cdef Rank *top
-    if not is_queue(s.rules.adl_policy):
-        return NONE
     if s.ranks_key != m.id * 2 + longs:
         rank_side(s, m, longs)
     while s.ranks_count:

@@ -9,4 +9,3 @@ from .units cimport i128, lots_t
 cdef bint is_share(int64_t policy) noexcept nogil
 cdef i128 weight_of(int64_t policy, const Face *f, lots_t lots) noexcept nogil
 cdef void share_out(int64_t policy, Cut *cuts, int64_t count, lots_t wanted) noexcept nogil
-cdef void pro_rata(Cut *cuts, int64_t count, lots_t wanted) noexcept nogil

@@ -175,15 +175,6 @@ cdef void fill(Cut *cuts, int64_t count, lots_t wanted, bint min_max) noexcept n
         fill(cuts + last, count - last, wanted, False)
 
 
-cdef void pro_rata(Cut *cuts, int64_t count, lots_t wanted) noexcept nogil:
-    """Set `lots` from `room` and `wide`, in the order of accounts."""
-    cdef int64_t i
-    for i in range(count):
-        cuts[i].lots = 0
-    fill(cuts, count, wanted, False)
-    qsort(cuts, count, sizeof(Cut), by_account)
-
-
 cdef lots_t projected(Cut *cuts, int64_t count, int64_t tau, int64_t most_wide, lots_t most_room) noexcept nogil:
     """Lots at a multiplier: h = x - tau * c cut to [0, 1], x and c relative to the largest, all in 1e-9. Their sum."""
     cdef int64_t i, h, cost

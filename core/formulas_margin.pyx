@@ -17,12 +17,8 @@ def initial_at_interest(notional: int, rate: int, interest: int, lower: int, upp
 
     Raises ValueError for a rate below 0 or above 100 % or a negative amount, OverflowError where a number leaves 64 bits.
     """
-    cdef int overflow = 0
-    cdef int64_t margin
+    cdef int overflow = 0               # stays 0: a margin is at most its notional
     if not 0 <= rate <= RATE_ONE or min(notional, interest, lower, upper) < 0:
         raise ValueError("a rate is not between 0 and 1, or an amount is negative")
-    margin = mul_div_ceil(
+    return mul_div_ceil(
         notional, scaled_rate(rate * <int64_t>RATE_ONE, interest, lower, upper), WHOLE_E18, &overflow)
-    if overflow:
-        raise OverflowError("a number of the formula leaves 64 bits; take a coarser unit")
-    return margin

@@ -60,7 +60,8 @@ def mean_by_weight(prices, weights):
     cdef Quote[QUOTES_MAX] quotes
     cdef int overflow = 0
     count = take_quotes(prices, weights, quotes)
-    return checked(weighted_mean(quotes, count, &overflow), overflow) if sum(weights) > 0 else None
+    result = weighted_mean(quotes, count, &overflow) if sum(weights) > 0 else 0
+    return checked(result, overflow) if sum(weights) > 0 else None
 
 
 def median_by_weight(prices, weights):

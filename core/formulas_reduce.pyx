@@ -15,8 +15,9 @@ from .risk_factor cimport factor_liquidation, factor_side
 from .units cimport RATE_ONE, max64, min64, mul_div_ceil, mul_div_floor
 
 
-cdef int64_t whole(int64_t result, int overflow) except? -1:
-    if overflow:
+cdef int64_t whole(int64_t result, const int *overflow) except? -1:
+    """The result, unless it is marked; behind a pointer, since C may read arguments in any order."""
+    if overflow[0]:
         raise OverflowError("a number of the formula leaves 64 bits; take a coarser unit")
     return result
 
@@ -24,55 +25,55 @@ cdef int64_t whole(int64_t result, int overflow) except? -1:
 def value_of(size: int, price: int, scale: int) -> int:
     """Value of a signed size at a price, rounded down: size * price / scale."""
     cdef int overflow = 0
-    return whole(mul_div_floor(size, price, scale, &overflow), overflow)
+    return whole(mul_div_floor(size, price, scale, &overflow), &overflow)
 
 
 def margin_of(value: int, rate: int) -> int:
     """Margin on the value of a position, rounded up; the sign of the value does not matter."""
     cdef int overflow = 0
-    return whole(mul_div_ceil(abs(value), rate, RATE_ONE, &overflow), overflow)
+    return whole(mul_div_ceil(abs(value), rate, RATE_ONE, &overflow), &overflow)
 
 
 def bankruptcy(value: int, equity: int, margin_part: int, margin: int) -> int:
     """Value at which a part of a unit's positions leaves with its part of the equity, by maintenance margin."""
     cdef int overflow = 0
-    return whole(bankruptcy_value(value, equity, margin_part, margin, &overflow), overflow)
+    return whole(bankruptcy_value(value, equity, margin_part, margin, &overflow), &overflow)
 
 
 def fillable(value: int, margin_part: int, equity: int, margin: int, adjustment: int, spread: int) -> int:
     """Worst value at which a position of a unit under maintenance may be sold."""
     cdef int overflow = 0
-    return whole(fillable_value(value, margin_part, equity, margin, adjustment, spread, &overflow), overflow)
+    return whole(fillable_value(value, margin_part, equity, margin, adjustment, spread, &overflow), &overflow)
 
 
 def leaving(value: int, equity: int, margin: int, leave: int) -> int:
     """Value at which a sale leaves a rate of the maintenance margin as equity."""
     cdef int overflow = 0
-    return whole(leaving_value(value, equity, margin, leave, &overflow), overflow)
+    return whole(leaving_value(value, equity, margin, leave, &overflow), &overflow)
 
 
 def fund_delta(paid: int, bankruptcy: int, fee_max: int) -> int:
     """What a fill brings the fund: the gain over the bankruptcy value up to a rate, or the whole loss."""
     cdef int overflow = 0
-    return whole(insurance_delta(paid, bankruptcy, fee_max, &overflow), overflow)
+    return whole(insurance_delta(paid, bankruptcy, fee_max, &overflow), &overflow)
 
 
 def above(held: int, value: int, cap: int) -> int:
     """Lots whose sale brings a position worth `value` down to a cap."""
     cdef int overflow = 0
-    return whole(lots_above(held, value, cap, &overflow), overflow)
+    return whole(lots_above(held, value, cap, &overflow), &overflow)
 
 
 def cure_size(held: int, value: int, shortage: int, margin: int, liquidator_fee: int, fund_fee: int, quote: int) -> int:
     """Lots whose sale makes good a shortage of margin; may be more than are held."""
     cdef int overflow = 0
-    return whole(cure_lots(held, value, shortage, margin, liquidator_fee, fund_fee, quote, &overflow), overflow)
+    return whole(cure_lots(held, value, shortage, margin, liquidator_fee, fund_fee, quote, &overflow), &overflow)
 
 
 def fund_fee(shortage: int, value: int, margin: int, liquidator_fee: int, fee_max: int) -> int:
     """The fund's rate on a sale that cures a shortage."""
     cdef int overflow = 0
-    return whole(cure_fund_fee(shortage, value, margin, liquidator_fee, fee_max, &overflow), overflow)
+    return whole(cure_fund_fee(shortage, value, margin, liquidator_fee, fee_max, &overflow), &overflow)
 
 
 def liquidator_fee(usual: int, most: int, elapsed: int, grace: int, step: int, unit: int) -> int:
@@ -85,7 +86,7 @@ def shortage_of(value: int, pnl: int, collateral: int, margin: int, buffer: int)
     cdef int overflow = 0
     return whole(
         mul_div_ceil(value, margin, RATE_ONE, &overflow) + buffer_of(value, pnl, buffer, &overflow) - collateral - pnl,
-        overflow)
+        &overflow)
 
 
 def cure_step(
@@ -122,7 +123,7 @@ def cure_step(
         held, held * price, before, margin + buffer, liquidator_fee, fee, RATE_ONE, &overflow) <= sold)
     freed = 0 if ended else freed + max64(0, before - after)
     return {
-        "sold": sold, "lots": side * (held - sold), "quote": quote, "fund_fee": whole(charged, overflow), "freed": freed,
+        "sold": sold, "lots": side * (held - sold), "quote": quote, "fund_fee": whole(charged, &overflow), "freed": freed,
     }
 
 
@@ -135,7 +136,7 @@ def factor_margin(
     cdef int64_t longs, shorts
     longs = factor_side(max(value, 0), bids, size if value > 0 else 0, one, risk_long, linear, quadratic, &overflow)
     shorts = factor_side(max(-value, 0), asks, size if value < 0 else 0, one, risk_short, linear, quadratic, &overflow)
-    return whole(max64(longs, shorts) + max64(0, owed), overflow)
+    return whole(max64(longs, shorts) + max64(0, owed), &overflow)
 
 
 def scaled(margin: int, scale: int) -> int:
@@ -151,4 +152,4 @@ def factor_value(
     cdef int64_t result = factor_liquidation(value, collateral, owed, size, one, risk, linear, quadratic, &overflow)
     if result < 0:
         raise ValueError("what is asked of the position is all that it is worth at any price: it has no liquidation price")
-    return whole(result, overflow)
+    return whole(result, &overflow)

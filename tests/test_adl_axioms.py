@@ -16,7 +16,7 @@ import random
 
 import pytest
 from perpsim.core import AdlPolicy
-from perpsim.core.formulas_adl import queue, queue_fills, score, shares, weight
+from perpsim.core.formulas_adl import moved, queue, queue_fills, score, shares, weight
 
 MARK, ENTRY, MONEY = 120, 100, 1000
 QUEUES = (AdlPolicy.BITMEX, AdlPolicy.BINANCE, AdlPolicy.OKX, AdlPolicy.OKX_ROI, AdlPolicy.BITGET,
@@ -184,3 +184,11 @@ def test_scores_by_hand():
 def test_a_formula_of_another_policy_is_refused(call):
     with pytest.raises(ValueError, match=r"queue|shares"):
         call()
+
+
+def test_what_a_formula_does_not_know_or_cannot_hold():
+    with pytest.raises(TypeError, match="'colour' is not what a policy sees; known: value, cost"):
+        score(AdlPolicy.BITMEX, value=1, colour=2)
+    assert moved(1_000, -50, 5, 10) == 525  # half of the value, less half of the equity
+    with pytest.raises(OverflowError, match="leaves 64 bits"):
+        moved(1 << 62, 0, 8, 1)

@@ -163,6 +163,9 @@ def test_the_formula_of_the_scale():
     assert at(7, 500_000_000, 6, 5, 5) == 7
     with pytest.raises(ValueError, match="not between 0 and 1"):
         at(1, RATE_ONE + 1, 0, 0, 0)
+    assert at((1 << 63) - 1, RATE_ONE, 0, 0, 0) == (1 << 63) - 1  # never more than the notional
+    with pytest.raises(OverflowError):
+        at(1 << 63, RATE_ONE, 0, 0, 0)
 
 
 def test_order_cost_and_rows_of_files():

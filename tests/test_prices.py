@@ -156,3 +156,37 @@ def test_a_composite_mark_weighs_fresh_sources():
     assert abs(Fraction(engine.market(0)["mark"], COIN) - (3 * trades + 100) / 4) < Fraction(2, COIN)
     engine.submit(kind=Kind.TICK, time_ns=START + 33 * SECOND)
     assert engine.market(0)["mark"] == 100 * COIN  # the trades are stale
+
+
+class TestFormulas:
+    def test_an_index_by_weight(self):
+        """Half of the weight is reached at 30; where nothing weighs there is no price."""
+        assert formulas_prices.median_by_weight([40, 10, 30], [4, 1, 5]) == 30
+        assert formulas_prices.median_by_weight([40, 10, 30], [6, 1, 5]) == 30
+        assert formulas_prices.median_by_weight([40, 10, 30], [7, 1, 5]) == 40
+        assert formulas_prices.median_by_weight([40, 10], [0, 0]) is None
+
+    def test_a_mark_inside_bounds_around_the_index(self):
+        marks = [formulas_prices.bounded(mark, 1_000, 50_000_000, 20_000_000) for mark in (940, 990, 1_030)]
+        assert marks == [950, 990, 1_020]
+        with pytest.raises(OverflowError, match="64 bits"):
+            formulas_prices.bounded(1, 1 << 62, 0, 4 * 10**9)
+
+    def test_the_premium_of_both_sides(self):
+        """max(0, bid - reference) - max(0, reference - ask), of the index."""
+        assert formulas_prices.premium(1_010, 1_020, 1_000, 1_000) == 10_000_000
+        assert formulas_prices.premium(980, 990, 1_000, 1_000) == -10_000_000
+        assert formulas_prices.premium(990, 1_010, 1_000, 1_000) == 0
+
+    @pytest.mark.parametrize("trade", [(1 << 30, 1, 0), (1, (1 << 38) + 1, 0), (1, 1, 11), (-1, 1, 0)])
+    def test_trades_that_cannot_be_weighed(self, trade):
+        assert formulas_prices.mean_of_trades([(5, 1, 0)], 10, 100, 0, 1) == 5
+        with pytest.raises(ValueError, match="out of range"):
+            formulas_prices.mean_of_trades([trade], 10, 100, 0, 1)
+        with pytest.raises(ValueError, match="more than 128"):
+            formulas_prices.mean_of_trades([(5, 1, 0)] * 129, 10, 100, 0, 1)
+
+    def test_without_a_margin_rate_no_volume_is_bought(self):
+        assert formulas_prices.volume_in_book(1_000, 200_000_000, 100_000_000, 400_000_000, 5) == 2_000
+        assert formulas_prices.volume_in_book(1_000, 0, 100_000_000, 400_000_000, 5) == 0
+        assert formulas_prices.volume_in_book(1_000, 200_000_000, 100_000_000, 400_000_000, 0) == 0

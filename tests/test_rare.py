@@ -22,9 +22,10 @@ from perpsim.core import (
     TapeOrder,
     TapeWalk,
     TriggerSource,
+    questions,
 )
 from perpsim.core.audit import InvariantError
-from stream_settings import COMPUTED, MARKET, SECOND, VENUE, tiers
+from stream_settings import COMPUTED, INVERSE, MARKET, RATE_ONE, SECOND, VENUE, tiers
 from test_regressions import NOW, ONE, PLAIN, Desk
 
 PREMIUM = {"premium_period_ns": SECOND, "impact_notional": ONE}
@@ -351,3 +352,60 @@ def test_what_does_not_add_up_stops_the_engine():
         engine.check()
     with pytest.raises(RuntimeError, match="has stopped"):
         engine.submit(kind=Kind.TICK)
+
+
+class TestParameters:
+    @pytest.mark.parametrize(("market", "sentence"), [
+        ({"impact_kernel": (1,)}, "an impact needs a step and a kernel of 1 to"),
+        ({"impact_step_ns": 1}, "an impact needs a step and a kernel of 1 to"),
+        ({"impact_step_ns": 1, "impact_kernel": (RATE_ONE, RATE_ONE + 1)}, "entry 1 of the impact kernel is not between"),
+        ({"sources": (1,) * 80}, "80 sources, at most"),
+        ({"sources": (1, 2), "perp_sources": (0,)}, "the weight 0 of source 2 is not between 1 and"),
+        ({"index_method": 1, "index_period_ns": 1}, "made of sources, and it states none"),
+        ({"oi_ladder": ((10**8, 1),) * 99}, "99 bands of open interest, at most"),
+        (INVERSE | {"price_min": INVERSE["price_max"] + 1}, "price_min is above price_max"),
+        (INVERSE | {"lot_denominator": 1 << 50}, "price_max or lot_denominator is too large for an inverse contract"),
+    ])  # fmt: skip
+    def test_a_market_that_cannot_be(self, market, sentence):
+        with pytest.raises(ValueError, match=f"market 1: .*{sentence}"):
+            Engine(VENUE, [MARKET, MARKET | market], 1)
+        assert len(Engine(VENUE, [MARKET, MARKET], 1).house["clearing"]) == 2
+
+    @pytest.mark.parametrize(("terms", "sentence"), [
+        ([{}], "the rulebook describes 1 collateral assets, the engine has 3"),
+        ([{}, {"colour": 1}, {}], "collateral 1: colour: not a term"),
+        ([{}, {"cap": -1}, {}], "collateral 1: cap -1 is out of range"),
+        ([{}, {}, {"floor": 1 << 62}], "collateral 2: floor .* is out of range"),
+        ([{}, {"spot_market": 0}, {"spot_market": 0}], "collateral 2: market 0 is the book of asset 1 already"),
+    ])  # fmt: skip
+    def test_collateral_that_cannot_be(self, terms, sentence):
+        with pytest.raises(ValueError, match=sentence):
+            Engine(VENUE | {"collateral": terms}, [MARKET], 1, assets=3)
+        assert Engine(VENUE | {"collateral": [{}, {"spot_market": 0}, {}]}, [MARKET], 1, assets=3).digest()
+
+
+class TestQuestions:
+    @pytest.fixture
+    def desk(self) -> Desk:
+        desk = Desk(adl_policy=AdlPolicy.BITMEX)
+        desk.seed(0, 100)
+        return desk
+
+    def test_about_accounts_that_are_not_there(self, desk):
+        for account in (-1, 10_000):
+            with pytest.raises(IndexError, match=f"account {account} is not one of"):
+                questions.unit_at(desk.engine, account, 0, 1)
+        with pytest.raises(ValueError, match="account 1 has no position in market 0"):
+            questions.unit_at(desk.engine, 1, 0, 1)
+
+    def test_about_a_mark_that_is_too_high(self, desk):
+        """The question is refused, and the engine goes on as it was."""
+        before = desk.engine.digest()
+        with pytest.raises(OverflowError, match="at this mark"):
+            questions.unit_at(desk.engine, 0, 0, (1 << 63) - 1)
+        assert desk.engine.digest() == before and desk.mark(1_001) == Reject.NONE
+
+    def test_about_a_queue_that_is_none(self, desk):
+        assert [entry[0] for entry in questions.adl_queue(desk.engine, 0, True)] == [0]
+        with pytest.raises(ValueError, match="has no queue"):
+            questions.adl_queue(Desk(adl_policy=AdlPolicy.MIN_MAX).engine, 0, True)

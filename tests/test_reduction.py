@@ -15,6 +15,7 @@ from perpsim.core import (
     Rule,
     Side,
     Takeover,
+    formulas_reduce,
 )
 from stream_settings import SECOND, tiers
 from test_regressions import FLAT_TIER, ONE, Desk
@@ -392,3 +393,35 @@ def test_what_waits_for_rounds_needs_rounds(takeover):
     desk.do(Kind.SET_RULE, aux=Rule.LIQUIDATION_PERIOD, value=SECOND)
     assert desk.do(Kind.SET_RULE, aux=Rule.TAKEOVER, value=takeover) == Reject.NONE
     assert desk.do(Kind.SET_RULE, aux=Rule.LIQUIDATION_PERIOD, value=0) == Reject.BAD_VALUE
+
+
+class TestFormulas:
+    def test_what_leaves_64_bits_says_so(self):
+        assert formulas_reduce.value_of(-3, 7, 2) == -11
+        with pytest.raises(OverflowError, match="coarser unit"):
+            formulas_reduce.value_of(1 << 62, 4, 1)
+
+    def test_a_position_that_is_not_short_of_margin_keeps_all(self):
+        """100 lots at 10 with 500 beside them: 5 % of 1,000 is there ten times."""
+        step = {
+            "lots": 100, "price": 10, "quote": -1_000, "collateral": 500, "margin": 50_000_000, "buffer": 0,
+            "liquidator_fee": 0, "fee_max": 0, "most": 100, "elapsed": 1, "duration": 1, "initial": 0, "small": 0,
+            "freed": 7,
+        }  # fmt: skip
+        assert formulas_reduce.cure_step(**step) == {"sold": 0, "lots": 100, "quote": -1_000, "fund_fee": 0, "freed": 0}
+        assert formulas_reduce.cure_step(**step | {"collateral": 10})["sold"] > 0
+
+    def test_margin_of_the_whole_value_has_no_liquidation_price(self):
+        """A long that is asked for all that it is worth: collateral - value is the same at every price."""
+        terms = {"value": 1_000, "collateral": 500, "owed": 0, "size": 1, "one": 1, "linear": 0, "quadratic": 0}
+        assert formulas_reduce.factor_value(**terms, risk=500_000_000) == 1_000
+        with pytest.raises(ValueError, match="no liquidation price"):
+            formulas_reduce.factor_value(**terms, risk=1_000_000_000)
+
+    def test_a_fee_that_has_risen_long_enough_is_the_largest(self):
+        """From 1 % by 0.1 % a second, after a grace of 5 s, to 2 % at most; a nearly endless time does not overflow."""
+        fee = [formulas_reduce.liquidator_fee(100, 200, time, 5, 10, 1) for time in (5, 6, 10, 11, 1 << 62)]
+        assert fee == [100, 160, 200, 200, 200]
+
+    def test_nothing_is_above_the_cap(self):
+        assert [formulas_reduce.above(10, value, 100) for value in (99, 100, 101, 200)] == [0, 0, 1, 5]
