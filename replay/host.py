@@ -215,6 +215,7 @@ class _Seat:
                 return
             self.newest[market, take] = message
         arrival_ns = self.feed.arrival(published_ns + self.latency.feed(published_ns, market, kind))
+        self.meter.feed.add(arrival_ns - time_ns)
         self.host.push(arrival_ns, lambda: self.take(take, message[1]))
 
     def answer(self, time_ns: int, market: int, take: Callable, what: Any) -> None:
@@ -232,21 +233,22 @@ class _Seat:
         if self.queue:
             self.host.push(arrival_ns, lambda: self.stand_in_line(now, fields))
         else:
-            self.enter(arrival_ns, fields)
+            self.enter(now, arrival_ns, fields)
 
     def stand_in_line(self, sent_ns: int, fields: dict[str, int]) -> None:
         """A request is at the venue's queue: it gets a place, or the bot is told that it has none."""
         now = self.host.kernel.time_ns
         answer, time_ns = self.queue.arrive(now, fields)
         if time_ns:
-            self.enter(time_ns, fields)
+            self.enter(sent_ns, time_ns, fields)
         if answer != Answer.TAKEN:
             reason = OVERLOADS[answer]
             self.meter.refuse(sent_ns, reason == Overload.UNKNOWN)
             self.answer(now, fields.get("market", 0), Desk.overloaded, (now, fields, reason))
 
-    def enter(self, time_ns: int, fields: dict[str, int]) -> None:
+    def enter(self, sent_ns: int, time_ns: int, fields: dict[str, int]) -> None:
         """A request reaches the engine at a time."""
+        self.meter.orders.add(time_ns - sent_ns)
         command = np.zeros(1, COMMAND)
         for name, value in fields.items():
             command[name] = value

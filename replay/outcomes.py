@@ -375,6 +375,18 @@ def house_names(house: dict[str, Any]) -> dict[int, str]:
     return names | {account: name for name, account in house.items() if isinstance(account, int)}
 
 
+def _latency_columns(outcome: Outcome, count: int) -> list[tuple[str, str, np.ndarray]]:
+    """What each bot's requests and feed took, in a run with bots."""
+    columns, first = [], sum(map(len, outcome.crowds))
+    for way, unit in (("order", "ns from sending a request to its effect"), ("feed", "ns from a change to the bot")):
+        for percentile in ("p50", "p99"):
+            values = np.full(count, -1, np.int64)
+            for number, measured in enumerate(outcome.latencies):
+                values[first + number] = measured[f"{way}_ns"].get(percentile, -1)
+            columns.append((f"{way}_latency_{percentile}", f"{unit}; -1: none", values))
+    return columns if outcome.latencies else []
+
+
 def _write_accounts(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) -> None:
     """One row an account: customers, then the house."""
     rows = outcome.engine.accounts()
@@ -419,6 +431,7 @@ def _write_accounts(path: Path, outcome: Outcome, metadata: dict[bytes, bytes]) 
             ("beyond_depth_notional", f"of these fills, {MONEY}", outcome.tally.beyond_notional),
             ("max_drawdown", f"largest fall of equity less deposits, at the samples, {MONEY}", drawdown),
             ("min_margin_ratio", "smallest equity / maintenance; infinite without a position", ratio),
+            *_latency_columns(outcome, count),
         ],
         metadata,
     )

@@ -21,6 +21,7 @@ def tell(summary: dict[str, Any]) -> str:
         lines += [_row(*pair) for pair in _market(symbol, market)]
     lines += [_row(*pair) for pair in _people(summary)]
     lines += [_row(*pair) for pair in _money(summary)]
+    lines += [_row(*pair) for pair in _latencies(summary["bots"])]
     wall = summary["wall"]
     lines += [
         "",
@@ -28,6 +29,21 @@ def tell(summary: dict[str, Any]) -> str:
         f"{summary['rows']:,} {_rows_are(summary)} and {summary['end']['event']:,} events in {wall['seconds']:.1f} s",
     ]
     return "\n".join(lines)
+
+
+def _latencies(bots: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What the ways to and from each bot took, and what the recorder's clock was put forward by."""
+    for bot in bots:
+        told = bot["latency"]
+        ways = [
+            f"{name} {told[key]['p50'] / 1e6:.3g} ms, 99 % within {told[key]['p99'] / 1e6:.3g} ms"
+            for name, key in (("orders", "order_ns"), ("feed", "feed_ns"))
+            if told.get(key, {}).get("count") and told[key]["max"]
+        ]
+        if ways:
+            yield f"{bot['name']}, latency", "; ".join(ways)
+        for symbol, clock in told.get("clocks", {}).items():
+            yield f"  clock of {symbol}", f"put forward by {clock['offset']} s; smallest delay {clock['smallest']} s"
 
 
 def _rows_are(summary: dict[str, Any]) -> str:

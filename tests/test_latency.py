@@ -8,15 +8,16 @@ from fractions import Fraction
 from statistics import NormalDist
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from perpsim.core import EventKind, Flag, Kind
 from perpsim.exchange.journal import FILE
 from perpsim.exchange.reports import Overload
-from perpsim.replay import outcomes
+from perpsim.replay import outcomes, story
 from perpsim.replay.errors import InputError
 from perpsim.replay.latency import draws, recorded, sampled, tape
 from perpsim.replay.latency.draws import ONE, Draws, Stream, Table
-from perpsim.replay.latency.meter import Meter, percentiles
+from perpsim.replay.latency.meter import Meter, Ways, percentiles
 from perpsim.replay.latency.protocol import BOOK, MARK, PRINT, Channel
 from perpsim.replay.latency.recorded import Recorded
 from perpsim.replay.latency.sequencer import Answer, Rules, Sequencer
@@ -298,6 +299,9 @@ class TestRuns:
         (measured,) = outcome.latencies
         assert measured["round_trip_ns"] == {"count": 1, "p50": 32 * MILLI, "p99": 32 * MILLI, "max": 32 * MILLI}
         assert (measured["requests"], measured["shed"], measured["unknown"]) == (1, 0, 0)
+        assert measured["order_ns"] == {"count": 1, "p50": 30 * MILLI, "p99": 30 * MILLI, "max": 30 * MILLI}
+        assert measured["feed_ns"]["count"] > 100
+        assert {measured["feed_ns"][name] for name in ("p50", "p99", "max")} == {10 * MILLI}
 
     def test_by_the_recordings_clocks(self, tmp_path):
         recording = received(busy(), lambda number: 4 * MILLI + number * MICRO)
@@ -391,6 +395,13 @@ class TestRuns:
         measured = whole["bots"][0]["latency"]
         assert measured["shed"] > 5 and measured["round_trip_ns"]["count"] > 20
         assert json.loads((tmp_path / "whole" / "summary.json").read_text())["bots"][0]["latency"] == measured
+        accounts = pq.read_table(tmp_path / "whole" / "accounts.parquet").to_pydict()
+        bot = accounts["cohort"].index(whole["bots"][0]["name"])
+        for way in ("order", "feed"):
+            for name in ("p50", "p99"):
+                column = accounts[f"{way}_latency_{name}"]
+                assert column[bot] == measured[f"{way}_ns"][name] > 0 and set(column[:bot] + column[bot + 1 :]) == {-1}
+        assert "latency" in story.tell(whole)
         path = folder / FILE
         data = path.read_bytes()
         for number, cut in enumerate((len(data) // 3, len(data) * 2 // 3)):
@@ -465,6 +476,14 @@ def test_percentiles_are_values_that_were_there():
     assert percentiles([]) == {"count": 0}
     assert percentiles([5]) == {"count": 1, "p50": 5, "p99": 5, "max": 5}
     assert percentiles(range(1, 201)) == {"count": 200, "p50": 100, "p99": 198, "max": 200}
+
+
+def test_ways_are_counted_finely_below_a_millisecond():
+    ways = Ways()
+    assert ways.percentiles() == {"count": 0}
+    for ns in [3] * 98 + [999_999, 1_234_567]:
+        ways.add(ns)
+    assert ways.percentiles() == {"count": 100, "p50": 3, "p99": 999_999, "max": 1_234_000}
 
 
 def test_round_trips_are_told_by_the_rate_of_their_second():

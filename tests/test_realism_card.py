@@ -152,6 +152,8 @@ def test_the_command_prints_every_row_and_json(tmp_path):
     for row in ROWS:
         assert row.title in done.output
     assert "12 metaorders of 10 market orders over 5 s" in done.output
+    assert "needs --metaorders" not in done.output
+    assert "passed, and a pure replay passes too: " in done.output
     done = CliRunner().invoke(cli.app, ["realism", str(out), "-q", "--json"])
     market = json.loads(done.output)["markets"]["BTCUSDT"]
     graded = {row["name"]: row for row in market["graded"]}

@@ -1,4 +1,4 @@
-"""How long a bot's orders took and how many requests were turned away, against the venue's message rate."""
+"""How long a bot's messages took and how many requests were turned away, against the venue's message rate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,29 @@ from collections.abc import Sequence
 from typing import Any
 
 SECOND = 10**9
+FINE_NS, COARSE_NS = 1_000_000, 1_000  # from a millisecond on, ways are kept to the microsecond
+
+
+class Ways:
+    """How long messages took on one way, counted; from FINE_NS on cut to COARSE_NS, so that memory stays bounded."""
+
+    def __init__(self):
+        self._counts: Counter[int] = Counter()
+
+    def add(self, ns: int) -> None:
+        self._counts[ns if ns < FINE_NS else ns - ns % COARSE_NS] += 1
+
+    def percentiles(self) -> dict[str, int]:
+        """As the function of that name."""
+        count = self._counts.total()
+        if not count:
+            return {"count": 0}
+        wanted = {"p50": -(-50 * count // 100), "p99": -(-99 * count // 100), "max": count}
+        found, seen = {"count": count}, 0
+        for ns in sorted(self._counts):
+            seen += self._counts[ns]
+            found |= {name: ns for name, place in wanted.items() if name not in found and place <= seen}
+        return found
 
 
 class Meter:
@@ -14,6 +37,7 @@ class Meter:
 
     def __init__(self):
         self.requests = self.shed = self.unknown = 0
+        self.orders, self.feed = Ways(), Ways()  # from sending a request to its effect; from a change to the bot
         self._open: dict[int, int] = {}  # order -> when it was sent
         self._trips: list[tuple[int, int]] = []  # (second of sending, ns)
         self._sent: Counter[int] = Counter()  # second -> requests
@@ -52,6 +76,8 @@ class Meter:
             "shed": self.shed,
             "shed_share": f"{self.shed / self.requests:.6f}" if self.requests else "0",
             "unknown": self.unknown,
+            "order_ns": self.orders.percentiles(),
+            "feed_ns": self.feed.percentiles(),
             "round_trip_ns": percentiles([trip_ns for _, trip_ns in self._trips]),
             "by_message_rate": [
                 {

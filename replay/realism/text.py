@@ -40,10 +40,11 @@ def tell(card: dict[str, Any]) -> str:
             f"takers' orders: {orders['run']:,} in the run, {orders['recorded']:,} recorded",
             "",
             _line("graded, with 95 % intervals", *HEAD[1:]),
-            *(_row(row) for row in market[GRADED]),
+            *(_row(row, card["metaorders"]) for row in market[GRADED]),
+            *_trivial(market[GRADED]),
             "",
             _line("reported only", "run", "recorded", "known from elsewhere"),
-            *(_row(row) for row in market[REPORTED]),
+            *(_row(row, card["metaorders"]) for row in market[REPORTED]),
             *_responses(market["price_response"]),
             *_impact(market["impact"], card["metaorders"]),
         ]
@@ -55,8 +56,19 @@ def _line(title: str, run: str, recorded: str, band: str = "", verdict: str = ""
     return text.rstrip()
 
 
-def _row(row: dict[str, Any]) -> str:
-    none = "needs --metaorders" if row["probe"] else "too little data"
+def _trivial(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Which of the rows that the run passes say nothing about what it adds, for a model without it passes them too."""
+    passed = [row for row in rows if row["verdict"] == "pass"]
+    for text, also in (("a pure replay passes too", True), ("a pure replay does not pass", False)):
+        names = [row["title"] for row in passed if (row["pure_replay"] == "pass") == also]
+        if names:
+            yield f"  passed, and {text}: {', '.join(names)}"
+
+
+def _row(row: dict[str, Any], probed: dict[str, Any] | None) -> str:
+    none = "too little data"
+    if row["probe"]:
+        none = "no impact to fit" if probed else "needs --metaorders"
     run, recorded = (none if row[name] is None else _text(row[name]) for name in ("run", "recorded"))
     if row["compares"]:
         recorded = ""
