@@ -166,7 +166,7 @@ def test_the_command_prints_every_row_and_json(tmp_path):
 def test_rows_that_say_nothing_are_told_apart():
     rows = [
         {"title": title, "verdict": mine, "pure_replay": replay}
-        for title, mine, replay in (("a", "pass", "pass"), ("b", "pass", "fail"), ("c", "open", "pass"), ("d", "pass", ""))
+        for title, mine, replay in zip("abcd", ("pass", "pass", "open", "pass"), ("pass", "fail", "pass", ""), strict=True)
     ]
     assert list(text._trivial(rows)) == ["  passed, and a pure replay passes too: a",
                                          "  passed, and a pure replay does not pass: b, d"]  # fmt: skip
