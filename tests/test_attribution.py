@@ -4,6 +4,7 @@ One lot is worth 1 at 1,000 ticks. Account 0 has 11 and is long 100 lots from 1,
 (half a percent) from 894 on.
 """
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,19 @@ import pyarrow.parquet as pq
 import pytest
 from differential import apply_all, as_array, new_core, new_twin
 from model.wire import Attribution as Mode
-from perpsim.core import COMMAND, Engine, EventKind, Flag, Kind, MarketState, ReduceMethod, Reject, Side, TapeOrder
+from perpsim.core import (
+    COMMAND,
+    Engine,
+    EventKind,
+    Flag,
+    InvariantError,
+    Kind,
+    MarketState,
+    ReduceMethod,
+    Reject,
+    Side,
+    TapeOrder,
+)
 from perpsim.replay import outcomes
 from perpsim.replay.attribution import FILE
 from perpsim.replay.errors import InputError
@@ -21,6 +34,7 @@ from perpsim.replay.scenario import parse
 from stream_settings import BY_NAME, MARKET, RATE_ONE, SECOND, Setting, tiers
 from streams import Stream
 from test_regressions import NOW, Desk
+from test_snapshot import PIECES, joined, pieces
 
 NO_FLOW = {"flow": 0}
 WHOLE = {"reduce_method": ReduceMethod.WHOLE}
@@ -276,6 +290,27 @@ class TestAgainst:
         desk.engine, before = Engine.restore(desk.engine.snapshot()), desk.engine
         assert desk.engine.state_hash() == before.state_hash()
         assert sold(desk, 891, 90) == (70, 10, 0)
+
+
+    @pytest.mark.parametrize("piece", ["claims", "flows"])
+    def test_a_snapshot_with_impossible_claims_or_flows_is_refused(self, piece):
+        """Every word too large, or negative: refused, or a state that can be walked over and audited."""
+        desk = desk_of(Mode.AGAINST, (10, 60, 5))
+        fall(desk)
+        whole = desk.engine.snapshot()
+        parts, number, refused = pieces(whole), PIECES.index(piece), 0
+        for at in range(0, len(parts[number]), 4):
+            for value in (0x7FFFFFF0, 0xFFFFFF00):
+                changed = parts[number][:at] + value.to_bytes(4, "little") + parts[number][at + 4 :]
+                try:
+                    engine = Engine.restore(joined(whole, [*parts[:number], changed, *parts[number + 1 :]]))
+                except ValueError:
+                    refused += 1
+                    continue
+                assert engine.market(0)["claimed_lots"] and engine.state_hash()
+                with contextlib.suppress(InvariantError, OverflowError):
+                    engine.check()
+        assert refused > 4
 
 
 def flows_of(events: np.ndarray) -> np.ndarray:
