@@ -21,7 +21,7 @@ from streams import Stream
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md", "ARCHITECTURE.md", "HACKING.md", "CHANGELOG.md", "bench/README.md", "docs/VENUES.md",
-    "docs/LATENCY.md", "docs/QUEUE.md", "docs/REALISM.md",
+    "docs/LATENCY.md", "docs/QUEUE.md", "docs/REALISM.md", "docs/THIN_TAPES.md",
 )  # fmt: skip
 FOREIGN = re.compile(r"/(?:tmp|home|root|work|opt)/|\bissue #?\d|\bsession\b", re.IGNORECASE)
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
