@@ -266,7 +266,7 @@ def refuse_other(ours: Header, theirs: Header, folder: Path) -> None:
         raise InputError("is the journal of an engine, not of a run", folder)
     for key, what in (
         ("scenario", "another scenario, or of this one before it was changed"),
-        ("tapes", "another recording"),
+        ("tapes", "another recording, or beside another attribution run"),
         ("bots", "other bots or another ADL function, or of these before their code was changed"),
     ):
         if ours.about[key] != theirs.about.get(key):

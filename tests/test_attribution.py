@@ -6,6 +6,7 @@ One lot is worth 1 at 1,000 ticks. Account 0 has 11 and is long 100 lots from 1,
 
 import contextlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -387,11 +388,13 @@ points = [[0, 1.0], [10, 1.0], [100, 0.99], [180, 0.985]]
 """
 
 
-def scenario(folder: Path, name: str, attribution: str, rules: str = "", accounts: int = 400, **changes) -> dict:
+def scenario(
+    folder: Path, name: str, attribution: str, rules: str = "", accounts: int = 400, journal=None, **changes
+) -> dict:
     text = SCENARIO.format(attribution=attribution, rules=rules, accounts=accounts)
     for old, new in changes.items():
         text = text.replace(f"{old} = ", f"{old} = {new} # ", 1)
-    return outcomes.run(parse(text.encode(), folder / f"{name}.toml", folder), folder / name)
+    return outcomes.run(parse(text.encode(), folder / f"{name}.toml", folder), folder / name, journal=journal)
 
 
 def told(summary: dict) -> dict:
@@ -475,3 +478,16 @@ def test_another_recording_and_damage_are_refused(base, tmp_path):
 def test_a_run_does_not_replace_what_it_is_compared_with(base):
     with pytest.raises(InputError, match="is the result folder"):
         scenario(base, "base", "against:base")
+
+
+def test_a_journal_belongs_to_one_attribution_run(base, tmp_path):
+    """Its run goes on beside the same flows, and beside no others."""
+    shutil.copytree(base / "base", tmp_path / "base")
+    journal = outcomes.Journaling(tmp_path / "journal")
+    digest = scenario(tmp_path, "same", "against:base", journal=journal)["digest"]
+    again = replace(journal, resume=True)
+    assert scenario(tmp_path, "same", "against:base", journal=again)["digest"] == digest
+    table = pq.read_table(tmp_path / "base" / FILE)
+    pq.write_table(table.slice(1), tmp_path / "base" / FILE)
+    with pytest.raises(InputError, match="beside another attribution run"):
+        scenario(tmp_path, "same", "against:base", journal=again)
