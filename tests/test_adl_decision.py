@@ -14,7 +14,8 @@ from model.adl_share import SHARES, gather, share_out
 from model.wire import AdlFault, AdlPolicy, AdlPrice, EventKind, Flag, Kind, Reject, Rule
 from perpsim.core import COMMAND, Engine, Kernel, Stop
 from perpsim.exchange.recovery import JournaledEngine, replay
-from stream_settings import SECOND, Setting
+from stream_settings import MARKET, SECOND, Setting
+from test_regressions import NOW, Desk
 
 pytestmark = pytest.mark.unshadowed("core against twin, in batches and across a snapshot: check_doors")
 POLICIES = (  # queues of which no rank depends on who was cut before, and allocations
@@ -290,3 +291,64 @@ def test_a_kernel_takes_decisions_where_one_is_due_and_nothing_else():
     assert kernel.run(engine.time_ns) == Stop.UNTIL
     with pytest.raises(ValueError, match="taken where one is due"):
         kernel.decide(0, nobody)
+
+
+class TestDelayed:
+    """A long that is bankrupt at 890 and a short that is under maintenance there; ten seconds later they are closed."""
+
+    @pytest.fixture
+    def desk(self) -> Desk:
+        desk = Desk(rich=0, adl_policy=AdlPolicy.USER, reduce_method=0, liquidation_delay_ns=10 * SECOND)
+        for account, money in ((0, 10), (2, 9), (3, 1_000)):
+            desk.deposit(account, money)
+        desk.seed(0, 100)
+        desk.seed(2, -50, price=711)
+        desk.seed(3, -50)
+        return desk
+
+    def question(self, desk: Desk) -> dict:
+        assert desk.engine.pending_adl["account"] == 0
+        return {"market": 0, "size_lots": 1}
+
+    def test_who_is_in_liquidation_is_not_taken(self, desk):
+        desk.mark(890)
+        assert sorted(desk.of(EventKind.LIQUIDATION_STARTED)["account"].tolist()) == [0, 2]
+        desk.do(Kind.TICK, time_ns=NOW + 10 * SECOND)
+        part = self.question(desk)
+        assert desk.engine.pending_adl["candidates"]["account"].tolist() == [3]
+        assert desk.do(Kind.ADL_DECISION, account=2, **part) == Reject.BAD_DECISION
+        assert desk.events[-1]["value"] == AdlFault.LIQUIDATION
+        assert desk.do(Kind.ADL_DECISION, account=3, **part) == Reject.NONE
+        assert desk.lots(3) == -49
+
+    def rows(self, desk: Desk, *rows: tuple[int, int, int, int, int]) -> Kernel:
+        kernel = Kernel([desk.engine])
+        names = ("time_ns", "code", "price", "value", "id")
+        columns = {name: np.array([row[at] for row in rows], np.int64) for at, name in enumerate(names)}
+        kernel.feed(kernel.add_stream(0, 0), columns | {"code": columns["code"].astype(np.uint8)})
+        kernel.finish(0)
+        return kernel
+
+    def answer(self, desk: Desk, kernel: Kernel) -> None:
+        part = np.zeros(1, COMMAND)
+        part["kind"], part["account"], part["size_lots"] = Kind.ADL_DECISION, 3, 50
+        assert kernel.run() == Stop.DECISION
+        assert desk.engine.book(0, 0).tolist() == [[700, 4]]  # the rows after it wait
+        self.question(desk)
+        kernel.decide(0, part)
+        assert kernel.run() == Stop.UNTIL
+        assert desk.lots(3) == 0
+        assert desk.engine.book(0, 0).tolist() == [[701, 5], [700, 4]]
+
+    def test_a_row_waits_for_a_decision_that_a_timer_asks_for(self, desk):
+        """Once: it is taken when the decision is there, and not again."""
+        desk.mark(890)
+        late = NOW + 11 * SECOND
+        self.answer(desk, self.rows(desk, (NOW, 9, 700, 4, 1), (late, 9, 701, 5, 2)))
+
+    def test_a_row_waits_for_a_decision_that_its_own_message_leads_to(self, desk):
+        """Without a delay: a mark that begins a message, then an order, which nobody may act before."""
+        desk.do(Kind.SET_RULE, aux=Rule.LIQUIDATION_DELAY, value=0)
+        mark = 890 * MARKET["tick_value"]
+        rows = [(NOW, 9, 700, 4, 1), (NOW + 1, 3 | 32, 0, mark, 0), (NOW + 1, 9, 701, 5, 2)]
+        self.answer(desk, self.rows(desk, *rows))

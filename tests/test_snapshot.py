@@ -8,7 +8,10 @@ import zlib
 import numpy as np
 import pytest
 from journal_stream import batches, new_engine, stream
-from perpsim.core import Engine, InvariantError, Kind
+from perpsim.core import Engine, Flag, InvariantError, Kind
+from test_adl_decision import pending
+from test_collateral import Venue
+from test_regressions import Desk
 
 HEAD = struct.Struct("<8sIIQI")
 
@@ -181,3 +184,127 @@ class TestDamage:
         no_rules = json.dumps([None, *json.loads(parts[0])[1:]]).encode()
         for setup in (b"", b"{}", b"[]", b"[1,2,3,4,5,6]", b"\xff", parts[0][:-1], renamed, no_rule, no_rules):
             refused(joined(whole, [setup, *parts[1:]]))
+
+
+LADDERS = 5 * 10  # pieces of a market's
+
+
+def spoiled(whole: bytes, number: int, at: int, layout: str, *values: int) -> bytes:
+    """A snapshot with other numbers from a byte of a piece on."""
+    parts = pieces(whole)
+    part = bytearray(parts[number])
+    struct.pack_into(layout, part, at, *values)
+    return joined(whole, [*parts[:number], bytes(part), *parts[number + 1 :]])
+
+
+class TestCollateral:
+    """Of a multi-asset account with a position: pieces after the ladders of its two markets."""
+
+    FIRST = len(PIECES) + 2 * LADDERS
+    COLLATERAL, HAIRCUTS, WATCHES, HEAPS, ITEMS = range(FIRST, FIRST + 5)
+    WATCH = struct.Struct("<qiiii")  # value, account, heap, place, next
+    TERMS, HEAP = 104, 16  # bytes
+
+    @pytest.fixture
+    def whole(self) -> bytes:
+        venue = Venue()
+        venue.hold(btc=2)
+        venue.long(100)
+        venue.mark(99_000)
+        data = venue.engine.snapshot()
+        assert Engine.restore(data).snapshot() == data
+        assert Engine.restore(joined(data, pieces(data))).digest() == venue.engine.digest()
+        return data
+
+    def watch(self, whole) -> int:
+        """The first byte of a watch in use."""
+        part = pieces(whole)[self.WATCHES]
+        return next(at for at in range(0, len(part), self.WATCH.size) if self.WATCH.unpack_from(part, at)[1] >= 0)
+
+    @pytest.mark.parametrize("price", [-1, 1 << 62])
+    def test_a_price_beyond_its_range(self, whole, price):
+        assert len(pieces(whole)[self.COLLATERAL]) == 3 * self.TERMS
+        assert "the collateral in the snapshot is not" in refused(spoiled(whole, self.COLLATERAL, 72, "<q", price))
+
+    def test_other_terms(self, whole):
+        assert "the collateral in the snapshot is not" in refused(
+            spoiled(whole, self.COLLATERAL, self.TERMS, "<q", 1))
+        assert "the haircuts in the snapshot are not" in refused(spoiled(whole, self.HAIRCUTS, 8, "<q", 1))
+
+    def test_sizes_of_heaps(self, whole):
+        assert "has an impossible size" in refused(spoiled(whole, self.HEAPS, 8, "<i", -1))
+        parts = pieces(whole)
+        watches = len(parts[self.WATCHES]) // self.WATCH.size
+        heaps = bytearray(parts[self.HEAPS])
+        struct.pack_into("<i", heaps, 8, watches + 1)
+        parts[self.HEAPS], parts[self.ITEMS] = bytes(heaps), bytes(4 * (watches + 1))
+        assert "more watched prices than watches" in refused(joined(whole, parts))
+
+    @pytest.mark.parametrize(("field", "value"), [
+        (20, 1 << 20), (20, -2), (8, 1 << 20), (8, -2), (12, 1 << 20), (12, -1), (16, 1 << 20), (16, -1),
+    ])  # fmt: skip
+    def test_a_watch_that_leads_nowhere(self, whole, field, value):
+        assert "leads nowhere" in refused(spoiled(whole, self.WATCHES, self.watch(whole) + field, "<i", value))
+
+    def test_an_account_whose_watches_are_not_there(self, whole):
+        accounts = pieces(whole)[PIECES.index("accounts")]
+        head = self.watch(whole) // self.WATCH.size
+        size = len(accounts) // len(set(Engine.restore(whole).accounts()["account"].tolist()))
+        found = 0
+        for at in range(0, size, 4):  # of account 0, which has some
+            if struct.unpack_from("<i", accounts, at)[0] >= head:
+                with contextlib.suppress(ValueError):
+                    Engine.restore(spoiled(whole, PIECES.index("accounts"), at, "<i", 1 << 20))
+                    continue
+                found += 1
+        assert found
+
+    def test_a_heap_that_leads_nowhere_or_to_a_watch_of_another(self, whole):
+        parts = pieces(whole)
+        number = next(number for number in range(self.ITEMS, len(parts)) if parts[number])
+        for value in (1 << 20, -1, len(parts[self.WATCHES]) // self.WATCH.size - 1, 0):
+            if struct.unpack_from("<i", parts[number])[0] != value:
+                assert "leads nowhere" in refused(spoiled(whole, number, 0, "<i", value))
+
+
+class TestIndices:
+    def test_a_trigger_at_no_price(self):
+        desk = Desk()
+        desk.buy(1, 1, 900)
+        desk.sell(0, 1, 890, flags=Flag.STOP, trigger_ticks=900)
+        data = desk.engine.snapshot()
+        number = PIECES.index("triggers")
+        moved = Engine.restore(spoiled(data, number, 0, "<q", 901))
+        assert moved.state_hash() != desk.engine.state_hash()
+        for price in (-1, 1 << 30):
+            assert "leads nowhere" in refused(spoiled(data, number, 0, "<q", price))
+
+    def test_rings_of_prices_beyond_their_ends(self):
+        data, number = Desk().engine.snapshot(), PIECES.index("mark inputs")
+        assert Engine.restore(spoiled(data, number, 0, "<4q2q", 1, 1, 0, 0, 5, 1))
+        for ring in ((129, 0, 0, 0), (-1, 0, 0, 0), (0, 128, 0, 0), (0, 0, 129, 0), (0, 0, 0, 128)):
+            assert "leads nowhere" in refused(spoiled(data, number, 0, "<4q", *ring))
+        for trade in ((-1, 1), (1 << 30, 1), (5, 0), (5, (1 << 38) + 1)):
+            assert "leads nowhere" in refused(spoiled(data, number, 0, "<4q2q", 1, 1, 0, 0, *trade))
+
+    def test_a_decision_about_nobody(self):
+        """Of the state's record, the wallet, the position and the slot of the question; of the units after it all."""
+        _, _, engine = pending()
+        data, question = engine.snapshot(), engine.pending_adl
+        unit = struct.pack("<i", question["account"])
+        state = pieces(data)[PIECES.index("state")]
+        known, at = [], state.find(unit)
+        while at >= 0:
+            known.append(at)
+            at = state.find(unit, at + 1)
+        refusals = 0
+        for at in known:
+            with contextlib.suppress(ValueError):
+                Engine.restore(spoiled(data, PIECES.index("state"), at, "<i", 1 << 28))
+                continue
+            refusals += 1
+        assert refusals
+        found = PIECES.index("found")
+        if pieces(data)[found]:
+            assert "leads nowhere" in refused(spoiled(data, found, 16, "<i", 1 << 28))
+            assert "leads nowhere" in refused(spoiled(data, found, 20, "<i", 1 << 28))
