@@ -114,7 +114,7 @@ def _impact(found: dict[str, Any] | None, about: dict[str, Any] | None) -> Itera
     yield ""
     yield (
         f"  {about['count']} metaorders of {about['children']} market orders over {about['seconds']:g} s in "
-        f"{about['rounds']} runs, seed {about['seed']}; {low:g} to {high:g} of the mean volume of their duration"
+        f"{about['rounds']} runs, seed {about['seed']}; {low:g} to {high:g} of what is recorded in their duration"
     )
     if lost["run"] or lost["recorded"]:
         yield f"  not executed: {lost['run']} in the run, {lost['recorded']} in the replay"
