@@ -10,6 +10,7 @@ from perpsim.core import (
     Kind,
     ReduceMethod,
     Reject,
+    Rule,
     Side,
     Socialise,
     formulas_fund,
@@ -269,6 +270,21 @@ class TestSharedLosses:
         assert self.paid(fund) == [(18, 30 * VALUE_ONE)]
         fund.wait(10 * 60)  # a new day
         fund.bankrupt(10, 30)
+        assert self.paid(fund) == []
+
+    def test_a_day_whose_start_was_moved_goes_on_at_the_old_hour(self):
+        fund = Fund(0, socialise=Socialise.DAY_WINNERS, day_start_ns=10 * MINUTE)
+        for account in (18, 19):
+            fund.do(Kind.DEPOSIT, account=account, value=1_000 * VALUE_ONE)
+        assert fund.do(Kind.SET_RULE, aux=Rule.DAY_START, value=30 * MINUTE) == Reject.NONE
+        fund.do(Kind.SEED_POSITION, account=18, side=Side.BUY, size_lots=10, value=90 * VALUE_ONE)
+        fund.do(Kind.PLACE, account=19, order_id=1, side=Side.BUY, price_ticks=95, size_lots=10)
+        fund.do(Kind.PLACE, account=18, order_id=1, side=Side.SELL, price_ticks=95, size_lots=10)  # gains 50
+        fund.wait(10 * 60)
+        fund.bankrupt(10, 30)
+        assert self.paid(fund) == [(18, 30 * VALUE_ONE)]
+        fund.wait(20 * 60)
+        fund.bankrupt(10, 10)
         assert self.paid(fund) == []
 
     def paid(self, fund: Fund) -> list[tuple[int, int]]:

@@ -154,6 +154,21 @@ def test_funding_caps_count_bare_rates():
     assert rates["value"][rates["kind"] == EventKind.FUNDING_SETTLED][-1] == 3_750_000
 
 
+def test_funding_caps_of_rates_that_are_linear_in_size():
+    """Those of the smallest position: 75 % of 2 % - 0.8 %."""
+    spec = market(
+        tiers=(Tier(10**6 * USD, 5_000_000, 0, 50, 0),), tier_method=TierMethod.LINEAR, maintenance_base=8_000_000,
+        initial_base=20_000_000, funding_interval_ns=60 * 10**9, premium_period_ns=10**9,
+        funding_cap_margin=750_000_000, premium_source=1, funding_formula=1,
+    )  # fmt: skip
+    engine = venue(spec)
+    engine.submit(kind=Kind.SET_INDEX, value=90 * USD, time_ns=10**9)
+    for second in (30, 61):
+        engine.submit(kind=Kind.TICK, time_ns=second * 10**9)
+    rates = engine.drain()
+    assert rates["value"][rates["kind"] == EventKind.FUNDING_SETTLED][-1] == 9_000_000
+
+
 def test_the_formula_of_the_scale():
     at = formulas_margin.initial_at_interest
     assert at(500_000, 200_000_000, 28_123_456_789_123, 25 * 10**12, 60 * 10**12) == 135_697

@@ -296,6 +296,26 @@ class TestLiquidation:
         desk.mark(880)
         assert desk.of(EventKind.ADL)["account"].tolist() == [2]  # its equity is smaller, so its leverage is larger
 
+    def test_a_debt_in_an_asset_without_a_market_is_the_venues_deficit(self):
+        """20 coins are lost in a market that settles in coins, 22 of asset 0 behind them, a coin being worth 2."""
+        whole = {"reduce_limit": ReduceLimit.NONE, "reduce_method": ReduceMethod.WHOLE}
+        engine = Engine(VENUE | whole | {"collateral": [{}, {"price": 2 * ONE}]}, [PLAIN | {"asset": 1}], 2, assets=2, audit=2)
+        tick = MARKET["tick_value"]
+        engine.submit(kind=Kind.DEPOSIT, account=0, value=22 * ONE, time_ns=NOW)
+        engine.submit(kind=Kind.DEPOSIT, account=1, asset=1, value=1_000 * ONE)
+        engine.submit(kind=Kind.SET_MARK, value=1_000 * tick)
+        engine.submit(kind=Kind.SET_MARGIN_MODE, account=0, aux=MarginMode.MULTI)
+        engine.submit(kind=Kind.SEED_POSITION, account=0, side=Side.BUY, size_lots=100, value=1_000 * tick)
+        engine.submit(kind=Kind.PLACE, account=1, order_id=1, side=Side.BUY, size_lots=100, price_ticks=800)
+        engine.drain()
+        engine.submit(kind=Kind.SET_MARK, value=880 * tick)
+        events = engine.drain()
+        (paid,) = events[events["kind"] == EventKind.VENUE_DEFICIT]
+        deficit = engine.house["deficit"]
+        assert (paid["account"], paid["maker_account"], paid["asset"], paid["value"]) == (0, deficit, 0, 18 * ONE)
+        assert engine.accounts()["balance"][:2].tolist() == [0, 0]  # 22 - 2 * 20
+        assert engine.accounts()["balance"][2 * deficit] == -18 * ONE
+
     def test_a_fund_that_sells_in_slices_may_be_told_to_hold(self):
         desk = Desk(rich=0, fund_unwind=FundUnwind.SLICES, fund_unwind_period_ns=SECOND, fund_unwind_slice=500_000_000)
         fund = desk.engine.house["funds"][0]

@@ -61,6 +61,19 @@ class TestChosenLimit:
     def choose(self, desk, number, account=0):
         return desk.do(Kind.SET_RISK_LIMIT, account=account, value=number)
 
+    def test_none_is_chosen_in_liquidation(self):
+        """Of the cross pool, or of the isolated position."""
+        desk = Desk(rich=0, market=CHOICE, liquidation_delay_ns=10**10)
+        for account in (0, 1):
+            desk.deposit(account, 11)
+        desk.isolate(1)
+        desk.seed(0, 100)
+        desk.seed(1, 100)
+        desk.mark(890)
+        assert len(desk.of(EventKind.LIQUIDATION_STARTED)) == 2
+        assert [self.choose(desk, number, account) for number in (0, 2) for account in (0, 1)] == 4 * [
+            Reject.IN_LIQUIDATION]
+
     def test_its_rate_holds_for_the_whole_position(self):
         desk = Desk(market=CHOICE)
         desk.seed(0, 100)
