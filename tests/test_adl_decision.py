@@ -340,6 +340,39 @@ class TestDelayed:
         assert desk.lots(3) == 0
         assert desk.engine.book(0, 0).tolist() == [[701, 5], [700, 4]]
 
+    def test_a_clock_that_is_set_stops_at_a_decision(self, desk):
+        desk.mark(890)
+        kernel = Kernel([desk.engine])
+        assert kernel.run(NOW + 11 * SECOND) == Stop.DECISION
+        part = np.zeros(1, COMMAND)
+        part["kind"], part["account"], part["size_lots"] = Kind.ADL_DECISION, 3, 50
+        self.question(desk)
+        kernel.decide(0, part)
+        assert kernel.run(NOW + 11 * SECOND) == Stop.UNTIL
+        assert (desk.lots(3), desk.engine.time_ns) == (0, NOW + 11 * SECOND)
+
+    def test_a_recorded_level_waits_for_a_decision(self, desk):
+        desk.mark(890)
+        assert desk.level(0, 701, 5, time_ns=NOW + 11 * SECOND) == Reject.NONE
+        self.question(desk)
+        assert desk.engine.book(0, 0).tolist() == []
+        assert desk.do(Kind.ADL_DECISION, account=3, market=0, size_lots=50) == Reject.NONE
+        assert desk.engine.pending_adl is None
+        assert desk.engine.book(0, 0).tolist() == [[701, 5]]
+
+    def test_a_batch_that_is_audited_stops_where_others_do(self, desk):
+        desk.mark(890)
+        rows = np.zeros(4, COMMAND)
+        rows["kind"], rows["time_ns"] = Kind.TICK, NOW + 11 * SECOND
+        rows["kind"][1], rows["account"][1], rows["size_lots"][1] = Kind.ADL_DECISION, 3, 50
+        again = Engine.restore(desk.engine.snapshot())
+        for engine in (desk.engine, again):
+            engine.apply(rows[[0, 2, 3]])
+            assert engine.consumed == 1
+            engine.apply(rows[1:])
+            assert engine.consumed == 3
+        assert desk.engine.state_hash() == again.state_hash()
+
     def test_a_row_waits_for_a_decision_that_a_timer_asks_for(self, desk):
         """Once: it is taken when the decision is there, and not again."""
         desk.mark(890)

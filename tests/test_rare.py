@@ -299,7 +299,8 @@ class TestLiquidation:
     def test_a_debt_in_an_asset_without_a_market_is_the_venues_deficit(self):
         """20 coins are lost in a market that settles in coins, 22 of asset 0 behind them, a coin being worth 2."""
         whole = {"reduce_limit": ReduceLimit.NONE, "reduce_method": ReduceMethod.WHOLE}
-        engine = Engine(VENUE | whole | {"collateral": [{}, {"price": 2 * ONE}]}, [PLAIN | {"asset": 1}], 2, assets=2, audit=2)
+        rules = VENUE | whole | {"collateral": [{}, {"price": 2 * ONE}]}
+        engine = Engine(rules, [PLAIN | {"asset": 1}], 2, assets=2, audit=2)
         tick = MARKET["tick_value"]
         engine.submit(kind=Kind.DEPOSIT, account=0, value=22 * ONE, time_ns=NOW)
         engine.submit(kind=Kind.DEPOSIT, account=1, asset=1, value=1_000 * ONE)
