@@ -360,6 +360,22 @@ class TestDelayed:
         assert desk.engine.pending_adl is None
         assert desk.engine.book(0, 0).tolist() == [[701, 5]]
 
+    def test_a_recorded_level_waits_for_what_another_market_led_to(self):
+        """The level ends the message of market 1, and with it the group in which the mark came."""
+        desk = Desk(markets=2, rich=0, adl_policy=AdlPolicy.USER, reduce_method=0)
+        desk.deposit(0, 10)
+        desk.deposit(3, 1_000)
+        desk.seed(0, 50)
+        desk.seed(3, -50)
+        desk.mark(780, flags=Flag.MORE)
+        desk.level(0, 990, 5, market=1, flags=Flag.MORE)
+        assert desk.engine.pending_adl is None
+        assert desk.level(0, 701, 5) == Reject.NONE
+        self.question(desk)
+        assert desk.engine.book(0, 0).tolist() == []
+        assert desk.do(Kind.ADL_DECISION, account=3, market=0, size_lots=50) == Reject.NONE
+        assert desk.engine.book(0, 0).tolist() == [[701, 5]]
+
     def test_a_batch_that_is_audited_stops_where_others_do(self, desk):
         desk.mark(890)
         rows = np.zeros(4, COMMAND)

@@ -121,6 +121,15 @@ class TestRecordedOrders:
         assert desk.lots(0) == -3
         assert desk.engine.book(0, Side.SELL).tolist() == [[1_001, 5]]
 
+    def test_accounts_behind_another_recorded_order_do_too(self):
+        desk = Desk()
+        recorded(desk, 1, Side.SELL, 10, 1_001)
+        desk.sell(0, 3, 1_001)
+        recorded(desk, 2, Side.SELL, 10, 1_001)
+        desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, order_id=2, size_lots=5)
+        assert desk.lots(0) == -3
+        assert desk.engine.book(0, Side.SELL).tolist() == [[1_001, 15]]
+
     def test_an_order_that_history_executes_in_full_is_gone(self):
         """What accounts had supplied of it stayed in the book for good: no row would name the order again."""
         desk = Desk()
