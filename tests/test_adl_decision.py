@@ -362,6 +362,29 @@ class TestDelayed:
 
     def test_a_recorded_level_waits_for_what_another_market_led_to(self):
         """The level ends the message of market 1, and with it the group in which the mark came."""
+        desk = self.between()
+        assert desk.level(0, 701, 5) == Reject.NONE
+        self.question(desk)
+        assert desk.engine.book(0, 0).tolist() == []
+        assert desk.do(Kind.ADL_DECISION, account=3, market=0, size_lots=50) == Reject.NONE
+        assert desk.engine.book(0, 0).tolist() == [[701, 5]]
+
+    @pytest.mark.parametrize("code", [1, 2])
+    def test_a_row_of_a_level_or_a_trade_waits_too(self, code):
+        desk = self.between()
+        kernel = self.rows(desk, (desk.engine.time_ns, code | 16 * (code == 2), 701, 5, 1))
+        assert kernel.run() == Stop.DECISION
+        self.question(desk)
+        part = np.zeros(1, COMMAND)
+        part["kind"], part["account"], part["size_lots"] = Kind.ADL_DECISION, 3, 50
+        kernel.decide(0, part)
+        assert kernel.run() == Stop.UNTIL
+        assert desk.lots(3) == 0
+        assert desk.engine.book(0, 0).tolist() == ([[701, 5]] if code == 1 else [])
+        assert desk.engine.market(0)["last_ticks"] == (0 if code == 1 else 701)
+
+    def between(self) -> Desk:
+        """A mark has come that leads to a question, in a group that a message of market 1 holds open."""
         desk = Desk(markets=2, rich=0, adl_policy=AdlPolicy.USER, reduce_method=0)
         desk.deposit(0, 10)
         desk.deposit(3, 1_000)
@@ -370,11 +393,7 @@ class TestDelayed:
         desk.mark(780, flags=Flag.MORE)
         desk.level(0, 990, 5, market=1, flags=Flag.MORE)
         assert desk.engine.pending_adl is None
-        assert desk.level(0, 701, 5) == Reject.NONE
-        self.question(desk)
-        assert desk.engine.book(0, 0).tolist() == []
-        assert desk.do(Kind.ADL_DECISION, account=3, market=0, size_lots=50) == Reject.NONE
-        assert desk.engine.book(0, 0).tolist() == [[701, 5]]
+        return desk
 
     def test_a_batch_that_is_audited_stops_where_others_do(self, desk):
         desk.mark(890)
