@@ -178,7 +178,7 @@ def test_in_a_calm_market_not_even_their_order_matters():
 def test_the_unit_of_the_coin_does_not_matter(setting):
     """Prices ten times higher and lots of a tenth of the coins: the same ticks, lots and money.
 
-    Without shocks: those cut a mark to a whole unit, which is coarser for the cheap coin.
+    Without shocks and impact: those cut a mark to a whole unit, which is coarser for the cheap coin.
     """
     commands = stream(setting)
     commands = commands[commands["kind"] != Kind.SET_SHOCK]
@@ -186,11 +186,12 @@ def test_the_unit_of_the_coin_does_not_matter(setting):
     priced = np.isin(commands["kind"], [Kind.SET_MARK, Kind.SET_INDEX, Kind.SEED_POSITION, Kind.SET_MARKET_STATE])
     within = priced & (commands["value"] > 0) & (commands["value"] < 2**58)
     dear["value"][within] *= 10
+    cheap = [market | {"impact_factor": 0} for market in setting.markets]
     markets = [
         market | {"tick_value": market["tick_value"] * 10, "lot_denominator": market["lot_denominator"] * 10}
-        for market in setting.markets
+        for market in cheap
     ]
-    one, before = played(setting, commands)
+    one, before = played(setting, commands, markets=cheap)
     other, after = played(setting, dear, markets=markets)
     wanted = before.copy()
     for kind, fields in PRICES.items():
