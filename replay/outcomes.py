@@ -311,6 +311,7 @@ def _market_summary(outcome: Outcome, number: int, market: MarketPlan, tally: Ma
             "walk": market.settings.walk,
             "book": _book_summary(market, outcome.books[number]),
             "unfilled": decimal_text(tally.tape_unfilled_lots * market.spec.lot),
+            "above_highest_price": outcome.rows_left_out[number],
         },
     } | ({"attribution": _attribution_summary(now, market)} if market.spec.attribution else {})
 

@@ -171,14 +171,19 @@ def _one_coin(file: ScenarioFile, book: Rulebook, markets: list[MarketPlan]) -> 
 
 
 def without_funding(batch: Batch) -> Batch:
-    """A chunk without its FUNDING rows; a message that ended with one ends with the row before."""
-    code = batch["code"]
-    funding = (code & ROW_MASK) == Row.FUNDING
-    ends = np.flatnonzero(funding & ((code & MORE) == 0))
-    before = ends[ends > 0] - 1
-    code = code.copy()
-    code[before] &= 0xFF ^ MORE
-    return {name: (code if name == "code" else column)[~funding] for name, column in batch.items()}
+    """A chunk without its FUNDING rows."""
+    return without(batch, (batch["code"] & ROW_MASK) == Row.FUNDING)
+
+
+def without(batch: Batch, gone: np.ndarray) -> Batch:
+    """A chunk without some rows; a message that ended with one of them ends with the last that is left of it."""
+    if not gone.any():
+        return batch
+    ends = (batch["code"] & MORE) == 0
+    message = (np.cumsum(ends) - ends)[~gone]
+    left = {name: column[~gone] for name, column in batch.items()}
+    left["code"][np.append(message[1:] != message[:-1], ends[-1])[: len(message)]] &= 0xFF ^ MORE
+    return left
 
 
 def _rulebook(file: ScenarioFile) -> tuple[Rulebook, Rulebook, dict[str, Any]]:

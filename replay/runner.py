@@ -19,10 +19,11 @@ from perpsim.core import COMMAND, Engine, EventKind, InvariantError, Kernel, Kin
 from perpsim.exchange.adl import ask, decision
 from perpsim.exchange.units import money, rate
 from perpsim.replay import broken, population
+from perpsim.replay.contents import contents
 from perpsim.replay.errors import InputError, raised
 from perpsim.replay.host import Host
 from perpsim.replay.latency.recorded import Recorded
-from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns
+from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns, without
 from perpsim.replay.population import Crowd, Ground
 from perpsim.replay.resume import MARK_SAMPLES, NoRecord, Playback, Record
 from perpsim.replay.scenario import Bot
@@ -30,10 +31,11 @@ from perpsim.replay.series import Series, Watch
 from perpsim.replay.shock import path_commands
 from perpsim.replay.synthetic import Book
 from perpsim.replay.tally import Tally
-from perpsim.replay.tape import Batch
+from perpsim.replay.tape import ROW_MASK, Batch, Row
 from perpsim.replay.trail import Trail
 
 SET_UP_COMMANDS = 1 << 18  # at a time
+AT_A_PRICE = np.isin(np.arange(ROW_MASK + 1), (Row.LEVEL, Row.TRADE))  # single orders are the core's own business
 AUDITS = {"off": 0, "batch": 1, "event": 2}
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
@@ -78,6 +80,7 @@ class Outcome:
     wall_seconds: float
     latencies: list[dict[str, Any]]  # by bot: Meter.summary; none in a playback
     books: list[Book | None]  # by market: the synthetic ones
+    rows_left_out: list[int]  # by market: recorded above the venue's highest price
 
 
 class Runner:
@@ -140,6 +143,7 @@ class Runner:
             wall_seconds=time.perf_counter() - began,
             latencies=self.host.latencies() if isinstance(self.host, Host) else [],
             books=[feed.book for feed in self.feeds],
+            rows_left_out=[feed.rows_left_out for feed in self.feeds],
         )
 
     # Warm-up and set-up
@@ -151,14 +155,15 @@ class Runner:
         if plan.start_ns is not None:
             self._advance(plan.start_ns)
             if not self._ready():
-                raise plan.file.wrong("run.start", f"there is no {self._missing()} yet at {iso(plan.start_ns)}")
+                what = f"there is no {self._missing()} yet at {iso(plan.start_ns)}"
+                raise plan.file.wrong("run.start", what + self._unpriced())
             return
         now = first_ns // plan.interval_ns * plan.interval_ns
         while not self._ready():
             now += plan.interval_ns
             if now >= plan.end_ns:
-                what = self._missing()
-                raise InputError(f"the recording never has a {what}, so nobody can trade in it", plan.file.path)
+                what = f"the recording never has a {self._missing()}, so nobody can trade in it"
+                raise InputError(what + self._unpriced(), plan.file.path)
             self._advance(now)
 
     def _ready(self) -> bool:
@@ -172,6 +177,13 @@ class Runner:
                 return "book with two sides"
             if self.plan.accounts and not self.engine.market(number)["mark"]:
                 return "mark price"
+        return ""
+
+    def _unpriced(self) -> str:
+        """The rest of the sentence where no mark can ever be made."""
+        for market in self.plan.markets:
+            if not any(contents(market.tape).rows[kind] for kind in (Row.INDEX, Row.MARK, Row.BAR)):
+                return f"; the recording of {market.spec.symbol} has no index and no mark: import theirs beside it"
         return ""
 
     def _set_up(self) -> list[Crowd]:
@@ -386,6 +398,8 @@ class _Feed:
         self.kernel, self.number, self.recorded = kernel, number, recorded
         self.stream = kernel.add_stream(0, number)
         self.book = Book(market.shape, end_ns) if market.shape else None
+        self.price_max, self.end_ns = market.spec.price_max, end_ns
+        self.rows_left_out = 0  # levels and prints at prices that the venue does not have, up to `end_ns`
         self.chunks: Iterator[Batch] = self._recorded(market)
         if self.book:
             self.chunks = self.book.around(self.chunks)
@@ -395,7 +409,13 @@ class _Feed:
         for chunk in market.chunks():
             if self.recorded:
                 self.recorded.add(self.number, chunk)
-            yield chunk
+            yield self._within(chunk)
+
+    def _within(self, chunk: Batch) -> Batch:
+        """Without what stands or trades above the venue's highest price: some book at ten times the price."""
+        gone = AT_A_PRICE[chunk["code"] & ROW_MASK] & (chunk["price"] > self.price_max)
+        self.rows_left_out += int(np.count_nonzero(gone & (chunk["time_ns"] <= self.end_ns)))
+        return without(chunk, gone)
 
     def give(self) -> None:
         """The next chunk, or word that there is none."""

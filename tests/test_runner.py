@@ -311,3 +311,29 @@ def test_two_markets_share_a_timeline(tmp_path):
     assert len(started) and (started["account"] >= 50).all()
     assert [market["mark"] for market in map(outcome.engine.market, (0, 1))] == [30_000 * 10**8, 1_600 * 10**8]
     assert {row[1] for row in outcome.series.rows} == {"BTCUSDT", "ETHUSDT"}
+
+
+def test_what_is_recorded_above_the_highest_price_is_left_out(tmp_path):
+    """Somebody sells at ten times the price in many a book; the venue's own limit is lower."""
+    plain, high = quiet_market(5), quiet_market(5)
+    for recording, asks in ((plain, {300_055: 9}), (high, {300_055: 9, 5_000_000: 7, 60_000_000: 1})):
+        recording.book(2.5, {}, asks)
+    high.book(3.5, {}, {5_000_000: 8}).trade(4.5, 0, 60_000_000, 1)
+    scenario = CRASH.split("[fund]")[0].replace("start = 1\n", "").replace("interval = 20", "interval = 1")
+    outcomes = []
+    for name, recording in (("plain", plain), ("high", high)):
+        store = recording.store(tmp_path / name)
+        outcomes.append(run(scenario.replace('recording = "btcusdt-2023-04-04"', f'store = "{store}"'))[0])
+    assert [each.rows_left_out for each in outcomes] == [[0], [4]]
+    assert outcomes[0].engine.digest() == outcomes[1].engine.digest() and outcomes[0].rows == outcomes[1].rows
+
+
+@pytest.mark.parametrize("start", ["", "start = 2"])
+def test_a_recording_that_no_mark_can_be_made_of(tmp_path, start):
+    recording = quiet_market(5)
+    recording.rows = [row for row in recording.rows if row[1] & ROW_MASK not in (Row.INDEX, Row.MARK)]
+    recording.trade(4, 0, 300_005, 1)
+    store = recording.store(tmp_path)
+    scenario = CRASH.replace('recording = "btcusdt-2023-04-04"', f'store = "{store}"').replace("start = 1", start)
+    with pytest.raises(InputError, match=r"mark price.*; the recording of BTCUSDT has no index and no mark"):
+        run(scenario.replace("interval = 20", "interval = 1"))
