@@ -182,6 +182,11 @@ def test_holes_by_minute(tmp_path):
     assert shown.exit_code == 0 and "2025-10-10 21:18       3 a minute" in shown.stdout
 
 
+def test_the_rebuilt_book_wants_columns_of_one_length():
+    with pytest.raises(ValueError, match="columns differ in length"):
+        RebuiltBook().apply(np.zeros(2, np.uint8), np.zeros(2, np.int64), np.zeros(1, np.int64))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_rebuilt_book_against_two_plain_ones(seed):
     """Random levels and snapshots, cut into calls anywhere; prices beyond all bounds."""
