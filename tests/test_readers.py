@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from perpsim.replay import importing
+from perpsim.replay.bars import ROWS_A_BAR
 from perpsim.replay.catalogue import Instrument, instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given, plan
@@ -409,8 +410,8 @@ def test_binance_vision_of_october_2025(recorded):
     assert {name: count for name, (count, _) in found.items()} == {
         "BTCUSDC-aggTrades-2025-10-04.csv": 140_489,
         "BTCUSDC-aggTrades-2025-10-08.csv": 256_978,
-        "BTCUSD_PERP-1m-2025-10-09.csv": 4 * 1_440,
-        "BTCUSD_PERP-1m-2025-10-10.csv": 4 * 1_440,
+        "BTCUSD_PERP-1m-2025-10-09.csv": ROWS_A_BAR * 1_440,
+        "BTCUSD_PERP-1m-2025-10-10.csv": ROWS_A_BAR * 1_440,
     }
     assert [(finding.rule, finding.line) for finding in depth.found] == [("unreadable", 25_883)]
     assert depth.percentiles("depth_band_unchanged_ns")["max"] == 11_336 * 10**9
