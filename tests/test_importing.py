@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from child_memory import PEAK
 from perpsim.replay import importing
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given, plan
@@ -315,12 +316,12 @@ def test_the_command(raw, store, tmp_path):
 # Memory
 
 
-MEASURE = """
-import json, resource, sys
+MEASURE = PEAK + """
+import json, sys
 from perpsim.replay.importing import import_files
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 import_files(sys.argv[1], sys.argv[2], workers=1)
-print(json.dumps([before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+print(json.dumps([before, peak()]))
 """
 
 

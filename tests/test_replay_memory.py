@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from child_memory import PEAK
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, Row, Tape, open_tape
 from perpsim.replay.tape_writer import PartWriter, facts_of, part_path
 from tape_commands import shipped_tape
@@ -22,15 +23,8 @@ date = 2023-04-04
 store = "store"
 funding = "computed"
 """
-PEAK = """
-import json, sys
-
-def peak():
-    with open("/proc/self/status") as status:  # getrusage tells what the parent had, if that was more
-        (line,) = (line for line in status if line.startswith("VmHWM"))
-    return int(line.split()[1])
-"""
 CHILD = PEAK + """
+import json, sys
 from pathlib import Path
 from perpsim.replay import outcomes
 from perpsim.replay.scenario import load
@@ -40,6 +34,7 @@ print(json.dumps([summary, peak()]))
 
 
 CHECKER = PEAK + """
+import json, sys
 from pathlib import Path
 from perpsim.replay.check import check
 (card,) = check([Path(sys.argv[1])])
