@@ -65,7 +65,7 @@ kill: build  ## kill -9 a journalling process 200 times
 differential: build  ## ten million random commands through core and twin
 	$(BIN)/python tests/many_streams.py
 
-mutants: .venv/.made  ## plant 25 bugs in copies of the core; each must be caught
+mutants: .venv/.made  ## plant every bug of tests/planted_bugs.py in copies of the core; each must be caught
 	$(BIN)/python tests/mutants.py
 
 coverage: build  ## which lines of the core the tests reach; build in build/coverage

@@ -517,7 +517,8 @@ cdef int check_members(State *s, Market *m, Breach *b) noexcept nogil:
         ladder = ladder_number(m, number, &whole)
         marked = 0
         for page in range(ladder.directory_size):
-            marked += count_ones(ladder.bits[page])
+            if ladder.bits[page]:           # hardly ever; counting ones takes a call
+                marked += count_ones(ladder.bits[page])
         if equal(b, BREACH_BITS_TOTAL, m.id, number, ladder.marked, marked):
             return 1
     return 0
