@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
+from perpsim.exchange.units import decimal_text
 from perpsim.replay.plan import MarketPlan, Plan
 
 KEY = b"perpsim.labels"  # of the metadata of the Parquet files of a result: a JSON list of sentences
@@ -32,6 +34,11 @@ def _of_market(market: MarketPlan) -> Iterator[str]:
         yield (
             f"beyond the recorded depth {stated.ticks} levels are stated, {stated.depth} at the first, slope "
             f"{stated.slope} a level; fills from there are flagged"
+        )
+    if market.index_period_ns:
+        yield (
+            f"the index is not recorded: it is the last print of this recording, every "
+            f"{decimal_text(Fraction(market.index_period_ns, 10**9))} s, so it follows the market that it should hold"
         )
     for kind, count in market.bars:
         yield f"{kind.name.lower()} prices are {count:,} bars, {PATHS[market.path]}; prices in between are unknown"

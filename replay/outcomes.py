@@ -27,6 +27,7 @@ from perpsim.exchange.units import VALUE_ONE, decimal_text
 from perpsim.replay import attribution, broken, compare, labels, trail
 from perpsim.replay.errors import BrokenError, InputError
 from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
+from perpsim.replay.print_index import PrintIndex
 from perpsim.replay.resume import NoRecord, Record, header_of, journaled_run, playback, refuse_other
 from perpsim.replay.runner import Outcome, Runner
 from perpsim.replay.scenario import ScenarioFile, parse
@@ -303,6 +304,7 @@ def _market_summary(outcome: Outcome, number: int, market: MarketPlan, tally: Ma
             "sha256": market.tape.sha256(),
             "rows": len(market.tape),
             "mark": market.settings.mark,
+            "print_index": _index_summary(market, outcome.indices[number]),
             "bars": {"path": market.path, **{kind.name.lower(): count for kind, count in market.bars}}
             if market.bars
             else None,
@@ -343,6 +345,13 @@ def _book_summary(market: MarketPlan, book: Book | None) -> dict[str, Any]:
         "rows": book.rows,
         "prints": {"at_levels": within, "inside_spread": inside, "beyond_levels": beyond},
     }  # fmt: skip
+
+
+def _index_summary(market: MarketPlan, index: PrintIndex | None) -> dict[str, Any] | None:
+    """Of an index made of prints, how often and how many; None where there is none."""
+    if index is None:
+        return None
+    return {"seconds": decimal_text(Fraction(market.index_period_ns, 10**9)), "rows": index.rows}
 
 
 def _rulebook_summary(plan: Plan) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class MarketPlan:
     flows: attribution.Flows | None = None  # of the run that it is compared with
     since_ns: int | None = None  # what stands then, and the rows from then on; None: all rows
     shape: synthetic.Shape | None = None  # of the book that is put around the prints; None: the book is recorded
+    index_period_ns: int = 0  # of an index made of the recording's prints; 0: the index is recorded
     bars: tuple[tuple[Row, int], ...] = ()  # (Row.MARK or Row.INDEX, their number) where these prices are bars only
 
     def chunks(self) -> Iterator[Batch]:
@@ -250,7 +251,19 @@ def _market(file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, pr
     spec = dataclasses.replace(spec.with_given_index(), **changes)
     found = contents(tape)
     shape = _shape(file, key, source, found.has_book, spec)
-    return MarketPlan(spec, tape, source, first_ns, last_ns, flows, shape=shape, bars=_bars(file, key, source, found))
+    index_ns, taken = _index_period_ns(file, key, source, found), _bars(file, key, source, found)
+    return MarketPlan(spec, tape, source, first_ns, last_ns, flows, None, shape, index_ns, taken)
+
+
+def _index_period_ns(file: ScenarioFile, key: str, source: TapeSource, found: Contents) -> int:
+    """How often prints become an index. Raises InputError where there is an index, or nothing to make one of."""
+    key = f"{key}.index_from_prints"
+    period_ns = to_ns(file, key, source.index_from_prints)
+    if period_ns and (found.rows[Row.INDEX] or found.bars[Row.INDEX]):
+        raise file.wrong(key, "the recording has an index; take the key out")
+    if period_ns and not found.rows[Row.TRADE]:
+        raise file.wrong(key, "the recording has no trades; import an index beside it")
+    return period_ns
 
 
 def _bars(file: ScenarioFile, key: str, source: TapeSource, found: Contents) -> tuple[tuple[Row, int], ...]:

@@ -25,6 +25,7 @@ from perpsim.replay.host import Host
 from perpsim.replay.latency.recorded import Recorded
 from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns, without
 from perpsim.replay.population import Crowd, Ground
+from perpsim.replay.print_index import PrintIndex
 from perpsim.replay.resume import MARK_SAMPLES, NoRecord, Playback, Record
 from perpsim.replay.scenario import Bot
 from perpsim.replay.series import Series, Watch
@@ -35,6 +36,7 @@ from perpsim.replay.tape import ROW_MASK, Batch, Row
 from perpsim.replay.trail import Trail
 
 SET_UP_COMMANDS = 1 << 18  # at a time
+PRICED = (Row.INDEX, Row.MARK, Row.BAR)  # a mark can be made of them
 AT_A_PRICE = np.isin(np.arange(ROW_MASK + 1), (Row.LEVEL, Row.TRADE))  # single orders are the core's own business
 AUDITS = {"off": 0, "batch": 1, "event": 2}
 
@@ -80,6 +82,7 @@ class Outcome:
     wall_seconds: float
     latencies: list[dict[str, Any]]  # by bot: Meter.summary; none in a playback
     books: list[Book | None]  # by market: the synthetic ones
+    indices: list[PrintIndex | None]  # by market: those made of prints
     rows_left_out: list[int]  # by market: recorded above the venue's highest price
 
 
@@ -143,6 +146,7 @@ class Runner:
             wall_seconds=time.perf_counter() - began,
             latencies=self.host.latencies() if isinstance(self.host, Host) else [],
             books=[feed.book for feed in self.feeds],
+            indices=[feed.index for feed in self.feeds],
             rows_left_out=[feed.rows_left_out for feed in self.feeds],
         )
 
@@ -182,8 +186,13 @@ class Runner:
     def _unpriced(self) -> str:
         """The rest of the sentence where no mark can ever be made."""
         for market in self.plan.markets:
-            if not any(contents(market.tape).rows[kind] for kind in (Row.INDEX, Row.MARK, Row.BAR)):
-                return f"; the recording of {market.spec.symbol} has no index and no mark: import theirs beside it"
+            priced = market.index_period_ns or any(contents(market.tape).rows[kind] for kind in PRICED)
+            if not priced:
+                symbol = market.spec.symbol
+                return (
+                    f"; the recording of {symbol} has no index and no mark: import theirs beside it, or state "
+                    "index_from_prints = 1 for an index made of its own prints"
+                )
         return ""
 
     def _set_up(self) -> list[Crowd]:
@@ -401,6 +410,10 @@ class _Feed:
         self.price_max, self.end_ns = market.spec.price_max, end_ns
         self.rows_left_out = 0  # levels and prints at prices that the venue does not have, up to `end_ns`
         self.chunks: Iterator[Batch] = self._recorded(market)
+        self.index: PrintIndex | None = None
+        if market.index_period_ns:
+            self.index = PrintIndex(market.index_period_ns, market.spec.tick_value, end_ns)
+            self.chunks = self.index.among(self.chunks)
         if self.book:
             self.chunks = self.book.around(self.chunks)
 

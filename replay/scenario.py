@@ -125,6 +125,7 @@ class TapeSource(Table):
     walk: Literal["deeper", "drop"] = "deeper"
     attribution: str = ""  # of forced orders: "record", or "against:" and the folder of a run that did
     mark: Literal["computed", "taped"] = "computed"
+    index_from_prints: Number = 0  # seconds between index prices made of the recording's prints; 0: it is recorded
     bars: Literal["close", "open", "open-low-high-close", "open-high-low-close"] | None = None  # None: close
     funding: Literal["computed", "taped"] = "taped"
 

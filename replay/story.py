@@ -8,6 +8,7 @@ from typing import Any
 
 UNITS = ((Decimal(10) ** 9, "bn"), (Decimal(10) ** 6, "m"), (Decimal(10) ** 3, "k"))
 WIDTH = 26
+MADE = {"book": "a synthetic book", "print_index": "an index of prints"}  # part of the tape's summary -> what was made
 
 
 def tell(summary: dict[str, Any]) -> str:
@@ -47,8 +48,10 @@ def _latencies(bots: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def _rows_are(summary: dict[str, Any]) -> str:
-    made = sum(market["tape"]["book"].get("rows", 0) for market in summary["markets"].values())
-    return f"rows ({made:,} of them of a synthetic book)" if made else "recorded rows"
+    tapes = [market["tape"] for market in summary["markets"].values()]
+    made = {what: sum((tape[key] or {}).get("rows", 0) for tape in tapes) for key, what in MADE.items()}
+    told = ", ".join(f"{count:,} of them of {what}" for what, count in made.items() if count)
+    return f"rows ({told})" if told else "recorded rows"
 
 
 def _row(name: str, text: str) -> str:

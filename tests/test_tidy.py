@@ -23,6 +23,7 @@ PRINTING = {
     "tests/lines.py",
     "tests/lobster.py",
     "tests/queue_truth.py",
+    "tests/print_index_demo.py",
     "tests/thin_day.py",
     "tests/many_streams.py",
     "tests/mutants.py",
