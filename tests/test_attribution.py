@@ -28,12 +28,15 @@ from perpsim.core import (
     Side,
     TapeOrder,
 )
-from perpsim.replay import outcomes
+from perpsim.replay import outcomes, tape_writer
 from perpsim.replay.attribution import FILE
 from perpsim.replay.errors import InputError
+from perpsim.replay.plan import without
 from perpsim.replay.scenario import parse
+from perpsim.replay.tape import ROW_MASK, Row
 from stream_settings import BY_NAME, MARKET, RATE_ONE, SECOND, Setting, tiers
 from streams import Stream
+from tape_commands import shipped_tape
 from test_regressions import NOW, Desk
 from test_snapshot import PIECES, joined, pieces
 
@@ -373,7 +376,7 @@ date = 2025-10-10
 [venue.rules]
 {rules}
 [tape]
-recording = "btcusdt-2023-04-04"
+{tape}
 attribution = "{attribution}"
 impact = {{ volatility = 0.02, volume = 300_000, permanent = 0.5 }}
 [fund]
@@ -386,12 +389,14 @@ leverage = [{{ leverage = 50, weight = 1 }}, {{ leverage = 100, weight = 2 }}]
 [shock]
 points = [[0, 1.0], [10, 1.0], [100, 0.99], [180, 0.985]]
 """
+SHIPPED = 'recording = "btcusdt-2023-04-04"'
 
 
 def scenario(
-    folder: Path, name: str, attribution: str, rules: str = "", accounts: int = 400, journal=None, **changes
-) -> dict:
-    text = SCENARIO.format(attribution=attribution, rules=rules, accounts=accounts)
+    folder: Path, name: str, attribution: str, rules: str = "", accounts: int = 400, journal=None, tape: str = SHIPPED,
+    **changes,
+) -> dict:  # fmt: skip
+    text = SCENARIO.format(attribution=attribution, rules=rules, accounts=accounts, tape=tape)
     for old, new in changes.items():
         text = text.replace(f"{old} = ", f"{old} = {new} # ", 1)
     return outcomes.run(parse(text.encode(), folder / f"{name}.toml", folder), folder / name, journal=journal)
@@ -442,6 +447,22 @@ def test_fewer_forced_sales_lift_the_price_and_more_of_them_lower_it(base):
     more = scenario(base, "more", "against:quiet")
     assert told(more)["deficit"] == "0" and float(told(more)["excess"]) > 10
     assert float(more["markets"]["BTCUSDT"]["mark"]["last"]) < last["base"] - 1
+
+
+def test_prints_alone_with_a_stated_book(tmp_path):
+    """Claims wait for recorded prints, which a tape without a book has; the same rules again, the same run."""
+    whole = shipped_tape()
+    prints = without(whole.columns(), (whole.code & ROW_MASK) != Row.TRADE)
+    tape_writer.write(replace(whole, **prints), tmp_path / "store")
+    stated = 'store = "store"\nindex_from_prints = 1\nsynthetic = { depth = 20, levels = 100, slope = 0.05 }'
+    runs = [
+        scenario(tmp_path, name, mode, tape=stated)
+        for name, mode in (("first", "record"), ("second", "against:first"))
+    ]
+    assert float(told(runs[0])["attributed"]) > 10 and len(runs[0]["labels"]) == 2
+    assert runs[0]["digest"] == runs[1]["digest"]
+    assert told(runs[1])["excess"] == told(runs[1])["deficit"] == "0"
+    assert (tmp_path / "first" / "events.parquet").read_bytes() == (tmp_path / "second" / "events.parquet").read_bytes()
 
 
 @pytest.mark.parametrize(

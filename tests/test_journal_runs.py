@@ -130,6 +130,25 @@ def test_cut_anywhere_and_resumed(folder, whole, journal, tmp_path, part):
         assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_stated_book_and_index_stand_where_they_stood(tmp_path):
+    """Of prints alone: what is made of them is made again, and the resumed run meets it as the first one did."""
+    recording = quiet_market(seconds=160)
+    recording.rows = []
+    for number in range(2 * 160):
+        recording.trade(number / 2, number % 2, 300_000 + (number % 7 - 3) * 4, 3)
+    recording.store(tmp_path / "store")
+    stated = "index_from_prints = 1\nsynthetic = { depth = 0.5, levels = 40, slope = 0.1 }"
+    (tmp_path / "bot.py").write_text(BOT)
+    (tmp_path / "run.toml").write_text(SCENARIO.replace('mark = "taped"', stated))
+    place = tmp_path / "whole.journal"
+    whole = outcomes.run(load(tmp_path / "run.toml"), tmp_path / "whole", None, Journaling(place))
+    del whole["wall"]
+    assert whole["accounts"]["liquidated"] > 0 and len(whole["labels"]) == 2
+    journal = (place / FILE).read_bytes()
+    for part in (0.3, 0.8):
+        assert resumed(tmp_path, tmp_path / f"cut{part}", journal[: int(len(journal) * part)]) == whole
+
+
 def test_killed_and_resumed_from_the_command_line(folder, whole, journal, tmp_path):
     """kill -9 while it writes, twice; the third time it ends."""
     arguments = ["run", folder / "run.toml", "-o", tmp_path / "out", "--journal", tmp_path / "journal", "--durable"]
