@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from perpsim.exchange.units import decimal_text
-from perpsim.replay.plan import MarketPlan, Plan
+from perpsim.replay.market_plan import MarketPlan
+from perpsim.replay.plan import Plan
 
 KEY = b"perpsim.labels"  # of the metadata of the Parquet files of a result: a JSON list of sentences
 

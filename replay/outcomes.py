@@ -26,7 +26,8 @@ from perpsim.exchange.disk import sync
 from perpsim.exchange.units import VALUE_ONE, decimal_text
 from perpsim.replay import attribution, broken, compare, labels, trail
 from perpsim.replay.errors import BrokenError, InputError
-from perpsim.replay.plan import MarketPlan, Plan, iso, make_plan
+from perpsim.replay.market_plan import MarketPlan
+from perpsim.replay.plan import Plan, iso, make_plan
 from perpsim.replay.print_index import PrintIndex
 from perpsim.replay.resume import NoRecord, Record, header_of, journaled_run, playback, refuse_other
 from perpsim.replay.runner import Outcome, Runner

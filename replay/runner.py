@@ -23,9 +23,11 @@ from perpsim.replay.contents import contents
 from perpsim.replay.errors import InputError, raised
 from perpsim.replay.host import Host
 from perpsim.replay.latency.recorded import Recorded
-from perpsim.replay.plan import MarketPlan, Plan, iso, to_ns, without
+from perpsim.replay.market_plan import MarketPlan, without
+from perpsim.replay.plan import Plan, iso
 from perpsim.replay.population import Crowd, Ground
 from perpsim.replay.print_index import PrintIndex
+from perpsim.replay.quantities import to_ns
 from perpsim.replay.resume import MARK_SAMPLES, NoRecord, Playback, Record
 from perpsim.replay.scenario import Bot
 from perpsim.replay.series import Series, Watch

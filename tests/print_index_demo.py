@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from perpsim.replay import outcomes, tape_writer
 from perpsim.replay.importing import read
-from perpsim.replay.plan import RECORDINGS, without
+from perpsim.replay.market_plan import RECORDINGS, without
 from perpsim.replay.scenario import parse
 from perpsim.replay.tape import ROW_MASK, Row, Tape
 

@@ -31,7 +31,7 @@ from perpsim.core import (
 from perpsim.replay import outcomes, tape_writer
 from perpsim.replay.attribution import FILE
 from perpsim.replay.errors import InputError
-from perpsim.replay.plan import without
+from perpsim.replay.market_plan import without
 from perpsim.replay.scenario import parse
 from perpsim.replay.tape import ROW_MASK, Row
 from stream_settings import BY_NAME, MARKET, RATE_ONE, SECOND, Setting, tiers

@@ -7,7 +7,8 @@ import pytest
 from perpsim.core import Kind, MarkMethod, QueueModel, TapeWalk
 from perpsim.replay import tape_writer
 from perpsim.replay.errors import InputError
-from perpsim.replay.plan import iso, make_plan, without_funding
+from perpsim.replay.market_plan import without_funding
+from perpsim.replay.plan import iso, make_plan
 from perpsim.replay.scenario import load, parse, shipped
 from perpsim.replay.shock import path_commands
 from perpsim.replay.tape import MORE, ROW_MASK, Row
