@@ -24,7 +24,7 @@ from .state cimport (
     wallet_of,
 )
 from .state_hash cimport HASH_PARTS, hash_whole, hashes_stale, hashes_update
-from .units cimport RATE_ONE, abs64, count_ones, max64
+from .units cimport RATE_ONE, abs64, count_ones, max64, wide_mul
 
 cdef enum:
     EARNED_BY = 32                      # events and tape rows that pay for one step of the rotation
@@ -412,9 +412,9 @@ cdef int check_tiers(State *s, Breach *b) noexcept nogil:
             before = t - 1
             if i and expect(b, t.floor == before.cap and t.rate >= before.rate, BREACH_TIERS, market, i, t.floor, before.cap):
                 return 1
-            if i and m.rules.tier_method == TIERS_MARGINAL and equal(
-                    b, BREACH_TIERS, market, i, (t.deduction - before.deduction) * RATE_ONE,
-                    t.floor * (t.rate - before.rate)):
+            if i and m.rules.tier_method == TIERS_MARGINAL and expect(
+                    b, wide_mul(t.deduction - before.deduction, RATE_ONE) == wide_mul(t.floor, t.rate - before.rate),
+                    BREACH_TIERS, market, i, t.deduction, before.deduction):
                 return 1
             if i == 0 and equal(b, BREACH_TIERS, market, i, t.floor | t.deduction, 0):
                 return 1
