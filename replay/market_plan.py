@@ -26,9 +26,9 @@ from perpsim.replay.catalogue import Instrument
 from perpsim.replay.contents import Contents, contents
 from perpsim.replay.import_plan import Given
 from perpsim.replay.keyframes import standing
-from perpsim.replay.quantities import decimal, positive_ns, to_ns
+from perpsim.replay.place import Place
 from perpsim.replay.readers import READERS
-from perpsim.replay.scenario import ScenarioFile, TapeSource
+from perpsim.replay.scenario import TapeSource
 from perpsim.replay.tape import MORE, ROW_MASK, Batch, Row, StoredTape, Tape, batches_of, open_tape
 
 RECORDINGS = {"btcusdt-2023-04-04": ("btcusdt_20230404.dat.gz", "btcusdt_20230405.dat.gz")}
@@ -81,23 +81,21 @@ def without(batch: Batch, gone: np.ndarray) -> Batch:
     return left
 
 
-def market_plan(
-    file: ScenarioFile, key: str, source: TapeSource, book: Rulebook, progress: Progress | None = None
-) -> MarketPlan:
-    """The market of `tape[n]`, named by key. Raises InputError for settings that its recording or rules do not suit."""
-    tape = _tape(file, key, source, progress)
+def market_plan(place: Place, source: TapeSource, book: Rulebook, progress: Progress | None = None) -> MarketPlan:
+    """The market of a tape at its place. Raises InputError for settings that its recording or rules do not suit."""
+    tape = _tape(place, source, progress)
     try:
         spec = book.market(source.market or tape.instrument.symbol)
     except KeyError as error:
-        raise file.wrong(f"{key}.market", error.args[0]) from error
-    _check_instrument(file, key, tape.instrument, spec)
+        raise place.under("market").wrong(error.args[0]) from error
+    _check_instrument(place, tape.instrument, spec)
     changes: dict[str, Any] = {
         "queue_model": QueueModel[source.queue_model.replace("-", "_").upper()],
         "tape_walk": TapeWalk[source.walk.upper()],
         "queue_power": source.queue_power,
     }
-    changes |= _resilience(file, key, source) | _impact(file, key, source, tape.instrument)
-    changes |= _beyond(file, key, source, spec)
+    changes |= _resilience(place, source) | _impact(place, source, tape.instrument)
+    changes |= _beyond(place, source, spec)
     if source.mark == "taped":
         changes |= {"mark_method": MarkMethod.GIVEN, "mark_period_ns": 0}
     if source.funding == "taped":
@@ -106,132 +104,133 @@ def market_plan(
         first_ns, last_ns = int(tape.time_ns[0]), int(tape.time_ns[-1])
     else:
         first_ns, last_ns = _stored_span(tape)
-    changes["attribution"], flows = _attribution(file, f"{key}.attribution", source, spec.symbol, tape)
+    changes["attribution"], flows = _attribution(place.under("attribution"), source, spec.symbol, tape)
     spec = dataclasses.replace(spec.with_given_index(), **changes)
     found = contents(tape)
-    shape = _shape(file, key, source, found.has_book, spec)
-    index_ns, taken = _index_period_ns(file, key, source, found), _bars(file, key, source, found)
-    return MarketPlan(spec, tape, source, first_ns, last_ns, flows, None, shape, index_ns, taken)
+    return MarketPlan(
+        spec, tape, source, first_ns, last_ns, flows,
+        shape=_shape(place, source, found.has_book, spec),
+        index_period_ns=_index_period_ns(place, source, found),
+        bars=_bars(place, source, found),
+    )  # fmt: skip
 
 
-def _index_period_ns(file: ScenarioFile, key: str, source: TapeSource, found: Contents) -> int:
+def _index_period_ns(place: Place, source: TapeSource, found: Contents) -> int:
     """How often prints become an index. Raises InputError where there is an index, or nothing to make one of."""
-    key = f"{key}.index_from_prints"
-    period_ns = to_ns(file, key, source.index_from_prints)
+    place = place.under("index_from_prints")
+    period_ns = place.ns(source.index_from_prints)
     if period_ns and (found.rows[Row.INDEX] or found.bars[Row.INDEX]):
-        raise file.wrong(key, "the recording has an index; take the key out")
+        raise place.wrong("the recording has an index; take the key out")
     if period_ns and not found.rows[Row.TRADE]:
-        raise file.wrong(key, "the recording has no trades; import an index beside it")
+        raise place.wrong("the recording has no trades; import an index beside it")
     return period_ns
 
 
-def _bars(file: ScenarioFile, key: str, source: TapeSource, found: Contents) -> tuple[tuple[Row, int], ...]:
+def _bars(place: Place, source: TapeSource, found: Contents) -> tuple[tuple[Row, int], ...]:
     """The prices that come from bars: those that the recording has in no other form, and that are asked for."""
     if source.bars and not found.bars:
-        raise file.wrong(f"{key}.bars", "the recording has no bars of mark or index; take the key out")
+        raise place.under("bars").wrong("the recording has no bars of mark or index; take the key out")
     asked = [Row.INDEX] + [Row.MARK] * (source.mark == "taped")
     return tuple((kind, found.bars[kind]) for kind in asked if found.bars[kind] and not found.rows[kind])
 
 
-def _shape(
-    file: ScenarioFile, key: str, source: TapeSource, recorded: bool, spec: MarketSpec
-) -> synthetic.Shape | None:
+def _shape(place: Place, source: TapeSource, recorded: bool, spec: MarketSpec) -> synthetic.Shape | None:
     """The stated book of a recording without one. Raises InputError where it is missing, or not wanted."""
     stated = source.synthetic
     if stated is None:
         if recorded:
             return None
         message = (
-            f"the recording of {spec.symbol} has no book; state the one to trade in with the key {key}.synthetic, "
-            "such as synthetic = { depth = 100, slope = 0.1, levels = 50, spread = 1 }"
+            f"the recording of {spec.symbol} has no book; state the one to trade in with the key "
+            f"{place.key}.synthetic, such as synthetic = {{ depth = 100, slope = 0.1, levels = 50, spread = 1 }}"
         )
-        raise file.wrong(key, message)
+        raise place.wrong(message)
     if recorded:
-        raise file.wrong(f"{key}.synthetic", f"the recording of {spec.symbol} has a book; take the key out")
-    depth = Fraction(decimal(file, f"{key}.synthetic.depth", stated.depth)) / spec.lot
-    slope = Fraction(decimal(file, f"{key}.synthetic.slope", stated.slope))
+        raise place.under("synthetic").wrong(f"the recording of {spec.symbol} has a book; take the key out")
+    depth = Fraction(place.under("synthetic.depth").decimal(stated.depth)) / spec.lot
+    slope = Fraction(place.under("synthetic.slope").decimal(stated.slope))
     if depth < 1:
-        raise file.wrong(f"{key}.synthetic.depth", f"is less than one lot, {float(spec.lot):g}")
+        raise place.under("synthetic.depth").wrong(f"is less than one lot, {float(spec.lot):g}")
     if depth * (1 + slope * stated.levels) > synthetic.LOTS_MAX:
-        raise file.wrong(f"{key}.synthetic", "the outermost level would hold more lots than can be counted")
+        raise place.under("synthetic").wrong("the outermost level would hold more lots than can be counted")
     return synthetic.Shape(depth, slope, stated.levels, stated.spread)
 
 
 def _attribution(
-    file: ScenarioFile, key: str, source: TapeSource, symbol: str, tape: Tape | StoredTape
+    place: Place, source: TapeSource, symbol: str, tape: Tape | StoredTape
 ) -> tuple[int, attribution.Flows | None]:
     """What forced orders trade with, and the flows that they are compared with."""
     try:
         mode = attribution.mode_of(source.attribution)
     except KeyError as error:
-        raise file.wrong(key, f'{source.attribution!r} is impossible; "record", or "against:" and a folder') from error
+        raise place.wrong(f'{source.attribution!r} is impossible; "record", or "against:" and a folder') from error
     if mode != Attribution.AGAINST:
         return mode, None
-    flows = attribution.read(file, key, source.attribution, symbol)
-    flows.refuse_other_recording(file, tape.sha256())
+    flows = attribution.read(place.file, place.key, source.attribution, symbol)
+    flows.refuse_other_recording(place.file, tape.sha256())
     return mode, flows
 
 
-def _resilience(file: ScenarioFile, key: str, source: TapeSource) -> dict[str, int]:
+def _resilience(place: Place, source: TapeSource) -> dict[str, int]:
     """The rules of a half-life, in time or in updates."""
-    half_life_ns = to_ns(file, f"{key}.resilience_half_life", source.resilience_half_life)
+    half_life_ns = place.under("resilience_half_life").ns(source.resilience_half_life)
     if half_life_ns and source.resilience_updates:
-        raise file.wrong(key, "has resilience_half_life and resilience_updates; state one of them")
+        raise place.wrong("has resilience_half_life and resilience_updates; state one of them")
     if half_life_ns and half_life_ns < RESILIENCE_STEPS:
-        raise file.wrong(f"{key}.resilience_half_life", f"is below {RESILIENCE_STEPS} ns; state seconds")
+        raise place.under("resilience_half_life").wrong(f"is below {RESILIENCE_STEPS} ns; state seconds")
     return resilience(half_life_ns, source.resilience_updates)
 
 
-def _beyond(file: ScenarioFile, key: str, source: TapeSource, spec: MarketSpec) -> dict[str, int]:
+def _beyond(place: Place, source: TapeSource, spec: MarketSpec) -> dict[str, int]:
     """The rules of what stands behind the recorded depth, if the scenario states it."""
     if source.beyond is None:
         return {}
     depth, slope = (
-        Fraction(decimal(file, f"{key}.beyond.{name}", getattr(source.beyond, name))) for name in ("depth", "slope")
+        Fraction(place.under(f"beyond.{name}").decimal(getattr(source.beyond, name))) for name in ("depth", "slope")
     )
     try:
         return beyond(depth / spec.lot, slope, source.beyond.ticks)
     except ValueError as error:
-        raise file.wrong(f"{key}.beyond", str(error)) from error
+        raise place.under("beyond").wrong(str(error)) from error
 
 
-def _impact(file: ScenarioFile, key: str, source: TapeSource, instrument: Instrument) -> dict[str, Any]:
+def _impact(place: Place, source: TapeSource, instrument: Instrument) -> dict[str, Any]:
     """The rules of a lasting impact, if the scenario states one."""
     if source.impact is None:
         return {}
     stated, names = source.impact, ("coefficient", "volatility", "beta", "permanent", "memory")
-    numbers = {name: decimal(file, f"{key}.impact.{name}", getattr(stated, name)) for name in names}
-    volume = decimal(file, f"{key}.impact.volume", stated.volume)
-    index_share = decimal(file, f"{key}.impact.index_share", stated.index_share)
+    numbers = {name: place.under(f"impact.{name}").decimal(getattr(stated, name)) for name in names}
+    volume = place.under("impact.volume").decimal(stated.volume)
+    index_share = place.under("impact.index_share").decimal(stated.index_share)
     if numbers["volatility"] <= 0:
-        raise file.wrong(f"{key}.impact.volatility", "must be above zero")
+        raise place.under("impact.volatility").wrong("must be above zero")
     if volume <= 0 or max(numbers["permanent"], index_share) > 1:
-        raise file.wrong(f"{key}.impact", "volume must be above zero, permanent and index_share at most one")
+        raise place.under("impact").wrong("volume must be above zero, permanent and index_share at most one")
     try:
         return impact(
             **numbers,
             volume_lots=volume / Decimal(instrument.lot),
-            step_ns=positive_ns(file, f"{key}.impact.step", stated.step),
+            step_ns=place.under("impact.step").positive_ns(stated.step),
             index_share=int(index_share * 10**9),
         )
     except ValueError as error:
-        raise file.wrong(f"{key}.impact", str(error)) from error
+        raise place.under("impact").wrong(str(error)) from error
 
 
-def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress | None) -> Tape | StoredTape:
+def _tape(place: Place, source: TapeSource, progress: Progress | None) -> Tape | StoredTape:
     """The recording: opened where it is imported, else read into memory."""
     if source.store:
-        return open_tape(file.resolve(source.store))
+        return open_tape(place.file.resolve(source.store))
     if source.recording and source.recording not in RECORDINGS:
         known = ", ".join(RECORDINGS)
-        raise file.wrong(f"{key}.recording", f"{source.recording!r} does not ship with perpsim; known: {known}")
+        raise place.under("recording").wrong(f"{source.recording!r} does not ship with perpsim; known: {known}")
     if source.recording:
         folder = resources.files("perpsim.replay.recordings")
         paths = [Path(str(folder / name)) for name in RECORDINGS[source.recording]]
     else:
-        paths = [file.resolve(name) for name in source.files]
+        paths = [place.file.resolve(name) for name in source.files]
     if source.reader and source.reader not in READERS:
-        raise file.wrong(f"{key}.reader", f"no reader {source.reader!r}; known: {', '.join(READERS)}")
+        raise place.under("reader").wrong(f"no reader {source.reader!r}; known: {', '.join(READERS)}")
     given = Given(reader=source.reader or None)
     if source.instrument:
         given = Given(source.reader or None, **msgspec.structs.asdict(source.instrument))
@@ -243,18 +242,18 @@ def _tape(file: ScenarioFile, key: str, source: TapeSource, progress: Progress |
     return importing.read(paths, given, progress=read_so_far)
 
 
-def _check_instrument(file: ScenarioFile, key: str, instrument: Instrument, spec: MarketSpec) -> None:
+def _check_instrument(place: Place, instrument: Instrument, spec: MarketSpec) -> None:
     """The recording's grid must be the rulebook's: prices and sizes of both are counted in the same steps."""
     kinds = ["an inverse" if inverse else "a linear" for inverse in (instrument.kind == "inverse", spec.inverse)]
     if kinds[0] != kinds[1]:
         message = f"{instrument.symbol} is {kinds[0]} contract; {spec.symbol} of the rulebook is {kinds[1]} one"
-        raise file.wrong(key, message)
+        raise place.wrong(message)
     contract = Fraction(instrument.contract_size if spec.inverse else 1)  # lots of inverse recordings are contracts
     for name, ours, unit in (("tick", spec.tick, Fraction(1)), ("lot", spec.lot, contract)):
         theirs = Fraction(getattr(instrument, name)) * unit
         if ours != theirs:
             message = f"the recording's {name} is {float(theirs):g}, that of {spec.symbol} is {float(ours):g}"
-            raise file.wrong(key, message)
+            raise place.wrong(message)
 
 
 def _stored_span(tape: StoredTape) -> tuple[int, int]:

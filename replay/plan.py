@@ -26,7 +26,7 @@ from perpsim.replay.latency import choose
 from perpsim.replay.latency.choose import Choice
 from perpsim.replay.latency.sequencer import Rules
 from perpsim.replay.market_plan import MarketPlan, Progress, market_plan
-from perpsim.replay.quantities import positive_ns, to_ns
+from perpsim.replay.place import Place
 from perpsim.replay.scenario import Bot, ScenarioFile
 
 
@@ -88,7 +88,7 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
     base, book, changes = _rulebook(file)
     markets: list[MarketPlan] = []
     for number, source in enumerate(scenario.tape):
-        markets.append(market_plan(file, f"tape[{number}]", source, book, progress))
+        markets.append(market_plan(Place(file, f"tape[{number}]"), source, book, progress))
         if markets[-1].spec.symbol in [each.spec.symbol for each in markets[:-1]]:
             raise file.wrong(f"tape[{number}]", f"{markets[-1].spec.symbol} has a tape already")
     markets = _one_coin(file, book, markets)
@@ -97,7 +97,7 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
     if not first_ns <= (start_ns or first_ns) < (end_ns or last_ns) <= last_ns:
         raise file.wrong("run.start, run.end", f"the recording lasts from {iso(first_ns)} to {iso(last_ns)}")
     if start_ns is not None:
-        since_ns = start_ns - to_ns(file, "run.warm_up", scenario.run.warm_up)
+        since_ns = start_ns - Place(file, "run.warm_up").ns(scenario.run.warm_up)
         markets = [dataclasses.replace(each, since_ns=max(since_ns, each.first_ns)) for each in markets]
     return Plan(
         file=file,
@@ -109,7 +109,7 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
         adl=_adl(file, book),
         start_ns=start_ns,
         end_ns=end_ns or last_ns,
-        interval_ns=positive_ns(file, "run.interval", scenario.run.interval),
+        interval_ns=Place(file, "run.interval").positive_ns(scenario.run.interval),
         load=choose.load_rules(file),
     )
 
@@ -169,7 +169,7 @@ def _moment(file: ScenarioFile, name: str, first_ns: int) -> int | None:
     if isinstance(moment, datetime.datetime):
         seconds = moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
         return seconds // datetime.timedelta(microseconds=1) * 1000
-    return first_ns + to_ns(file, f"run.{name}", moment)
+    return first_ns + Place(file, f"run.{name}").ns(moment)
 
 
 def _bot(file: ScenarioFile, key: str, bot: Bot, markets: list[MarketPlan]) -> BotPlan:

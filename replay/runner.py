@@ -24,10 +24,10 @@ from perpsim.replay.errors import InputError, raised
 from perpsim.replay.host import Host
 from perpsim.replay.latency.recorded import Recorded
 from perpsim.replay.market_plan import MarketPlan, without
+from perpsim.replay.place import Place
 from perpsim.replay.plan import Plan, iso
 from perpsim.replay.population import Crowd, Ground
 from perpsim.replay.print_index import PrintIndex
-from perpsim.replay.quantities import to_ns
 from perpsim.replay.resume import MARK_SAMPLES, NoRecord, Playback, Record
 from perpsim.replay.scenario import Bot
 from perpsim.replay.series import Series, Watch
@@ -307,8 +307,8 @@ class Runner:
             chosen = range(len(self.plan.markets))
             if shock.market:
                 chosen = [self.plan.market_number(shock.market, f"{key}.market")]
-            points = [(to_ns(file, f"{key}.points", seconds), factor) for seconds, factor in shock.points]
-            step_ns = to_ns(file, f"{key}.step", shock.step)
+            points = [(Place(file, f"{key}.points").ns(seconds), factor) for seconds, factor in shock.points]
+            step_ns = Place(file, f"{key}.step").ns(shock.step)
             try:
                 exact = [(time_ns, rate(factor, "the factor")) for time_ns, factor in points]
                 commands = path_commands(exact, step_ns, self.kernel.time_ns, list(chosen))

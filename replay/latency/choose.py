@@ -8,7 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from perpsim.exchange.units import decimal_text, exact, nanoseconds
+from perpsim.exchange.units import decimal_text, exact
+from perpsim.replay.place import Place
 from perpsim.replay.scenario import (
     Bot,
     ConstantLatency,
@@ -50,38 +51,6 @@ class Choice:
     clocks: bool = False  # it reads the recording's clocks
     queued: bool = False  # its requests stand in the venue's queue
     facts: dict[str, Any] = field(default_factory=dict)  # what was found out, for the summary
-
-
-@dataclass(frozen=True)
-class Place:
-    """A key of a scenario, for refusals."""
-
-    file: ScenarioFile
-    key: str
-
-    def under(self, name: str) -> Place:
-        return Place(self.file, f"{self.key}.{name}")
-
-    def ns(self, seconds: Number, negative: bool = False) -> int:
-        try:
-            value = nanoseconds(seconds, "the number of seconds")
-        except ValueError as error:
-            raise self.wrong(str(error)) from error
-        if value < 0 and not negative:
-            raise self.wrong(f"{seconds} seconds are less than none")
-        return value
-
-    def positive(self, number: Number, most: int | None = None) -> Fraction:
-        try:
-            value = exact(number)
-        except ValueError as error:
-            raise self.wrong(str(error)) from error
-        if value <= 0 or (most is not None and value > most):
-            raise self.wrong("must be above 0" + (f" and at most {most}" if most is not None else ""))
-        return value
-
-    def wrong(self, message: str) -> Exception:
-        return self.file.wrong(self.key, message)
 
 
 def choose(file: ScenarioFile, key: str, bot: Bot, markets: Sequence[Market]) -> Choice:
