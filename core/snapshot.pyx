@@ -204,7 +204,8 @@ cdef class Cursor:
         cdef int64_t size = self.size()
         if size != expected:
             raise ValueError(f"piece {self.number} of the snapshot has {size} bytes, its state asks for {expected}")
-        memcpy(block, <const char *>self.body + self.at + 8, size)
+        if size:                            # of nothing there may be no block
+            memcpy(block, <const char *>self.body + self.at + 8, size)
         self.at += 8 + size
         self.number += 1
         return 0
