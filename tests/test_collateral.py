@@ -15,6 +15,7 @@ from perpsim.core import (
     Reject,
     Rule,
     Side,
+    SpotPrice,
     formulas_collateral,
 )
 from perpsim.exchange.collateral import Collateral, parse_collateral
@@ -244,6 +245,39 @@ def test_oracles_and_floor():
     engine = Engine(floored, floored.markets, 1)
     engine.submit(kind=Kind.SET_COLLATERAL_PRICE, asset=1, value=money("0.4"))
     assert money("0.95") in engine.drain()["value"].tolist()
+
+
+def test_a_blend_is_of_the_prices_that_there_are():
+    """Index and redemption weigh as much: a coin that nothing redeems has the index price whole."""
+    terms = (TERMS[0], Collateral("A", price=VALUE_ONE // 2))
+    weights = {"blend_index": RATE_ONE // 2, "blend_redemption": RATE_ONE // 2}
+    rules = book(collateral=terms, collateral_oracle=CollateralOracle.BLEND, **weights)
+    engine = Engine(rules, rules.markets, 1)
+    engine.submit(kind=Kind.SET_COLLATERAL_PRICE, asset=1, value=money("0.4"))
+    assert shown(engine) == [(money("0.4"), money("0.5"))]
+
+
+def test_a_blend_of_nothing_leaves_the_price_as_it_was():
+    """Only the coin's own book counts. It is 0.8 to 0.9 for a while; without a bid it says nothing."""
+    terms = (TERMS[0], Collateral("A", price=VALUE_ONE // 2, spot_market=BOOK))
+    rules = book(collateral=terms, collateral_oracle=CollateralOracle.BLEND, blend_spot=RATE_ONE)
+    engine = Engine(rules, rules.markets, 1)
+    engine.submit(kind=Kind.SET_RULE, aux=Rule.COLLATERAL_SPOT_PRICE, value=SpotPrice.MID)
+    engine.submit(kind=Kind.SET_COLLATERAL_PRICE, asset=1, value=money("0.4"))
+    assert shown(engine) == []
+    for side, price in ((Side.BUY, 8_000), (Side.SELL, 9_000)):
+        engine.submit(kind=Kind.TAPE_LEVEL, market=BOOK, side=side, price_ticks=price, size_lots=1)
+    engine.submit(kind=Kind.SET_COLLATERAL_PRICE, asset=1, value=money("0.4"))
+    assert shown(engine) == [(money("0.85"), money("0.5"))]
+    engine.submit(kind=Kind.TAPE_LEVEL, market=BOOK, side=Side.BUY, price_ticks=8_000, size_lots=0)
+    engine.submit(kind=Kind.SET_COLLATERAL_PRICE, asset=1, value=money("0.3"))
+    assert shown(engine) == []
+
+
+def shown(engine):
+    """Prices of collateral that have changed, and what they were before."""
+    events = engine.drain()
+    return [(int(e["value"]), int(e["aux"])) for e in events[events["kind"] == EventKind.COLLATERAL_PRICE]]
 
 
 def test_prices_that_hurt_nobody_cost_no_look():

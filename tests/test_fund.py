@@ -5,6 +5,7 @@ from perpsim.core import (
     AdlPolicy,
     Engine,
     EventKind,
+    Flag,
     FundTrigger,
     FundUnwind,
     Kind,
@@ -102,6 +103,27 @@ class TestDrawdown:
         fund = Fund(**DRAWDOWN, drawdown_threshold=threshold * VALUE_ONE)
         fund.bankrupt(10, 300)
         assert fund.states(fund.wait(60)) == states
+
+    @pytest.mark.parametrize(("early", "took"), [(1, 0), (0, 10)])
+    def test_a_command_of_the_tape_comes_before_the_sample_of_its_instant(self, early, took):
+        """999 at the sample, of which 10 lots lose 450: more than 30 %, as long as the sample is not a window old.
+
+        At the end of the window no sample is left, the next being taken after what the tape brings: the highest is the
+        balance of now.
+        """
+        rules = {"fund_trigger": FundTrigger.DROP, "drawdown_window_ns": MINUTE, "fund_sample_period_ns": MINUTE}
+        fund = Fund(**rules)
+        assert fund.bankrupt(10, 1) == (10, 0)
+        fund.wait(60)
+        fund.do(Kind.DEPOSIT, account=19, value=440 * VALUE_ONE)
+        fund.do(Kind.SEED_POSITION, account=19, side=Side.BUY, size_lots=10, value=100 * VALUE_ONE)
+        fund.engine.drain()
+        at = fund.engine.time_ns + MINUTE - early
+        fund.do(Kind.SET_MARK, value=55 * VALUE_ONE, time_ns=at, flags=Flag.TAPE)
+        events = fund.engine.drain()
+        assert fund.states(events) == ([1] if early else [])
+        taken = events[(events["kind"] == EventKind.TAKEOVER) & (events["aux"] != 0)]
+        assert int(taken["size_lots"].sum()) == took
 
     def test_the_peak_leaves_the_window(self):
         """A result of +200 is forgotten after the window; until then the fall counts from it."""
@@ -258,6 +280,20 @@ class TestSharedLosses:
             fund.do(Kind.SEED_POSITION, account=account, side=side, size_lots=lots, value=entry * VALUE_ONE)
         fund.bankrupt(10, 30)
         assert sorted(self.paid(fund)) == [(17, 8 * VALUE_ONE), (18, 16 * VALUE_ONE), (19, 6 * VALUE_ONE)]
+
+    def test_a_loss_of_one_unit_is_one_holders(self):
+        """Each of two is due half a unit, rounded up: the first has paid it all, and of the other nothing is taken."""
+        fund = Fund(0, socialise=Socialise.OPEN_INTEREST)
+        for account in (17, 18):
+            fund.do(Kind.DEPOSIT, account=account, value=1_000 * VALUE_ONE)
+            fund.do(Kind.SEED_POSITION, account=account, side=Side.SELL, size_lots=4, value=100 * VALUE_ONE)
+        fund.do(Kind.DEPOSIT, account=0, value=30 * VALUE_ONE - 1)
+        fund.do(Kind.SEED_POSITION, account=0, side=Side.BUY, size_lots=10, value=100 * VALUE_ONE)
+        fund.events = fund.mark(97)
+        ((payer, paid),) = self.paid(fund)
+        rows = fund.engine.accounts()
+        assert paid == 1 and rows["balance"][[17, 18]].sum() == 2_000 * VALUE_ONE - 1
+        assert rows["absorbed"][payer] == -1 and rows["absorbed"][0] == 1
 
     def test_winners_of_the_day(self):
         fund = Fund(0, socialise=Socialise.DAY_WINNERS, day_start_ns=10 * MINUTE)

@@ -6,9 +6,11 @@ Prices are in ticks of 0.1; one lot at 1,000 ticks is worth 1. Nobody pays fees 
 import pytest
 from perpsim.core import (
     AdlPolicy,
+    Engine,
     EventKind,
     Kind,
     LiquidationFee,
+    MarginMode,
     ReduceLimit,
     ReduceMethod,
     Reject,
@@ -17,8 +19,8 @@ from perpsim.core import (
     Takeover,
     formulas_reduce,
 )
-from stream_settings import SECOND, tiers
-from test_regressions import FLAT_TIER, ONE, Desk
+from stream_settings import SECOND, VENUE, tiers
+from test_regressions import FLAT_TIER, NOW, ONE, PLAIN, Desk
 
 LADDER = tiers((1_000, "1", 20), (2_000, "2", 20), (3_000, "5", 10), (4_000, "10", 10), (50_000, "20", 5))
 NAMES = {
@@ -120,6 +122,25 @@ class TestByTiers:
         assert story(desk) == [
             "found", ("order", 1_900), ("trade", 50), ("trade", 60), ("unfilled", 1_790), ("takeover", 1_790), "ended"
         ]  # fmt: skip
+
+    @pytest.mark.parametrize(("behind", "told"), [(80, "takeover"), (110, "order")])
+    def test_the_lowest_rate_asks_in_coins_what_they_are_worth(self, behind, told):
+        """6,000 lots settle in a coin worth 2: at 849 they have lost 906 coins, and the lowest rate asks 50.94 of them.
+
+        1,812 and `behind` lie in asset 0, so that the account has `behind` left, where 101.88 are asked.
+        """
+        rules = {"reduce_method": ReduceMethod.TWO_TIERS, "collateral": [{}, {"price": 2 * ONE}]}
+        market = PLAIN | {"tiers": LADDER, "size_max": 100_000, "asset": 1}
+        engine = Engine(VENUE | rules, [market], 2, assets=2, audit=2)
+        engine.submit(kind=Kind.DEPOSIT, account=0, value=(1_812 + behind) * ONE, time_ns=NOW)
+        engine.submit(kind=Kind.SET_MARK, value=1_000 * market["tick_value"])
+        engine.submit(kind=Kind.SET_MARGIN_MODE, account=0, aux=MarginMode.MULTI)
+        seed = {"side": Side.BUY, "size_lots": 6_000, "value": 1_000 * market["tick_value"]}
+        assert engine.submit(kind=Kind.SEED_POSITION, account=0, **seed) == Reject.NONE
+        engine.drain()
+        engine.submit(kind=Kind.SET_MARK, value=849 * market["tick_value"])
+        steps = [NAMES[EventKind(e["kind"])] for e in engine.drain() if EventKind(e["kind"]) in NAMES]
+        assert steps[:2] == ["found", told]
 
     def test_okx_in_2019_went_straight_to_the_lowest_tier(self):
         desk = venue(reduce_method=ReduceMethod.LOWEST_TIER)
@@ -343,6 +364,14 @@ class TestNetwork:
         assert story(desk) == ["found", ("takeover", 1_000), ("fee", 40.0), "ended"]
         assert desk.of(EventKind.TAKEOVER)[0]["value"] == 940 * ONE
         assert desk.wallet(0)["balance"] == 0
+
+    def test_where_nothing_is_left_no_money_moves(self):
+        """At 900 the 1,000 lots have lost 100, which is all there was."""
+        desk = self.desk()
+        desk.mark(900)
+        assert story(desk) == ["found", ("takeover", 1_000), "ended"]
+        assert desk.of(EventKind.TAKEOVER)[0]["value"] == 900 * ONE
+        assert desk.wallet(0)["balance"] == 0 and desk.wallet(desk.engine.house["funds"][0])["balance"] == 0
 
     def test_a_loss_is_covered(self):
         desk = self.desk()
