@@ -11,11 +11,11 @@ from differential import Pair, apply_all, as_array, check_doors
 from model import Command
 from model.adl import rank
 from model.adl_share import SHARES, gather, share_out
-from model.wire import AdlFault, AdlPolicy, AdlPrice, EventKind, Flag, Kind, Reject, Rule
+from model.wire import AdlFault, AdlPolicy, AdlPrice, EventKind, Flag, Kind, Reject, Rule, Takeover
 from perpsim.core import COMMAND, Engine, Kernel, Stop
 from perpsim.exchange.recovery import JournaledEngine, replay
 from stream_settings import MARKET, SECOND, Setting
-from test_regressions import NOW, Desk
+from test_regressions import FLAT_TIER, NOW, Desk
 
 pytestmark = pytest.mark.unshadowed("core against twin, in batches and across a snapshot: check_doors")
 POLICIES = (  # queues of which no rank depends on who was cut before, and allocations
@@ -291,6 +291,31 @@ def test_a_kernel_takes_decisions_where_one_is_due_and_nothing_else():
     assert kernel.run(engine.time_ns) == Stop.UNTIL
     with pytest.raises(ValueError, match="taken where one is due"):
         kernel.decide(0, nobody)
+
+
+def test_the_vault_is_asked_about_one_position_after_the_other():
+    """It took 500 lots of each market with 25; at 899 it has lost 26, and each half of the debt is a question."""
+    desk = Desk(
+        markets=2, rich=0, market={"tiers": FLAT_TIER}, adl_policy=AdlPolicy.USER, reduce_method=0,
+        takeover=Takeover.BACKSTOP, backstop_at=666_666_667, liquidation_period_ns=SECOND,
+    )  # fmt: skip
+    vault = desk.engine.house["backstop"]
+    desk.deposit(0, 100)
+    desk.deposit(1, 1_000)
+    for market in (0, 1):
+        desk.seed(0, 500, market=market)
+        desk.seed(1, -500, market=market)
+    for price in (925, 899):
+        desk.mark(price, flags=Flag.MORE)
+        desk.mark(price, market=1)
+        assert [desk.lots(vault, market) for market in (0, 1)] == [500, 500]
+    for number, market in enumerate((0, 1)):
+        question = desk.engine.pending_adl
+        assert (question["account"], question["market"], question["lots"]) == (vault, market, 500)
+        assert desk.wallet(vault)["equity"] == -(10**8) // (1 + number)
+        assert desk.do(Kind.ADL_DECISION, account=1, market=market, size_lots=500) == Reject.NONE
+    assert desk.engine.pending_adl is None
+    assert desk.lots(vault) == desk.lots(vault, 1) == 0 and desk.wallet(vault)["balance"] == 0
 
 
 class TestDelayed:

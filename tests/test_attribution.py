@@ -211,6 +211,26 @@ class TestRecord:
         assert not len(desk.of(EventKind.ATTRIBUTED))
 
 
+    @pytest.mark.parametrize(
+        ("fields", "reason"),
+        [({"order_id": 1}, Reject.UNKNOWN_ORDER), ({"price_ticks": 0}, Reject.UNKNOWN_ORDER),
+         ({"side": 2}, Reject.BAD_ENUM), ({"size_lots": MARKET["position_max"] + 1}, Reject.BAD_SIZE)],
+    )  # fmt: skip
+    def test_an_execution_that_is_refused_is_no_trade(self, fields, reason):
+        """Order 1 stands in the other market; 9 was eaten, so its row must state a side, a price and a size."""
+        desk = Desk(markets=2, rich=0, market={"attribution": Mode.RECORD}, **WHOLE)
+        desk.deposit(0, 11)
+        desk.seed(0, 100)
+        row = {"order_id": 1, "side": Side.BUY, "size_lots": 60, "price_ticks": 893}
+        assert desk.do(Kind.TAPE_ORDER, aux=TapeOrder.ADD, market=1, **row) == Reject.NONE
+        fall(desk)
+        row |= {"order_id": 9, "size_lots": 30}
+        assert desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, **row | fields) == reason
+        assert not len(desk.of(EventKind.ATTRIBUTED)) and desk.lots(0) == 100
+        assert desk.do(Kind.TAPE_ORDER, aux=TapeOrder.EXECUTE, **row) == Reject.NONE
+        assert desk.of(EventKind.ATTRIBUTED)["size_lots"].tolist() == [30] and desk.lots(0) == 70
+
+
 class TestAgainst:
     def test_the_same_flow_changes_nothing(self):
         one, other = desk_of(Mode.RECORD), desk_of(Mode.AGAINST, (30, 0, 70))

@@ -5,7 +5,7 @@ The state hash kept up to date is the one of the whole state, and the same for t
 
 import numpy as np
 import pytest
-from perpsim.core import COMMAND, Engine, EventKind, Flag, InvariantError, Kind, MarginMode, Side, Tif, testing
+from perpsim.core import COMMAND, EVENT, Engine, EventKind, Flag, InvariantError, Kind, MarginMode, Side, Tif, testing
 from stream_settings import MARKET, SECOND, VENUE
 
 ONE = 100_000_000
@@ -98,6 +98,15 @@ def bid(engine: Engine, number: int, price: int) -> None:
     engine.submit(
         kind=Kind.PLACE, account=11, market=0, order_id=number, side=Side.BUY, price_ticks=price, size_lots=2
     )  # fmt: skip
+
+
+def test_without_events_there_are_no_last_ones():
+    engine = venue(0)
+    assert len(engine.last_events(0)) == 0
+    engine.drain()
+    engine.submit(kind=Kind.TICK, time_ns=NOW + 1)
+    assert len(engine.drain()) == 0
+    assert engine.last_events().tolist() == [] and engine.last_events().dtype == EVENT
 
 
 def test_nothing_is_wrong_with_the_venue():

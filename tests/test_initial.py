@@ -3,12 +3,16 @@
 import dataclasses
 
 import pytest
+from differential import Pair
+from model import Command
 from perpsim.core import ContractKind, Engine, EventKind, Kind, MarginMode, Reject, Rule, TierMethod, formulas_margin
 from perpsim.exchange import rulebook
 from perpsim.exchange.calculator import Account, order_cost
 from perpsim.exchange.contracts import contract, parse_market
 from perpsim.exchange.rules import Tier, parse_tiers
 from perpsim.exchange.units import RATE_ONE
+from stream_settings import VENUE, Setting
+from test_regressions import PLAIN
 
 USD = COIN = 10**8
 WHALE, TRADER, OTHER = range(3)
@@ -110,6 +114,43 @@ def test_open_interest_scales_the_rate(lots, percent):
         interest(engine, lots)
         engine.submit(kind=Kind.SET_RULE, aux=Rule.OI_UPPER_CAP, value=50_000 * USD)
     assert most(engine) == 100_000 // percent
+
+
+HUGE = PLAIN | {  # a lot of one coin at prices of 1e-8, in steps of ten million lots' worth
+    "tick_value": 1, "lot_numerator": 10**7, "lot_denominator": 10**7, "price_max": 1_000, "position_max": 27 * 10**10,
+    "size_max": 27 * 10**10, "tiers": ((10**12, 5_000_000, 0, 10),),
+}  # fmt: skip
+
+
+def seeds(mark, lots, accounts):
+    """Pairs of accounts that hold so many lots against each other."""
+    yield Command(Kind.SET_MARK, value=mark, time_ns=1)
+    for account in range(accounts):
+        yield Command(Kind.DEPOSIT, account=account, value=10**12)
+        yield Command(Kind.SEED_POSITION, account=account, side=account % 2, size_lots=lots, value=mark)
+
+
+@pytest.mark.parametrize(("size", "reason"), [(10**10, Reject.NONE), (10**10 + 1, Reject.INSUFFICIENT_MARGIN)])
+def test_open_interest_beyond_what_any_one_could_hold(size, reason):
+    """Four times 27e10 lots of 1e7 leave 64 bits; 4e11 units are open interest enough for a rate of 100 %."""
+    pair = Pair(Setting("huge", VENUE, [HUGE | {"oi_lower_cap": 10**11, "oi_upper_cap": 4 * 10**11}]))
+    for command in seeds(1, 27 * 10**10, 8):
+        pair.apply(command)
+    pair.apply(Command(Kind.DEPOSIT, account=9, value=10**10))
+    pair.apply(Command(Kind.PLACE, account=9, order_id=1, price_ticks=1, size_lots=size))
+    assert pair.reasons[reason] > 0 and bool(pair.reasons[Reject.INSUFFICIENT_MARGIN]) == bool(reason)
+
+
+def test_maintenance_by_size_is_half_of_what_is_held_where_coins_leave_64_bits():
+    """1e11 + 1 coins are 1e19 of a hundred millionth; they are worth 3e11 + 3, of which a half is asked, rounded up."""
+    linear = {"tier_method": TierMethod.LINEAR, "maintenance_base": 10_000_000, "maintenance_slope": 1}
+    linear |= {"initial_base": 100_000_000, "initial_slope": 1}
+    pair = Pair(Setting("huge", VENUE, [HUGE | linear]))
+    for command in seeds(3, 10**11 + 1, 2):
+        pair.apply(command)
+    pair.compare(len(pair.log))
+    rows = pair.core.positions()
+    assert rows["maintenance"][rows["lots"] != 0].tolist() == [15 * 10**10 + 2] * 2
 
 
 def test_what_is_held_is_left_alone_but_nothing_more_is_let_in():

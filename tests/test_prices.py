@@ -5,8 +5,21 @@ from fractions import Fraction
 
 import pytest
 from model.averages import ONE, exp_decay
-from perpsim.core import Engine, EventKind, Kind, MarkMethod, Reject, formulas_prices
-from stream_settings import BINANCE_PRICES, DERIBIT_PRICES, MARKET, OKX_PRICES, SECOND, VENUE
+from perpsim.core import (
+    Engine,
+    EventKind,
+    Flag,
+    FundingFormula,
+    IndexMethod,
+    Kind,
+    MarkMethod,
+    PremiumAverage,
+    PremiumSource,
+    Reject,
+    Rule,
+    formulas_prices,
+)
+from stream_settings import BINANCE_PRICES, DERIBIT_PRICES, MARKET, OKX_PRICES, RATE_ONE, SECOND, VENUE
 
 START = 1_700_000_000 * SECOND
 PRICE = 100 * 10**8
@@ -103,6 +116,49 @@ def test_continuous_funding_accrues_by_the_nanosecond_and_is_booked_at_the_stamp
     engine.submit(kind=Kind.SET_FUNDING, value=0)
     assert int(engine.accounts()["equity"][0]) == before
     engine.check()
+
+
+def test_a_premium_timer_that_was_moved_takes_no_sample_at_its_old_instant():
+    """Every 10 s, then every 25 s: the premium is 10 % at 10 s and 1 % at 25 s, and the interval ends at 40 s."""
+    engine = venue(
+        premium_period_ns=10 * SECOND, funding_interval_ns=60 * SECOND, premium_source=PremiumSource.MARK,
+        premium_average=PremiumAverage.EQUAL, funding_formula=FundingFormula.PLAIN, funding_cap=RATE_ONE,
+    )  # fmt: skip
+    engine.submit(kind=Kind.SET_INDEX, value=PRICE)
+    engine.submit(kind=Kind.SET_MARK, value=PRICE * 11 // 10)
+    rule = {"aux": Rule.PREMIUM_PERIOD, "value": 25 * SECOND, "time_ns": START + SECOND}
+    assert engine.submit(kind=Kind.SET_RULE, **rule) == Reject.NONE
+    engine.submit(kind=Kind.SET_MARK, value=PRICE * 101 // 100, time_ns=START + 15 * SECOND)
+    engine.drain()
+    engine.submit(kind=Kind.TICK, time_ns=START + 40 * SECOND)
+    settled = [event for event in engine.drain() if event["kind"] == EventKind.FUNDING_SETTLED]
+    assert [event["value"] for event in settled] == [RATE_ONE // 100]
+
+
+def test_a_fair_mark_without_funding_to_come_is_the_index():
+    """40 of 60 s are left, so of a rate of 1.5 % a basis of 1 %; where no interval is any more, none."""
+    engine = venue(mark_method=MarkMethod.FUNDING_BASIS, funding_interval_ns=60 * SECOND, mark_unit=1)
+    engine.submit(kind=Kind.SET_INDEX, value=PRICE)
+    engine.submit(kind=Kind.SET_FUNDING, value=RATE_ONE * 3 // 200, flags=Flag.MORE)
+    engine.submit(kind=Kind.SET_INDEX, value=PRICE)
+    assert engine.market(0)["mark"] == PRICE + PRICE // 100
+    assert engine.submit(kind=Kind.SET_RULE, aux=Rule.FUNDING_INTERVAL, value=0) == Reject.NONE
+    engine.submit(kind=Kind.SET_INDEX, value=PRICE)
+    assert engine.market(0)["mark"] == PRICE
+
+
+def test_an_index_that_is_given_from_now_on_is_not_lost():
+    """While all sources are lost the mark is the last price, 95; the index of 100 counts again with the rule."""
+    rules = {"source_stale_ns": 0, "last_price_protection": 1, "mark_method": MarkMethod.ORACLE}
+    engine = venue(**OKX_PRICES | rules | {"mark_period_ns": SECOND})
+    source(engine, 0, PRICE)
+    engine.submit(kind=Kind.TAPE_TRADE, price_ticks=950, size_lots=1)
+    source(engine, 0, 0)
+    engine.submit(kind=Kind.TICK, time_ns=START + SECOND)
+    assert engine.market(0)["mark"] == PRICE * 95 // 100
+    assert engine.submit(kind=Kind.SET_RULE, aux=Rule.INDEX_METHOD, value=IndexMethod.GIVEN) == Reject.NONE
+    engine.submit(kind=Kind.TICK, time_ns=START + 2 * SECOND)
+    assert engine.market(0)["mark"] == PRICE
 
 
 def test_formulas_that_do_not_fit_say_so():

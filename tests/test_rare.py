@@ -20,6 +20,7 @@ from perpsim.core import (
     Reject,
     Rule,
     Side,
+    Takeover,
     TapeOrder,
     TapeWalk,
     TriggerSource,
@@ -304,6 +305,22 @@ class TestLiquidation:
         desk.seed(2, -100)
         desk.mark(880)
         assert desk.of(EventKind.ADL)["account"].tolist() == [2]  # its equity is smaller, so its leverage is larger
+
+    def test_a_position_worth_nothing_is_no_hedge(self):
+        """A hundredth of 99 units, rounded down for longs: closing such a lot exposes nobody."""
+        desk = Desk(
+            mark=0, rich=0, adl_policy=AdlPolicy.HEDGE_AWARE, reduce_method=ReduceMethod.NONE, takeover=Takeover.ADL,
+            liquidation_period_ns=SECOND,
+        )  # fmt: skip
+        desk.do(Kind.DEPOSIT, account=0, value=1)
+        desk.do(Kind.SET_MARK, value=1)
+        for account, side, lots in ((1, Side.BUY, 1), (2, Side.BUY, 1), (0, Side.SELL, 2)):
+            seed = {"account": account, "side": side, "size_lots": lots, "value": 1}
+            assert desk.do(Kind.SEED_POSITION, **seed) == Reject.NONE
+        desk.do(Kind.SET_MARK, value=99)
+        cuts = desk.of(EventKind.ADL)
+        assert cuts["account"].tolist() == [1, 2] and cuts["size_lots"].tolist() == [1, 1]
+        assert cuts["reason"].tolist() == [Reject.NONE] * 2  # not BY_UNHEDGED
 
     def test_a_debt_in_an_asset_without_a_market_is_the_venues_deficit(self):
         """20 coins are lost in a market that settles in coins, 22 of asset 0 behind them, a coin being worth 2."""

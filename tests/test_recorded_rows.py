@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from perpsim.core import EventKind, Kernel, Kind, MarketState, Reject, Side, TapeOrder, TapeRow
+from perpsim.core import EventKind, Flag, Kernel, Kind, MarketState, Reject, Side, TapeOrder, TapeRow, TriggerSource
 from perpsim.core.kernel import Watch
 from test_regressions import Desk
 
@@ -115,6 +115,16 @@ def test_an_execution_wakes_those_who_watch_trades():
     kernel.run()
     (woken,) = kernel.woken
     assert woken[:6] == (Watch.TRADE, 0, 0, Side.BUY, 1_001, 6)
+
+
+def test_an_execution_fires_stops_before_the_next_row():
+    """Of 10 lots history takes 6 at the trigger; the stop has the 4 that are left, then history deletes them."""
+    desk = Desk(mark=1_001)
+    stop = {"flags": Flag.STOP, "trigger_ticks": 1_001, "trigger_source": TriggerSource.LAST, "time_ns": START}
+    assert desk.buy(0, 5, 1_001, **stop) == Reject.NONE
+    feed(desk, [(ADD | ASK, 1_001, 10, 2), (EXECUTE | ASK, 1_001, 6, 2), (DELETE | ASK, 1_001, 4, 2)])
+    assert desk.lots(0) == 4
+    assert desk.engine.book(0, Side.BUY).tolist() == [[1_001, 1]]
 
 
 def test_ids_are_as_many_as_rows():
