@@ -73,11 +73,8 @@ def interest_limit_of(Engine engine, int32_t market, int64_t interest) -> int:
     """Largest position by the market's ladder, in lots, at an open interest of so many lots."""
     engine.known(market)
     cdef Market *m = &engine.state.markets[market]
-    cdef int overflow = 0
-    limit = ladder_limit(m.oi_bands, m.oi_count, interest, &overflow)
-    if overflow:
-        raise OverflowError("a limit leaves 64 bits")
-    return limit
+    # rates are at most 1, and the parts of an open interest together no more than it: nothing leaves 64 bits
+    return ladder_limit(m.oi_bands, m.oi_count, interest, &engine.state.overflow)
 
 
 def adl_queue(Engine engine, int32_t market, bint longs) -> list:

@@ -12,7 +12,7 @@ from model import Command
 from model.adl import rank
 from model.adl_share import SHARES, gather, share_out
 from model.wire import AdlFault, AdlPolicy, AdlPrice, EventKind, Flag, Kind, Reject, Rule, Takeover
-from perpsim.core import COMMAND, Engine, Kernel, Stop
+from perpsim.core import COMMAND, Engine, InvariantError, Kernel, Stop, testing
 from perpsim.exchange.recovery import JournaledEngine, replay
 from stream_settings import MARKET, SECOND, Setting
 from test_regressions import FLAT_TIER, NOW, Desk
@@ -364,6 +364,21 @@ class TestDelayed:
         assert kernel.run() == Stop.UNTIL
         assert desk.lots(3) == 0
         assert desk.engine.book(0, 0).tolist() == [[701, 5], [700, 4]]
+
+    def test_a_decision_in_a_damaged_state_stops_the_engine(self, desk):
+        """A unit of money has appeared while the kernel stood: what the decision leaves does not add up."""
+        desk.mark(890)
+        kernel = Kernel([desk.engine])
+        assert kernel.run(NOW + 11 * SECOND) == Stop.DECISION
+        self.question(desk)
+        testing.py_damage(desk.engine, "wallet", "balance", 3, 1)
+        part = np.zeros(1, COMMAND)
+        part["kind"], part["account"], part["size_lots"] = Kind.ADL_DECISION, 3, 50
+        with pytest.raises(InvariantError) as raised:
+            kernel.decide(0, part)
+        assert desk.engine.broken == str(raised.value)
+        with pytest.raises(RuntimeError, match="has stopped"):
+            kernel.run(NOW + 11 * SECOND)
 
     def test_a_clock_that_is_set_stops_at_a_decision(self, desk):
         desk.mark(890)

@@ -3,9 +3,24 @@
 import dataclasses
 
 import pytest
-from perpsim.core import AdlPolicy, ContractKind, Engine, EventKind, Kind, Reject, TierMethod, ValueRounding
+from perpsim.core import (
+    AdlPolicy,
+    ContractKind,
+    Engine,
+    EventKind,
+    Kind,
+    MaintenanceValue,
+    ReduceLimit,
+    ReduceMethod,
+    Reject,
+    Side,
+    TierMethod,
+    ValueRounding,
+)
 from perpsim.exchange.contracts import contract
 from perpsim.exchange.rules import Rulebook, Tier
+from stream_settings import VENUE, tiers
+from test_regressions import ONE, PLAIN
 
 COIN = USD = 10**8
 TIERS = (Tier(50 * COIN, 5_000_000, 0, 100), Tier(500 * COIN, 25_000_000, COIN, 20))
@@ -148,3 +163,63 @@ def test_tiers_that_do_not_fit_their_method_are_refused():
     assert [tier.deduction for tier in spec(tier_method=TierMethod.WHOLE).tiers] == [0, 0]
     with pytest.raises(ValueError, match="does not continue"):
         venue(dataclasses.replace(spec(), tier_method=TierMethod.WHOLE))
+
+
+class TestForcedPrices:
+    """100 lots of 100 USD from 100.0, worth 100 coins; half of what was paid for them is their maintenance.
+
+    Market 1 is linear, settles in the same coin, and asks no maintenance, so that the whole equity is behind market 0.
+    """
+
+    def venue(self, coins, side, **inverse):
+        """An account with so many units of the coin and the position, at the price at which it was opened."""
+        lots = {"lot_numerator": 100, "lot_denominator": 1, "price_min": 50}
+        first = PLAIN | {"contract_kind": ContractKind.INVERSE, "tiers": tiers((1_000_000, "50", 1))} | lots | inverse
+        whole = {"reduce_method": ReduceMethod.WHOLE, "reduce_limit": ReduceLimit.BANKRUPTCY}
+        engine = Engine(VENUE | whole, [first, PLAIN | {"tiers": tiers((1_000_000, "0", 1))}], 3)
+        engine.submit(kind=Kind.DEPOSIT, account=0, value=coins)
+        engine.submit(kind=Kind.SET_MARK, value=100 * ONE)
+        engine.submit(kind=Kind.SET_MARK, value=100 * ONE, market=1)
+        seed = {"side": side, "size_lots": 100, "value": 100 * ONE}
+        assert engine.submit(kind=Kind.SEED_POSITION, account=0, **seed) == Reject.NONE
+        return engine
+
+    def of(self, events, kind):
+        return events[(events["kind"] == kind) & (events["market"] == 0)]
+
+    @pytest.mark.parametrize(
+        ("rounding", "left", "limit"),
+        [
+            (ValueRounding.PER_TRADE, 50 * ONE, 2_000),  # 10,000 USD are worth 50 coins at 200.0
+            (ValueRounding.PER_TRADE, 5, 20_001),  # the price of 5 units leaves 64 bits
+            (ValueRounding.PER_LOT, 5, 20_001),  # less than a unit a lot
+            (ValueRounding.PER_TRADE, 0, 20_001),  # worth nothing at any price
+        ],
+    )
+    def test_a_debt_as_large_as_the_position_leaves_no_price_to_sell_at(self, rounding, left, limit):
+        """500 coins are lost in market 1; `left` is what the position may owe after the deposit and that loss."""
+        engine = self.venue(400 * ONE + left, Side.BUY, value_rounding=rounding)
+        seed = {"market": 1, "side": Side.BUY, "size_lots": 1_000, "value": 100 * ONE}
+        assert engine.submit(kind=Kind.SEED_POSITION, account=0, **seed) == Reject.NONE
+        engine.submit(kind=Kind.TAPE_LEVEL, side=Side.BUY, price_ticks=20_000, size_lots=1_000)
+        engine.drain()
+        engine.submit(kind=Kind.SET_MARK, value=50 * ONE, market=1)
+        events = engine.drain()
+        assert self.of(events, EventKind.LIQUIDATION_ORDER)["price_ticks"].tolist() == [limit]
+        assert len(self.of(events, EventKind.TRADE)) == (limit <= 20_000)
+
+    @pytest.mark.parametrize("asks", [100, 0])
+    def test_a_short_that_has_more_than_it_is_worth_may_pay_any_price(self, asks):
+        """Of 110 coins 90 are lost at ten times the price: 20 are left, 50 are asked, and the lots are worth 10."""
+        engine = self.venue(110 * ONE, Side.SELL, maintenance_value=MaintenanceValue.ENTRY)
+        if asks:
+            engine.submit(kind=Kind.TAPE_LEVEL, side=Side.SELL, price_ticks=20_000, size_lots=asks)
+        engine.drain()
+        engine.submit(kind=Kind.SET_MARK, value=1_000 * ONE)
+        events = engine.drain()
+        assert self.of(events, EventKind.LIQUIDATION_ORDER)["price_ticks"].tolist() == [20_000]
+        taken = self.of(events, EventKind.TAKEOVER)
+        if asks:
+            assert self.of(events, EventKind.TRADE)["price_ticks"].tolist() == [20_000] and not len(taken)
+        else:  # no price makes 100 short lots worth less than nothing: none is shown
+            assert (taken["value"].tolist(), taken["price_ticks"].tolist()) == ([-10 * ONE], [0])

@@ -166,6 +166,9 @@ def test_formulas_that_do_not_fit_say_so():
         formulas_prices.impact_notional(1 << 62, 100)
     with pytest.raises(ValueError, match="as many"):
         formulas_prices.mean_by_weight([1, 2], [1])
+    assert formulas_prices.funding_index_step(1 << 62, 1 << 62, 1 << 62, 2, 4) == 1 << 61
+    with pytest.raises(OverflowError, match="64 bits"):
+        formulas_prices.funding_index_step(1 << 62, 1 << 62, 1, 16, 1)  # 2**128, which is 0 in 128 bits
     assert formulas_prices.median([]) is None and formulas_prices.robust_mark(0, 0, 0) is None
 
 

@@ -471,6 +471,21 @@ class TestQuestions:
             questions.unit_at(desk.engine, 0, 0, (1 << 63) - 1)
         assert desk.engine.digest() == before and desk.mark(1_001) == Reject.NONE
 
+    def test_about_a_queue_in_a_coin_that_is_worth_almost_nothing(self):
+        """10,000 are 1e20 units of a coin of 1e-8: the question is refused, and the engine goes on as it was."""
+        rules = VENUE | {"adl_policy": AdlPolicy.BITMEX, "collateral": [{}, {"price": 1}]}
+        engine = Engine(rules, [PLAIN | {"asset": 1}], 2, assets=2)
+        engine.submit(kind=Kind.DEPOSIT, account=0, value=10_000 * ONE)
+        engine.submit(kind=Kind.SET_MARK, value=100 * ONE)
+        engine.submit(kind=Kind.SET_MARGIN_MODE, account=0, aux=MarginMode.MULTI)
+        seed = {"side": Side.BUY, "size_lots": 100, "value": 100 * ONE}
+        assert engine.submit(kind=Kind.SEED_POSITION, account=0, **seed) == Reject.NONE
+        before = engine.digest()
+        with pytest.raises(OverflowError, match="a score leaves 64 bits"):
+            questions.adl_queue(engine, 0, True)
+        assert questions.adl_queue(engine, 0, False) == []
+        assert engine.digest() == before and engine.submit(kind=Kind.SET_MARK, value=101 * ONE) == Reject.NONE
+
     def test_about_a_queue_that_is_none(self, desk):
         assert [entry[0] for entry in questions.adl_queue(desk.engine, 0, True)] == [0]
         with pytest.raises(ValueError, match="has no queue"):
