@@ -109,7 +109,7 @@ def compare(ours: Path, theirs: Path, rerun: Rerun) -> list[str]:
     """Lines about the first difference of two results; none where they are the same run."""
     mine, other = trail.read(ours), trail.read(theirs)
     if mine and other and mine[-1] == other[-1]:
-        return []
+        return changed_since(ours, theirs)
     lines = []
     found = trail.differences(mine, other)
     after, until = 0, None
@@ -124,6 +124,15 @@ def compare(ours: Path, theirs: Path, rerun: Rerun) -> list[str]:
     return lines + tell_event(event)
 
 
+def changed_since(ours: Path, theirs: Path) -> list[str]:
+    """Of two results of the same run: stored events that are not those of the run, in files that are there."""
+    if not all((folder / EVENTS).is_file() for folder in (ours, theirs)):
+        return []  # the digests at the end of both trails are of all events
+    if (found := beside(ours, theirs, 0)) is None:
+        return []
+    return [f"the same run by its trail, but {EVENTS} of one was changed afterwards", *tell_event(found)]
+
+
 def tell_points(before: Point | None, ours: Point, theirs: Point, events_differ: bool) -> list[str]:
     """Between which points two runs part, and what of the state differs behind them."""
     same = f"event {before.event}, {iso(before.time_ns)}" if before else "the start"
@@ -136,15 +145,20 @@ def tell_points(before: Point | None, ours: Point, theirs: Point, events_differ:
     return lines
 
 
+def beside(ours: Path, theirs: Path, after: int) -> Difference | None:
+    """The first difference of two stored streams of events."""
+    sink = Beside(stored_events(ours / EVENTS, after))
+    for events in stored_events(theirs / EVENTS, after):
+        sink.add(events)
+        if sink.first:
+            return sink.first
+    return sink.close()
+
+
 def search(ours: Path, theirs: Path, after: int, until: int | None, rerun: Rerun) -> Difference | None:
     """The first event that differs behind one that does not."""
     if (ours / EVENTS).is_file() and (theirs / EVENTS).is_file():
-        beside = Beside(stored_events(ours / EVENTS, after))
-        for events in stored_events(theirs / EVENTS, after):
-            beside.add(events)
-            if beside.first:
-                return beside.first
-        return beside.close()
+        return beside(ours, theirs, after)
     windows = []
     for folder in (ours, theirs):
         windows.append(Window(after, until or 1 << 62))

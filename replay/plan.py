@@ -94,6 +94,8 @@ def make_plan(file: ScenarioFile, progress: Progress | None = None) -> Plan:
     markets = _one_coin(file, book, markets)
     first_ns, last_ns = min(each.first_ns for each in markets), max(each.last_ns for each in markets)
     start_ns, end_ns = (_moment(file, key, first_ns) for key in ("start", "end"))
+    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+        raise file.wrong("run.start, run.end", f"{iso(start_ns)} is not before {iso(end_ns)}; swap them")
     if not first_ns <= (start_ns or first_ns) < (end_ns or last_ns) <= last_ns:
         raise file.wrong("run.start, run.end", f"the recording lasts from {iso(first_ns)} to {iso(last_ns)}")
     if start_ns is not None:

@@ -87,6 +87,10 @@ NO_SUCH_RUN = {
     "one market twice": (BASE.replace("[tape]", "[[tape]]") + TAPE.replace("[tape]", "[[tape]]"), "has a tape already"),
     "end before start": (
         BASE + "[run]\nstart = 100\nend = 50\n",
+        "key run.start, run.end: 2023-04-05T00:00:00.452Z is not before 2023-04-04T23:59:10.452Z; swap them",
+    ),
+    "end after the recording": (
+        BASE + "[run]\nend = 50_000\n",
         "the recording lasts from 2023-04-04T23:58:20.452Z to",
     ),
     "no interval": (BASE + "[run]\ninterval = 0\n", "key run.interval: must be longer than nothing"),

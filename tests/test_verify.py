@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from perpsim.core import COMMAND, testing
 from perpsim.replay import cli, compare, outcomes, trail
-from perpsim.replay.errors import BrokenError
+from perpsim.replay.errors import BrokenError, InputError
 from perpsim.replay.scenario import load, parse
 from small_tape import Recording, quiet_market
 
@@ -116,6 +116,17 @@ class TestAgainst:
         told = against(home / "ours", other)
         assert "the events between are the same, the tape rows not" in told
         assert "state then: recorded differ" in told
+
+    def test_stored_events_that_are_not_those_of_the_run(self, home):
+        again, other = run(home, "swapped"), run(home, "donor", SHORT.replace("seed = 3", "seed = 4"))
+        shutil.copy(other / "events.parquet", again / "events.parquet")
+        told = against(home / "ours", again)
+        assert "the same run by its trail, but events.parquet of one was changed afterwards" in told
+        assert "first difference: event" in told
+        whole = (other / "events.parquet").read_bytes()
+        (again / "events.parquet").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(InputError, match="is damaged; run the scenario again"):
+            against(home / "ours", again)
 
     def test_one_run_is_longer(self, home):
         other = run(home, "longer", SHORT.replace("interval = 2", "interval = 2\nend = 40"))

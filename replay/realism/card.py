@@ -108,7 +108,7 @@ def _probes(
     plan: Plan, run: Seen, still: Plan, recorded: Seen, asked: Metaorders, progress: Progress | None
 ) -> dict[str, Any]:
     """Laws of impact of the run, of the run with other names on the orders, and of the replay without accounts."""
-    number = plan.market_number(asked.market, "market") if asked.market or len(plan.markets) > 1 else 0
+    number = plan.market_number(asked.market, "--market") if asked.market or len(plan.markets) > 1 else 0
     duration_ns = round(asked.seconds * probe.SECOND)
     if duration_ns < asked.children:
         raise InputError(f"--duration {asked.seconds:g} is too short for {asked.children} child orders")
