@@ -14,8 +14,8 @@ from model.adl_share import SHARES, gather, share_out
 from model.wire import AdlFault, AdlPolicy, AdlPrice, EventKind, Flag, Kind, Reject, Rule, Takeover
 from perpsim.core import COMMAND, Engine, InvariantError, Kernel, Stop, testing
 from perpsim.exchange.recovery import JournaledEngine, replay
-from stream_settings import MARKET, SECOND, Setting
-from test_regressions import FLAT_TIER, NOW, Desk
+from stream_settings import MARKET, SECOND, VENUE, Setting
+from test_regressions import FLAT_TIER, NOW, PLAIN, Desk
 
 pytestmark = pytest.mark.unshadowed("core against twin, in batches and across a snapshot: check_doors")
 POLICIES = (  # queues of which no rank depends on who was cut before, and allocations
@@ -294,28 +294,43 @@ def test_a_kernel_takes_decisions_where_one_is_due_and_nothing_else():
 
 
 def test_the_vault_is_asked_about_one_position_after_the_other():
-    """It took 500 lots of each market with 25; at 899 it has lost 26, and each half of the debt is a question."""
-    desk = Desk(
-        markets=2, rich=0, market={"tiers": FLAT_TIER}, adl_policy=AdlPolicy.USER, reduce_method=0,
-        takeover=Takeover.BACKSTOP, backstop_at=666_666_667, liquidation_period_ns=SECOND,
-    )  # fmt: skip
-    vault = desk.engine.house["backstop"]
-    desk.deposit(0, 100)
-    desk.deposit(1, 1_000)
-    for market in (0, 1):
-        desk.seed(0, 500, market=market)
-        desk.seed(1, -500, market=market)
-    for price in (925, 899):
-        desk.mark(price, flags=Flag.MORE)
-        desk.mark(price, market=1)
-        assert [desk.lots(vault, market) for market in (0, 1)] == [500, 500]
-    for number, market in enumerate((0, 1)):
-        question = desk.engine.pending_adl
+    """Its lots are bankrupt at 900: at 899 it owes a half for each market, of which the first two are in one asset.
+
+    Both of that asset are decided about before the other asset is looked at.
+    """
+    rules = {
+        "adl_policy": AdlPolicy.USER, "reduce_method": 0, "takeover": Takeover.BACKSTOP, "backstop_at": 666_666_667,
+        "liquidation_period_ns": SECOND,
+    }  # fmt: skip
+    markets = [PLAIN | {"tiers": FLAT_TIER, "asset": asset} for asset in (0, 0, 1)]
+    engine = Engine(VENUE | rules, markets, 2, assets=2, audit=2)
+    vault = engine.house["backstop"]
+
+    def marks(price: int) -> None:
+        for market in range(3):
+            more = Flag.MORE if market < 2 else 0
+            engine.submit(kind=Kind.SET_MARK, value=price * MARKET["tick_value"], market=market, flags=more)
+
+    marks(1_000)
+    for asset, market in ((0, 0), (0, 1), (1, 2)):
+        for account, money in ((0, 50), (1, 1_000)):
+            money *= 10**8
+            engine.submit(kind=Kind.DEPOSIT, account=account, asset=asset, value=money)
+            seed = {"side": account, "size_lots": 500, "value": 1_000 * MARKET["tick_value"]}
+            assert engine.submit(kind=Kind.SEED_POSITION, account=account, market=market, **seed) == Reject.NONE
+    marks(925)
+    rows = engine.positions()
+    assert rows["lots"][rows["account"] == vault].tolist() == [500] * 3
+    marks(899)
+    for market, debts in ((0, (100, 50)), (1, (50, 50)), (2, (0, 50))):
+        question = engine.pending_adl
         assert (question["account"], question["market"], question["lots"]) == (vault, market, 500)
-        assert desk.wallet(vault)["equity"] == -(10**8) // (1 + number)
-        assert desk.do(Kind.ADL_DECISION, account=1, market=market, size_lots=500) == Reject.NONE
-    assert desk.engine.pending_adl is None
-    assert desk.lots(vault) == desk.lots(vault, 1) == 0 and desk.wallet(vault)["balance"] == 0
+        equity = engine.accounts()["equity"][vault * 2 : vault * 2 + 2]
+        assert equity.tolist() == [-debt * 10**6 for debt in debts]
+        assert engine.submit(kind=Kind.ADL_DECISION, account=1, market=market, size_lots=500) == Reject.NONE
+    assert engine.pending_adl is None
+    rows = engine.positions()
+    assert not rows["lots"].any()
 
 
 class TestDelayed:

@@ -336,6 +336,36 @@ class TestAgainst:
                     engine.check()
         assert refused > 4
 
+    @pytest.mark.parametrize("what", ["claims", "flows"])
+    def test_a_snapshot_whose_lists_begin_or_end_nowhere_is_refused(self, what):
+        """Head and tail of the market's list are the words of it that led nowhere before there was a list."""
+        desk = desk_of(Mode.AGAINST)
+        number = PIECES.index("markets")
+        before = np.frombuffer(pieces(desk.engine.snapshot())[number], np.int32)
+        if what == "claims":
+            fall(desk)
+        else:
+            assert desk.do(Kind.SET_FLOW, aux=0, size_lots=5) == Reject.NONE
+        filled = desk.engine.snapshot()
+        after = np.frombuffer(pieces(filled)[number], np.int32)
+        ends = np.flatnonzero((before == -1) & (after >= 0))
+        assert len(ends) == 2
+
+        def refused(snapshot: bytes, end: int, value: int) -> bool:
+            parts = pieces(snapshot)
+            words = np.frombuffer(parts[number], np.int32).copy()
+            words[end] = value
+            try:
+                Engine.restore(joined(snapshot, [*parts[:number], words.tobytes(), *parts[number + 1 :]]))
+            except ValueError as error:
+                return "leads nowhere" in str(error)
+            return False
+
+        for end in ends:
+            assert not refused(filled, end, int(after[end]))
+            assert refused(filled, end, 1 << 30) and refused(filled, end, -2)
+        assert refused(Desk().engine.snapshot(), ends[0], 0)  # a venue that knows no such lists
+
 
 def flows_of(events: np.ndarray) -> np.ndarray:
     """The commands that tell what a RECORD run has found."""

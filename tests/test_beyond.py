@@ -3,7 +3,19 @@
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from perpsim.core import Engine, EventKind, Flag, Kind, MarketState, ReduceLimit, Reject, Side, TapeOrder, Tif
+from perpsim.core import (
+    Engine,
+    EventKind,
+    Flag,
+    InvariantError,
+    Kind,
+    MarketState,
+    ReduceLimit,
+    Reject,
+    Side,
+    TapeOrder,
+    Tif,
+)
 from perpsim.replay import outcomes
 from perpsim.replay.errors import InputError
 from perpsim.replay.plan import make_plan
@@ -12,6 +24,7 @@ from perpsim.replay.scenario import parse
 from perpsim.replay.story import tell
 from small_tape import Recording
 from test_regressions import NOW, SECOND, Desk
+from test_snapshot import PIECES, joined, pieces
 
 ROOM = {"size_max": 10_000, "queue_model": 0}
 STATED = ROOM | {"beyond_lots": 10, "beyond_slope": 500_000_000, "beyond_ticks": 6}
@@ -185,6 +198,30 @@ def test_a_snapshot_keeps_what_was_taken():
     fresh.sell(1, 30)
     assert copy.digest() == before
     assert copy.state_hash() == desk.engine.state_hash()
+
+
+@pytest.mark.parametrize(
+    ("edge", "level", "fits"),
+    [(985, 2, True), (985, 5, True), (985, 7, False), (985, -1, False), (984, 2, False), (990, 2, False)],
+)
+def test_what_cannot_have_been_taken_is_found(edge, level, fits):
+    """Of 47 lots 25 are recorded; behind 985 are 10, 10 (of 10.5) and 2 of the next, of six levels that are stated."""
+    desk = desk_of()
+    number = PIECES.index("markets")
+    before = np.frombuffer(pieces(desk.engine.snapshot())[number], np.int64)
+    desk.sell(0, 47)
+    whole = desk.engine.snapshot()
+    parts = pieces(whole)
+    words = np.frombuffer(parts[number], np.int64).copy()
+    (at,) = np.flatnonzero((before == -1) & (words == 985))
+    assert words[at : at + 6].tolist() == [985, -1, 2, 0, 2, 0]  # edges, levels taken whole, lots of the next
+    words[at], words[at + 2] = edge, level
+    engine = Engine.restore(joined(whole, [*parts[:number], words.tobytes(), *parts[number + 1 :]]))
+    if fits:
+        engine.check()
+    else:
+        with pytest.raises(InvariantError):
+            engine.check()
 
 
 def test_a_market_that_does_not_match_gives_nothing():
