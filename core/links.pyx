@@ -117,11 +117,11 @@ cdef bint market_leads(State *s, Market *m) noexcept nogil:
             and leads(m.positions_head, s.positions_count) and leads(m.trailing_head, s.orders_count)
             and leads(m.trailing_tail, s.orders_count) and 0 <= m.world_position < s.positions_count
             and 0 <= m.fund_position < s.positions_count and m.tier_first >= 0 and m.tier_count > 0
-            and m.tier_first + m.tier_count <= s.tiers_count and 0 <= m.basis_count <= BASIS_SAMPLES_MAX
+            and <int64_t>m.tier_first + m.tier_count <= s.tiers_count and 0 <= m.basis_count <= BASIS_SAMPLES_MAX
             and 0 <= m.basis_next < BASIS_SAMPLES_MAX and 0 <= m.sources_count <= SOURCES_MAX
             and 0 <= m.perps_count <= SOURCES_MAX - m.sources_count and rings_fit(&s.mark_inputs[m.id])
-            and 0 <= m.impact_first and 0 <= m.impact_count and m.impact_first + 2 * m.impact_count <= s.impacts_count
-            and 0 <= m.impact_at <= m.impact_count)
+            and 0 <= m.impact_first and 0 <= m.impact_count
+            and <int64_t>m.impact_first + 2 * <int64_t>m.impact_count <= s.impacts_count and 0 <= m.impact_at <= m.impact_count)
 
 
 cdef bint rings_fit(MarkInputs *inputs) noexcept nogil:

@@ -115,7 +115,7 @@ cdef bytes dump_state(State *s, bytes setup):
     forget_pools(&image)
     pieces = [
         piece(&image, sizeof(State)), piece(<char *>markets, len(markets)),
-        piece(s.tiers, s.tiers_count * sizeof(Tier)), piece(s.impacts, s.impacts_count * 8),
+        piece(s.tiers, s.tiers_count * sizeof(Tier)), piece(s.impacts, s.impacts_count * sizeof(int64_t)),
         piece(s.basis, <int64_t>s.markets_count * BASIS_SAMPLES_MAX * 8),
         piece(s.sources, <int64_t>s.markets_count * SOURCES_MAX * sizeof(Source)),
         piece(s.mark_inputs, s.markets_count * sizeof(MarkInputs)),
@@ -126,10 +126,11 @@ cdef bytes dump_state(State *s, bytes setup):
         piece(<char *>recorded, len(recorded)),
         piece(s.order_index.entries, (s.order_index.mask + 1) * 8),
         piece(s.position_index.entries, (s.position_index.mask + 1) * 8),
-        piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * 4),
-        piece(s.printed, s.printed_count * 8), piece(s.eaten, s.eaten_count * 8), piece(s.changed, s.changed_count * 4),
+        piece(s.timers, s.timers_count * sizeof(Timer)), piece(s.dirty, s.dirty_count * sizeof(int32_t)),
+        piece(s.printed, s.printed_count * sizeof(int64_t)), piece(s.eaten, s.eaten_count * sizeof(int64_t)),
+        piece(s.changed, s.changed_count * sizeof(int32_t)),
         piece(s.lights, s.lights_count), piece(s.found, s.found_count * sizeof(Found)),
-        piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * 8),
+        piece(s.fund_samples, s.fund_samples_count * sizeof(FundSamples)), piece(s.day_realised, s.day_count * sizeof(int64_t)),
         piece(s.accrued_from, s.positions_count * sizeof(i128) if s.accruals else 0),
         piece(s.claims, s.positions_count * sizeof(Claim) if s.claiming else 0), piece(s.flows, s.flows_count * sizeof(Flow)),
     ]
@@ -153,7 +154,7 @@ cdef list collateral_pieces(State *s):
     return [
         piece(s.collateral, s.assets_count * sizeof(Collateral)), piece(s.haircuts, s.haircuts_count * sizeof(Haircut)),
         piece(s.watches, s.watches_count * sizeof(Watch)), piece(<char *>heaps, len(heaps)),
-        *[piece(s.heaps[i].items, s.heaps[i].count * 4) for i in range(s.heaps_count)],
+        *[piece(s.heaps[i].items, s.heaps[i].count * sizeof(int32_t)) for i in range(s.heaps_count)],
     ]
 
 
@@ -306,7 +307,7 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh[0] = saved
     fresh.markets = take_markets(cursor, made)
     fresh.tiers = <Tier *>cursor.take(saved.tiers_count * sizeof(Tier))
-    fresh.impacts = <int64_t *>take_if(cursor, saved.impacts_count * 8)
+    fresh.impacts = <int64_t *>take_if(cursor, saved.impacts_count * sizeof(int64_t))
     fresh.basis = <int64_t *>cursor.take(<int64_t>saved.markets_count * BASIS_SAMPLES_MAX * 8)
     fresh.sources = <Source *>cursor.take(<int64_t>saved.markets_count * SOURCES_MAX * sizeof(Source))
     fresh.mark_inputs = <MarkInputs *>cursor.take(saved.markets_count * sizeof(MarkInputs))
@@ -320,14 +321,14 @@ cdef int take_state(Cursor cursor, State *fresh, State *made) except -1:
     fresh.order_index.entries = <uint64_t *>cursor.take((saved.order_index.mask + 1) * 8)
     fresh.position_index.entries = <uint64_t *>cursor.take((saved.position_index.mask + 1) * 8)
     fresh.timers = <Timer *>cursor.take(saved.timers_count * sizeof(Timer))
-    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)
-    fresh.printed = <int64_t *>cursor.take(saved.printed_count * 8)
-    fresh.eaten = <int64_t *>cursor.take(saved.eaten_count * 8)
-    fresh.changed = <int32_t *>cursor.take(saved.changed_count * 4, saved.markets_count * 4)
+    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * sizeof(int32_t))
+    fresh.printed = <int64_t *>cursor.take(saved.printed_count * sizeof(int64_t))
+    fresh.eaten = <int64_t *>cursor.take(saved.eaten_count * sizeof(int64_t))
+    fresh.changed = <int32_t *>cursor.take(saved.changed_count * sizeof(int32_t), saved.markets_count * sizeof(int32_t))
     fresh.lights = <uint8_t *>take_if(cursor, saved.lights_count)
     fresh.found = <Found *>take_if(cursor, saved.found_count * sizeof(Found))
     fresh.fund_samples = <FundSamples *>take_if(cursor, saved.fund_samples_count * sizeof(FundSamples))
-    fresh.day_realised = <int64_t *>take_if(cursor, saved.day_count * 8)
+    fresh.day_realised = <int64_t *>take_if(cursor, saved.day_count * sizeof(int64_t))
     fresh.accrued_from = <i128 *>take_if(cursor, saved.positions_count * sizeof(i128) if saved.accruals else 0)
     fresh.claims = <Claim *>take_if(cursor, saved.positions_count * sizeof(Claim) if saved.claiming else 0)
     fresh.flows = <Flow *>take_if(cursor, saved.flows_count * sizeof(Flow))
@@ -363,7 +364,7 @@ cdef int take_collateral(Cursor cursor, State *fresh, State *made) except -1:
     for i in range(fresh.heaps_count):
         if fresh.heaps[i].count < 0:
             raise ValueError("a heap of watched prices in the snapshot has an impossible size")
-        fresh.heaps[i].items = <int32_t *>cursor.take(<int64_t>fresh.heaps[i].count * 4)
+        fresh.heaps[i].items = <int32_t *>cursor.take(fresh.heaps[i].count * sizeof(int32_t))
         watched += fresh.heaps[i].count
     if watched > fresh.watches_count:
         raise ValueError("the snapshot has more watched prices than watches")
