@@ -139,7 +139,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("piece", ["state", "markets", "wallets", "triggers", "dirty"])
     def test_any_word_of_a_small_piece(self, piece):
-        """Too large, negative, or larger by what a product with 4 or 8 loses: refused, or a state that can be walked."""
+        """Too large, negative, or larger by what a product with 8 loses: refused, or a state that can be walked."""
         number = PIECES.index(piece)
         engine = new_engine()
         engine.apply(stream(900))
