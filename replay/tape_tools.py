@@ -212,9 +212,14 @@ def _facts_of_day(instrument: Instrument, day: str, tapes: list[StoredTape]) -> 
 
 
 def _refuse_same_days(tapes: list[StoredTape]) -> None:
+    files: set[Path] = set()
     seen: dict[tuple[str, str], Path] = {}
     for tape in tapes:
         for part in tape.parts:
+            file = part.path.resolve()  # one folder may be written in several ways
+            if file in files:
+                raise InputError("is given twice; give each tape once", part.path)
+            files.add(file)
             for source in describe(part.path)["sources"]:
                 other = seen.setdefault((part.day, source["sha256"]), part.path)
                 if other != part.path:

@@ -174,6 +174,17 @@ def test_what_cannot_be_merged(root, tape, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_tape_is_not_merged_with_itself(tmp_path):
+    """However its folder is written, and whether or not its files name what they were made from."""
+    store = quiet_market(2).store(tmp_path / "one")
+    (tmp_path / "link").symlink_to(store)
+    day = next(store.rglob("day=*"))
+    for other in (store, f"{store}/", tmp_path / "link" / ".." / "one", tmp_path / "link", day):
+        with pytest.raises(InputError, match="is given twice; give each tape once"):
+            tape_tools.merge([store, other], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 # The commands
 
 
