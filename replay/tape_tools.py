@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from perpsim.replay.bars import PARTS, Part
 from perpsim.replay.catalogue import Instrument, step
 from perpsim.replay.errors import InputError
 from perpsim.replay.gate import ranks
@@ -239,6 +240,10 @@ def _in_units(instrument: Instrument, kind: Row, price: int, value: int) -> tupl
     """Price and value as people write them; "" where the row has none."""
     if kind in (Row.MARK, Row.INDEX):
         return "", _decimal(value, 1, QUOTE_DECIMALS)
+    if kind == Row.BAR:
+        of, part = divmod(price, PARTS)
+        told = f"{Row(of).name} {Part(part).name}".lower().replace("_", " ")
+        return told, _decimal(value, 1, QUOTE_DECIMALS)
     if kind == Row.FUNDING:
         return f"due {np.datetime64(price, 'ns')}", _decimal(value, 1, RATE_DECIMALS)
     if kind == Row.STATE:

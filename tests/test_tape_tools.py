@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from perpsim.replay import tape_tools
+from perpsim.replay.bars import PARTS, Part
 from perpsim.replay.errors import InputError
 from perpsim.replay.importing import read
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SELL, SNAPSHOT, Row, Tape, describe, open_tape
@@ -89,6 +91,21 @@ def test_head_in_human_units(tmp_path):
     assert [row[7] for row in rows[1:]] == ["snapshot more", "snapshot", "", ""]
     assert rows[3][0] == "2023-11-14T22:13:21.000000000"
     assert len(list(tape_tools.head(tmp_path, 2))) == 3
+
+
+def test_head_of_bars(tmp_path):
+    """Which price of a bar it is, and the price as those of marks are written."""
+    recording = Recording(BTC)
+    bars = [(0, Row.MARK, Part.OPEN, "123277.8306468"), (20, Row.INDEX, Part.LOW_FIRST, "0.5")]
+    for at, of, part, price in bars:
+        value = int(Decimal(price) * 10**8)
+        recording.rows.append((1_700_000_000 * 10**9 + at * 10**9, int(Row.BAR), of * PARTS + part, value))
+    recording.store(tmp_path)
+    found = [row[2:6] for row in list(tape_tools.head(tmp_path, 10))[1:]]
+    assert found == [
+        ("bar", "", "mark open", "123277.83064680"),
+        ("bar", "", "index low first", "0.50000000"),
+    ]
 
 
 def test_head_from_a_time(tape, root):
