@@ -8,7 +8,7 @@ of temporary files, so memory does not grow with the recording.
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from perpsim.replay import validate
 from perpsim.replay.catalogue import Instrument
+from perpsim.replay.counts import of_files
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given, Unit, plan
 from perpsim.replay.importing import parse
@@ -27,7 +28,7 @@ from perpsim.replay.quality.spans import Spans
 from perpsim.replay.quality.suspects import Suspects
 from perpsim.replay.readers.findings import RULES, SUSPICIONS, Findings
 from perpsim.replay.sorting import between, merged
-from perpsim.replay.tape import Batch, RowsDigest, StoredTape, Tape, row_groups
+from perpsim.replay.tape import Batch, RowsDigest, StoredTape, Tape, imports_of, row_groups
 from perpsim.replay.tape_tools import tapes_below
 
 SILENCE_NS = 60_000_000_000
@@ -94,10 +95,14 @@ def _of_files(units: list[Unit], silence_ns: int) -> Card:
 
 def _of_tape(tape: StoredTape, silence_ns: int) -> Card:
     findings = Findings()
-    for quality in tape.quality.get("imports", [tape.quality]):
+    for quality in imports_of(tape.quality):
         findings.counts.update(quality.get("counts", {}))
+    of_whole: Counter[str] = Counter()
+    for whole in of_files(tape.quality):
+        of_whole.update(whole["counts"])
     about = [part.path.name for part in tape.parts], list(tape.readers), tape.repairs
-    return _card(tape.instrument, about, _proved(tape), findings, silence_ns)
+    card = _card(tape.instrument, about, _proved(tape), findings, silence_ns)
+    return card | {"counts_of_files": dict(sorted(of_whole.items()))}
 
 
 def _proved(tape: StoredTape) -> Iterator[Batch]:
@@ -143,6 +148,7 @@ def _card(
         "bars": _bars(findings),
         "depth_band_unchanged_ns": unchanged["max"] if unchanged else None,
         "counts": dict(sorted(findings.counts.items())),
+        "counts_of_files": {},  # of a tape that has some of their rows only
         "repairs": list(repairs),
     }
     unsound = list(_unsound(card))

@@ -33,7 +33,9 @@ def told(card: Card, everything: bool = False) -> Iterator[str]:
     yield from _book(card)
     yield from _bars(card)
     yield from _frozen(card)
-    yield _line("counted", ", ".join(_counted(card)) or "nothing else")
+    yield _line("counted", ", ".join(_counted(card["counts"])) or "nothing else")
+    if counted := ", ".join(_counted(card["counts_of_files"])):
+        yield _line("in whole files", counted)
     yield _line("repaired", ", ".join(card["repairs"]) or "nothing")
     for sentence in card["unsound"]:
         yield _line("UNSOUND", sentence)
@@ -116,9 +118,9 @@ def _frozen(card: Card) -> Iterator[str]:
         yield _line("", f"a depth band does not change for {_long(still_ns)} at the longest")
 
 
-def _counted(card: Card) -> Iterator[str]:
+def _counted(counts: dict[str, int]) -> Iterator[str]:
     """What the readers have counted, but for what has its own line."""
-    for name, count in card["counts"].items():
+    for name, count in counts.items():
         if count and not name.startswith(("rows.", *OWN_LINES)):
             yield f"{name.replace('_', ' ')} {count:,}"
 

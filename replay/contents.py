@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from perpsim.replay.bars import PARTS, ROWS_A_BAR
+from perpsim.replay.counts import BARS
 from perpsim.replay.errors import InputError
-from perpsim.replay.tape import ROW_MASK, Row, StoredTape, Tape
+from perpsim.replay.tape import ROW_MASK, Row, StoredTape, Tape, imports_of
 
 BOOK = (Row.LEVEL, Row.ORDER_ADD)  # rows that a book can be made of
-BARS = {"mark_bars": Row.MARK, "index_bars": Row.INDEX}  # counts of an import
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _counted(code: np.ndarray, price: np.ndarray) -> Contents:
 def _told(quality: dict[str, Any]) -> Contents:
     """By the counts of an import; of several imports together."""
     found = Contents(Counter(), Counter())
-    for each in quality.get("imports", [quality]):
+    for each in imports_of(quality):
         for name, count in each.get("counts", {}).items():
             kind = name.removeprefix("rows.").upper()
             if name.startswith("rows.") and kind in Row.__members__:

@@ -18,6 +18,8 @@ from perpsim.replay.readers import READERS
 from perpsim.replay.readers.contract import ManyMarkets, Market, Reader, SourceFile, sources
 from perpsim.replay.tape import FORMAT, Source
 
+UNIT_FORMAT = 2  # of what is kept of a file that is read
+
 
 @dataclass(frozen=True)
 class Given:
@@ -50,7 +52,8 @@ class Unit:
     @property
     def key(self) -> str:
         """Names everything that decides the rows."""
-        facts = [FORMAT, self.reader, self.instrument.facts(), self.repairs, [each.sha256 for each in self.sources]]
+        rows = [FORMAT, UNIT_FORMAT, self.reader, self.instrument.facts(), self.repairs]
+        facts = [*rows, [each.sha256 for each in self.sources]]
         members = [each.member for each in self.files]
         return hashlib.sha256(json.dumps([facts, members]).encode()).hexdigest()[:32]
 

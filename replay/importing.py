@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -29,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from perpsim.replay.catalogue import Instrument
+from perpsim.replay.counts import RowCounts, of_part
 from perpsim.replay.errors import InputError
 from perpsim.replay.gate import Gate
 from perpsim.replay.import_plan import Given, Unit, plan
@@ -47,11 +49,11 @@ Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
 
 @dataclass(frozen=True)
 class Read:
-    """A unit that is read: its sorted runs, the days (since 1970) that it has rows of, what was found in it."""
+    """A unit that is read: its sorted runs, its rows by day (since 1970) and kind, what was found in it."""
 
     unit: Unit
     runs: list[Run]
-    days: list[int]
+    days: dict[int, RowCounts]
     findings: Findings
 
 
@@ -69,17 +71,29 @@ class Day:
 
     def facts(self) -> dict[str, Any]:
         """What its file will say of itself, besides its rows."""
-        findings = Findings()
-        for each in self.units:
-            findings.add(each.findings)
         return facts_of(
             self.instrument,
             self.name,
-            findings.quality(),
+            self._quality(),
             [source for each in self.units for source in each.unit.sources],
             sorted({each.unit.reader for each in self.units}),
             sorted({repair for each in self.units for repair in each.unit.repairs}),
         )
+
+    def _quality(self) -> dict[str, Any]:
+        """What was counted on this day; of units that have rows of other days, too, apart what is of all of them."""
+        findings, files = Findings(), []
+        start_ns = self.number * DAY_NS
+        for each in self.units:
+            if len(each.days) == 1:
+                findings.add(each.findings)
+                continue
+            names = [source.name for source in each.unit.sources]
+            rows = each.days[self.number]
+            told = of_part(each.findings.quality(), rows, start_ns, start_ns + DAY_NS, names)
+            findings.counts.update(told["counts"])
+            files += told.get("files", [])
+        return {"day": self.name} | findings.quality() | ({"files": files} if files else {})
 
 
 def import_files(
@@ -168,15 +182,18 @@ def parse(unit: Unit, folder: Path | None, watch: Callable[[Rows], None] | None 
     With watch, which is shown all rows as the reader yields them, findings are recorded and nothing is refused."""
     findings = Findings(unit.repairs, watch is not None)
     gate, sorter = Gate(findings), Sorter(folder)
-    days: set[int] = set()
+    days: dict[int, RowCounts] = defaultdict(RowCounts)
     for rows in READERS[unit.reader].rows(unit.files, unit.instrument, findings):
         if watch:
             watch(rows)
         batch = gate.check(rows)
         if len(batch["code"]):
             sorter.add(batch)
-            days.update(np.unique(batch["time_ns"] // DAY_NS).tolist())
-    return Read(unit, sorter.close(), sorted(days), findings)
+            number = batch["time_ns"] // DAY_NS
+            for day in np.unique(number).tolist():
+                own = number == day
+                days[day].add({name: batch[name][own] for name in ("code", "price")})
+    return Read(unit, sorter.close(), dict(sorted(days.items())), findings)
 
 
 def _read_unit(unit: Unit, folder_name: str) -> dict[str, Any]:
@@ -195,7 +212,7 @@ def _read_unit(unit: Unit, folder_name: str) -> dict[str, Any]:
     facts = {
         "boot": _boot(),
         "rows": [run.rows for run in done.runs],
-        "days": done.days,
+        "days": {day: rows.rows for day, rows in done.days.items()},
         "findings": done.findings.facts(),
     }
     unfinished = folder / "unit.json.unfinished"
@@ -206,7 +223,8 @@ def _read_unit(unit: Unit, folder_name: str) -> dict[str, Any]:
 
 def _restored(unit: Unit, folder: Path, facts: dict[str, Any]) -> Read:
     runs = [Run(folder, number, rows) for number, rows in enumerate(facts["rows"])]
-    return Read(unit, runs, facts["days"], Findings.restored(facts["findings"]))
+    days = {int(day): RowCounts(rows) for day, rows in facts["days"].items()}
+    return Read(unit, runs, days, Findings.restored(facts["findings"]))
 
 
 def _nothing(unit: Unit) -> InputError:

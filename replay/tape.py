@@ -177,6 +177,7 @@ def open_tape(path: str | os.PathLike) -> StoredTape:
         Part(file, facts["day"], facts["rows"], facts["rows_sha256"])
         for file, facts in zip(files, described, strict=True)
     ]
+    # Tapes that were written at once say the same of all their days; others name the day of which they say it.
     qualities = list({json.dumps(facts["quality"]): facts["quality"] for facts in described}.values())
     sources = dict.fromkeys(Source(**source) for facts in described for source in facts["sources"])
     return StoredTape(
@@ -186,6 +187,14 @@ def open_tape(path: str | os.PathLike) -> StoredTape:
         tuple(sources),
         *(tuple(sorted({name for facts in described for name in facts[key]})) for key in ("readers", "repairs")),
     )
+
+
+def imports_of(quality: dict) -> Iterator[dict]:
+    """The quality of each import that rows came by; tapes that were merged may have been merged of such."""
+    if "imports" not in quality:
+        yield quality
+    for each in quality.get("imports", []):
+        yield from imports_of(each)
 
 
 def iter_batches(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from perpsim.replay.bars import PARTS, Part
 from perpsim.replay.catalogue import Instrument, step
+from perpsim.replay.counts import RowCounts, of_files, of_part
 from perpsim.replay.errors import InputError
 from perpsim.replay.gate import ranks
 from perpsim.replay.keyframes import standing
@@ -26,6 +27,7 @@ from perpsim.replay.tape import (
     Row,
     StoredTape,
     describe,
+    imports_of,
     iter_batches,
     open_tape,
 )
@@ -37,6 +39,8 @@ SIDES = {  # of a row without and with SELL
     **dict.fromkeys((Row.TRADE, Row.OFF_BOOK, Row.LIQUIDATION), ("buy", "sell")),
 }
 HEADINGS = ("time", "receipt", "row", "side", "price", "value", "id", "")
+Span = tuple[int, int]  # start_ns <= time < end_ns
+EVER = 0, 2**63 - 1
 QUOTE_DECIMALS, RATE_DECIMALS = 8, 9
 
 
@@ -81,13 +85,23 @@ def told(facts: dict[str, Any]) -> Iterator[str]:
         yield f"    from {source['name']} ({source['size_bytes']:,} bytes, sha256 {source['sha256'][:16]})"
     readers, repairs = (", ".join(facts[key]) for key in ("readers", "repairs"))
     yield f"    read by {readers or 'unknown readers'}; repaired: {repairs or 'nothing'}"
-    for quality in facts["quality"].get("imports", [facts["quality"]]):
-        for name, count in quality.get("counts", {}).items():
-            yield f"        {name:<32}{count:>14,}"
-        for rule, count in quality.get("dropped", {}).items():
-            yield f"        {'dropped: ' + rule:<32}{count:>14,}"
-        for name, values in quality.get("samples", {}).items():
-            yield f"        {name:<32}" + ", ".join(f"{key} {value:,}" for key, value in values.items())
+    imports = list(imports_of(facts["quality"]))
+    for quality in imports:
+        if len(imports) > 1 and "day" in quality:
+            yield f"    of {quality['day']}"
+        yield from _counts(quality)
+    for whole in of_files(facts["quality"]):
+        yield f"    of the whole of {', '.join(whole['names'])}"
+        yield from _counts(whole)
+
+
+def _counts(quality: dict[str, Any]) -> Iterator[str]:
+    for name, count in quality.get("counts", {}).items():
+        yield f"        {name:<32}{count:>14,}"
+    for rule, count in quality.get("dropped", {}).items():
+        yield f"        {'dropped: ' + rule:<32}{count:>14,}"
+    for name, values in quality.get("samples", {}).items():
+        yield f"        {name:<32}" + ", ".join(f"{key} {value:,}" for key, value in values.items())
 
 
 def head(path: str | PathLike, rows: int, start_ns: int | None = None) -> Iterator[tuple[str, ...]]:
@@ -116,7 +130,8 @@ def cut(
     if first is None:
         raise InputError("the tape has no rows of that time", tape.parts[0].path)
     begin = [standing(tape, start_ns)] if book and int(first["time_ns"][0]) > 0 else []
-    return _write(chain((each for each in begin if len(each["code"])), [first], rows), [tape], out, replace)
+    batches = chain((each for each in begin if len(each["code"])), [first], rows)
+    return _write(batches, [tape], out, replace, (start_ns, end_ns))
 
 
 def merge(paths: Sequence[str | PathLike], out: str | PathLike, *, replace: bool = False) -> list[Path]:
@@ -133,7 +148,7 @@ def merge(paths: Sequence[str | PathLike], out: str | PathLike, *, replace: bool
             raise InputError(f"is of {theirs}, but {paths[0]} is of {ours}; merge tapes of one market", path)
     _refuse_same_days(tapes)
     runs = [_StoredRun(tape) for tape in tapes]
-    return _write(merged(between(runs, 0, 2**63 - 1)), tapes, out, replace)
+    return _write(merged(between(runs, *EVER)), tapes, out, replace)
 
 
 class _StoredRun(Run):
@@ -174,8 +189,11 @@ class _StoredRun(Run):
         return joined(pieces or [{name: column[:0] for name, column in self._batch.items()}])
 
 
-def _write(batches: Iterator[Batch], tapes: list[StoredTape], out: str | PathLike, replace: bool) -> list[Path]:
-    """Store rows in order, a file a day; what a day says of its making comes from the same day of the tapes."""
+def _write(
+    batches: Iterator[Batch], tapes: list[StoredTape], out: str | PathLike, replace: bool, span: Span = EVER
+) -> list[Path]:
+    """Store rows in order, those of a span, a file a day; what a day says of its making comes from that of the tapes.
+    """
     instrument = tapes[0].instrument
     with ExitStack() as opened:
         writers: list[PartWriter] = []
@@ -184,14 +202,25 @@ def _write(batches: Iterator[Batch], tapes: list[StoredTape], out: str | PathLik
             writer = PartWriter(path)
             opened.callback(writer.abandon)
             writers.append(writer)
+            counts = RowCounts()
             for _, batch in pieces:
                 writer.add(batch)
-            writer.finish(_facts_of_day(instrument, day, tapes))
+                counts.add(batch)
+            facts = _facts_of_day(instrument, day, tapes)
+            if not _whole(day, span):
+                names = [source["name"] for source in facts["sources"]]
+                facts["quality"] = {"day": day} | of_part(facts["quality"], counts, *span, names)
+            writer.finish(facts)
             if not replace:
                 refuse_other(path, {"rows_sha256": writer.rows_sha256})
         for writer in writers:
             writer.show()
         return [writer.path for writer in writers]
+
+
+def _whole(day: str, span: Span) -> bool:
+    start_ns = int(np.datetime64(day, "ns").astype(np.int64))
+    return span[0] <= start_ns and start_ns + DAY_NS <= span[1]
 
 
 def _by_day(batches: Iterator[Batch]) -> Iterator[tuple[str, Batch]]:
