@@ -73,6 +73,8 @@ def plan(
     given = given or Given()
     if given.reader is not None and given.reader not in READERS:
         raise InputError(f"no reader {given.reader!r}; known: {', '.join(READERS)}")
+    if given.first is not None and given.last is not None and given.first > given.last:
+        raise InputError(f"the first day, {given.first}, is after the last, {given.last}; give a --from before --to")
     found = sources(paths)
     by_market: dict[tuple[str, str, str], list[tuple[SourceFile, Market]]] = defaultdict(list)
     for file in found:

@@ -39,7 +39,7 @@ from perpsim.replay.readers.contract import Rowless, Rows
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.sorting import Run, Sorter, between, joined, merged
 from perpsim.replay.tape import DAY_NS, Tape, describe
-from perpsim.replay.tape_writer import PartWriter, facts_of, part_path, refuse_other
+from perpsim.replay.tape_writer import PartWriter, facts_of, part_path, refuse_no_folder, refuse_other
 
 WORK = ".importing"
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # what was not forced to the disk is trusted until the machine stops
@@ -118,6 +118,7 @@ def import_files(
     given = given or Given()
     progress = progress or (lambda what, done, total: None)
     Findings(repairs)  # refuses unknown rules
+    refuse_no_folder(store)
     units = plan(paths, given, repairs)
     with _work(Path(store)) as work, _workers(workers, units) as each_of:
         total = sum(unit.bytes for unit in units)

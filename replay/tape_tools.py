@@ -31,7 +31,7 @@ from perpsim.replay.tape import (
     iter_batches,
     open_tape,
 )
-from perpsim.replay.tape_writer import PartWriter, facts_of, part_path, refuse_other
+from perpsim.replay.tape_writer import PartWriter, facts_of, part_path, refuse_no_folder, refuse_other
 
 SIDES = {  # of a row without and with SELL
     **dict.fromkeys((Row.LEVEL, Row.QUOTE), ("bid", "ask")),
@@ -124,6 +124,8 @@ def cut(
     With book, what stands at start_ns comes first: book or orders, and the last prices. Otherwise the book begins with
     its next snapshot.
     """
+    if start_ns >= end_ns:
+        raise InputError("the start is not before the end; give a --from that is before --to")
     tape = open_tape(path)
     rows = iter_batches(tape, start_ns, end_ns)
     first = next(rows, None)
@@ -194,6 +196,7 @@ def _write(
 ) -> list[Path]:
     """Store rows in order, those of a span, a file a day; what a day says of its making comes from that of the tapes.
     """
+    refuse_no_folder(out)
     instrument = tapes[0].instrument
     with ExitStack() as opened:
         writers: list[PartWriter] = []

@@ -69,6 +69,7 @@ class PartWriter:
         self._waiting: list[Batch] = []
         self._waiting_rows = 0
         self._digest = RowsDigest()
+        self._made = [folder for folder in list(path.parents)[3:] if not folder.exists()]  # the store, and above it
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._unfinished.open("wb")
         self._writer = pq.ParquetWriter(self._file, SCHEMA, **WRITER_OPTIONS)
@@ -105,7 +106,7 @@ class PartWriter:
         self._file.close()
         self._unfinished.unlink(missing_ok=True)
         self._keyframes.abandon()
-        for folder in list(self.path.parents)[:3]:  # day, market, venue
+        for folder in [*list(self.path.parents)[:3], *self._made]:  # day, market, venue
             with suppress(OSError):
                 folder.rmdir()
 
@@ -146,6 +147,13 @@ def _group_ends(code: np.ndarray, last: bool) -> Iterator[int]:
 def part_path(root: str | os.PathLike, instrument: Instrument, day: str) -> Path:
     """Where a day of a market lies in a store."""
     return Path(root) / f"venue={instrument.venue}" / f"market={instrument.symbol}" / f"day={day}" / "part-0.parquet"
+
+
+def refuse_no_folder(root: str | os.PathLike) -> None:
+    """Raise InputError where a store would lie in a file, or is one."""
+    for path in (Path(root), *Path(root).parents):
+        if path.exists() and not path.is_dir():
+            raise InputError("is a file; name a folder to store the tape in", path)
 
 
 def facts_of(
@@ -191,7 +199,7 @@ def write(
         for writer in writers:
             writer.show()
     finally:
-        for writer in writers:
+        for writer in reversed(writers):
             writer.abandon()
     return paths
 

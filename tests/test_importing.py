@@ -292,6 +292,17 @@ def test_days_of_a_range(raw, store, tmp_path):
     assert files(tmp_path) == wanted
 
 
+def test_days_and_folders_that_cannot_be(raw, tmp_path):
+    turned = Given(first=date(2023, 1, 3), last=date(2023, 1, 2))
+    with pytest.raises(InputError, match="the first day, 2023-01-03, is after the last, 2023-01-02; give a --from"):
+        import_files(raw, tmp_path / "store", turned, workers=1)
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(InputError, match="file: is a file; name a folder to store the tape in"):
+        import_files(raw, file, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"] and file.read_text() == "mine"
+
+
 def test_rows_beyond_midnight_go_to_their_day(tmp_path):
     """A vendor's day is one of the recorder's clock; two of its files make three days."""
     for day in range(2):

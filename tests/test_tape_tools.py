@@ -163,6 +163,35 @@ def test_what_cannot_be_cut(root, tmp_path):
     tape_tools.cut(root, tmp_path, MIDNIGHT_NS, MIDNIGHT_NS + 2 * MINUTE_NS, replace=True)
 
 
+def test_a_span_begins_before_it_ends(root, tmp_path):
+    for end_ns in (MIDNIGHT_NS, MIDNIGHT_NS - 1):
+        with pytest.raises(InputError, match="the start is not before the end; give a --from that is before --to"):
+            tape_tools.cut(root, tmp_path / "out", MIDNIGHT_NS, end_ns)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_store_is_a_folder(root, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for out in (file, file / "store"):
+        with pytest.raises(InputError, match="file: is a file; name a folder to store the tape in"):
+            tape_tools.cut(root, out, 0, 2**63 - 1)
+    assert file.read_text() == "mine"
+
+
+def test_a_damaged_tape_leaves_nothing(tape, tmp_path):
+    """Neither a store nor the folders above it; what was there before stays."""
+    paths = write(tape, tmp_path / "damaged")
+    data = bytearray(paths[1].read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    paths[1].write_bytes(data)
+    (tmp_path / "kept").mkdir()
+    for out in (tmp_path / "new" / "store", tmp_path / "kept"):
+        with pytest.raises(InputError, match="is damaged"):
+            tape_tools.cut(tmp_path / "damaged", out, 0, 2**63 - 1)
+    assert not (tmp_path / "new").exists() and not list((tmp_path / "kept").iterdir())
+
+
 # merge
 
 
