@@ -68,6 +68,13 @@ sample(
 
 # Bybit
 
+
+def uuid_number(high: str, low: str = "be6003eedbe3cdd7") -> int:
+    """What FORMATS.md calls a number from all digits."""
+    spread = int(high, 16) * 0x9E3779B97F4A7C15 % 2**64
+    return (spread ^ spread // 2**32 ^ int(low, 16)) % 2**63
+
+
 sample(
     "bybit-trades",
     "BTCUSDT2023-11-14.csv",
@@ -76,7 +83,10 @@ sample(
     1700000001,BTCUSDT,Sell,0.001,36500.00,MinusTick,b9188a0a-82bc-50de-be60-03eedbe3cdd7,3.65e+09,0.001,36.5,1""",
     Market("bybit", "BTCUSDT", "2023-11-14"),
     BYBIT,
-    [(BUY, 365001, 250, 0xA9188A0A82BC50D), (Row.OFF_BOOK | 16, 365000, 1, 0xB9188A0A82BC50D)],
+    [
+        (BUY, 365001, 250, uuid_number("a9188a0a82bc50de")),
+        (Row.OFF_BOOK | 16, 365000, 1, uuid_number("b9188a0a82bc50de")),
+    ],
     T + 123_400_000,
     T + 123_400_000,
     damage=(

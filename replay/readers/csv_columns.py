@@ -4,8 +4,8 @@ The names come from the file's own header where it has one, so that columns adde
 has the names that its format had before there was one. Decimals are read as decimals: no float is involved.
 """
 
+import hashlib
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,6 +22,13 @@ PLACES = 8  # of decimals: what venues print at most, unless a market's own step
 UNREADABLE_MAX = 1_000  # more of one file, and it is of another format
 ROW_NUMBER = re.compile(r"Row #([0-9]+): ?(.*)", re.DOTALL)
 BOM = b"\xef\xbb\xbf"
+INT64_MAX = (1 << 63) - 1
+HEX = re.compile(r"[0-9a-fA-F]{1,32}")
+ODD = 0x9E3779B97F4A7C15  # 2**64 by the golden ratio: a multiplication that loses nothing
+UUID = "00000000-0000-0000-0000-000000000000"
+DASHES = np.array([letter == "-" for letter in UUID])
+NIBBLES = np.full(256, 255, np.uint8)
+NIBBLES[list(b"0123456789abcdef")] = NIBBLES[list(b"0123456789ABCDEF")] = np.arange(16)
 
 
 class Table(NamedTuple):
@@ -226,8 +233,11 @@ def equals(column: pa.Array, text: str) -> np.ndarray:
 
 
 def numbers_in(column: pa.Array) -> np.ndarray:
-    """int64 of texts: whole numbers as they are; of other ids, such as UUIDs, a number from their first 15 hexadecimal
-    digits, which tells two of them apart; 0 of an empty text."""
+    """int64 of texts: whole numbers as they are; of other ids, such as UUIDs, a number of 63 bits from all of the text;
+    0 of an empty text."""
+    found = _uuids(column)
+    if found is not None:
+        return found
     try:
         return column.cast(WHOLE).to_numpy() if len(column) else np.zeros(0, np.int64)
     except pa.ArrowInvalid:
@@ -238,11 +248,41 @@ def id_number(text: str) -> int:
     """An id as a number, as numbers_in says."""
     if text.isascii() and text.isdigit() and len(text) <= 19 and (number := int(text)) < 1 << 63:
         return number
-    digits = text.replace("-", "")[:15]
+    digits = text.replace("-", "")
+    if HEX.fullmatch(digits):
+        high, low = divmod(int(digits, 16), 1 << 64)
+        spread = high * ODD % (1 << 64)
+        return (low ^ spread ^ spread >> 32) & INT64_MAX
+    if not text:
+        return 0
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) & INT64_MAX
+
+
+def _uuids(column: pa.Array) -> np.ndarray | None:
+    """Their numbers, when all texts are UUIDs. A venue may count in the low half or in the high one: both tell,
+    and the high one is spread over all bits so that they do not cancel."""
+    offsets, letters = letters_of(column)
+    if not len(column) or not (np.diff(offsets) == len(UUID)).all():
+        return None
+    text = letters[offsets[0] : offsets[-1]].reshape(len(column), len(UUID))
+    digits = NIBBLES[text[:, ~DASHES]]
+    if (text[:, DASHES] != ord("-")).any() or (digits > 15).any():
+        return None
+    halves = np.ascontiguousarray(digits[:, ::2] << 4 | digits[:, 1::2]).view(">u8").astype(np.uint64)
+    spread = halves[:, 0] * np.uint64(ODD)
+    return ((halves[:, 1] ^ spread ^ spread >> np.uint64(32)) & np.uint64(INT64_MAX)).astype(np.int64)
+
+
+def whole_ids(column: pa.Array) -> np.ndarray:
+    """int64 of ids that a venue counts; -1 of a text that is no whole number of 63 bits."""
+    offsets, letters = letters_of(column)
     try:
-        return int(digits or "0", 16)
-    except ValueError:
-        return zlib.crc32(text.encode())
+        if (letters[offsets[0] : offsets[-1]] - np.uint8(ord("0")) < 10).all():
+            return column.cast(WHOLE).to_numpy() if len(column) else np.zeros(0, np.int64)
+    except pa.ArrowInvalid:
+        pass  # one of them is empty or too long
+    numbers = (int(text) if text.isascii() and text.isdigit() else -1 for text in column.to_pylist())
+    return np.fromiter((number if number <= INT64_MAX else -1 for number in numbers), np.int64, len(column))
 
 
 def values_of(file: SourceFile, shape: Layout, name: str) -> list[str]:
