@@ -19,13 +19,15 @@ from perpsim.replay.catalogue import Instrument
 from perpsim.replay.counts import of_files
 from perpsim.replay.errors import InputError
 from perpsim.replay.import_plan import Given, Unit, plan
-from perpsim.replay.importing import parse
+from perpsim.replay.importing import CARD_ONLY, parse
 from perpsim.replay.quality.book import BookWatch
 from perpsim.replay.quality.frozen import Frozen
 from perpsim.replay.quality.ids import Twice, holes
 from perpsim.replay.quality.latency import Latency
 from perpsim.replay.quality.spans import Spans
 from perpsim.replay.quality.suspects import Suspects
+from perpsim.replay.readers import READERS
+from perpsim.replay.readers.contract import Rowless
 from perpsim.replay.readers.findings import RULES, SUSPICIONS, Findings
 from perpsim.replay.sorting import between, merged
 from perpsim.replay.tape import Batch, RowsDigest, StoredTape, Tape, imports_of, row_groups
@@ -167,6 +169,10 @@ def _bars(findings: Findings) -> dict[str, dict]:
 
 def _unsound(card: Card) -> Iterator[str]:
     """Why a replay of these rows would be unsound, a sentence each."""
+    if card["spans"]["first_ns"] is None:
+        only = all(isinstance(READERS[name], Rowless) for name in card["readers"])
+        said = CARD_ONLY if only and not card["rules"] else "there is not one row"
+        yield f"{said}: there is nothing to replay; give trades or a book of the market"
     for rule, count in card["rules"].items():
         yield f"{rule} {count:,}: {RULES[rule]}; an import refuses the recording"
     if card["prints_twice"]:

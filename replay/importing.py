@@ -43,6 +43,7 @@ from perpsim.replay.tape_writer import PartWriter, facts_of, part_path, refuse_n
 
 WORK = ".importing"
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # what was not forced to the disk is trusted until the machine stops
+CARD_ONLY = "files of this kind serve the quality card only"
 
 Progress = Callable[[str, int, int], None]  # (what is being done, done, total)
 
@@ -130,7 +131,7 @@ def import_files(
             progress("reading the recording", done, total)
         days = [day for day in _days(read) if _inside(day, given)]
         if not days:
-            raise InputError("has no rows to put on a tape, of the days asked for", units[0].files[0].place)
+            raise _no_day(read)
         written = [part_path(store, day.instrument, day.name) for day in days]
         wanted = [day.facts() for day in days]
         if not replace:
@@ -230,6 +231,14 @@ def _restored(unit: Unit, folder: Path, facts: dict[str, Any]) -> Read:
 
 def _nothing(unit: Unit) -> InputError:
     return InputError("has no rows to put on a tape; check that it is the file that you mean", unit.files[0].place)
+
+
+def _no_day(read: list[Read]) -> InputError:
+    """Nothing is left to write: no rows at all, which readers for the card may have, or none of the days asked for."""
+    if any(each.days for each in read):
+        return InputError("none of the files has rows of the days asked for; widen --from and --to")
+    place = read[0].unit.files[0].place
+    return InputError(f"there is nothing to put on a tape: {CARD_ONLY}; give trades or a book with them", place)
 
 
 def _boot() -> str:

@@ -3,12 +3,15 @@
 import gzip
 import json
 import re
+from datetime import date
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from conftest import DATA, ROOT
 from perpsim.replay import check as checking
 from perpsim.replay.errors import InputError
+from perpsim.replay.import_plan import Given
 from perpsim.replay.importing import import_files
 from perpsim.replay.readers.findings import RULES, SUSPICIONS
 from perpsim.replay.tape import METADATA_KEY
@@ -191,3 +194,38 @@ def test_the_tenth_of_october():
         assert [f"{n:,}" for n in (card["spans"]["rows"]["trade"], fills["n"], fills["minutes"][peak])] == numbers
         assert peak == f"2025-10-10T{minute}" and sum(fills["minutes"].values()) == fills["n"]
         assert card["sound"] and card["findings"] == []
+
+
+def band(folder: Path, day: str) -> Path:
+    """A file that serves the card only."""
+    path = folder / f"BTCUSDT-bookDepth-{day}.csv"
+    lines = [f"{day} 00:0{minute}:08,-1,{minute + 1}.5,100.0" for minute in range(5)]
+    path.write_text("\n".join(["timestamp,percentage,depth,notional", *lines, ""]))
+    return path
+
+
+def test_what_serves_the_card_only_cannot_be_replayed(tmp_path):
+    """Alone it is nothing to replay; beside rows of its market it is a line of their card."""
+    depth = band(tmp_path, "2020-02-22")
+    code, text = run(depth)
+    assert code == 1
+    assert "UNSOUND           files of this kind serve the quality card only: there is nothing to replay; give" in text
+    code, text = run(depth, written(tmp_path))
+    assert code == 0 and "UNSOUND" not in text and "depth band samples 5" in text
+
+
+def test_a_recording_whose_rows_are_all_refused_cannot_be_replayed(tmp_path):
+    path = tmp_path / "binance-futures_trades_2020-02-22_BTCUSDT.csv"
+    path.write_text("\n".join([HEADER, line(0, price="0"), ""]))
+    (card,) = checking.check([path])
+    assert [each.split(":")[0] for each in card["unsound"]] == ["there is not one row", "bad-price 1"]
+
+
+def test_what_serves_the_card_only_is_not_imported_alone(tmp_path):
+    depth = band(tmp_path, "2020-02-22")
+    for given in (Given(), Given(first=date(2020, 2, 21))):
+        with pytest.raises(InputError, match="there is nothing to put on a tape: files of this kind serve the quality"):
+            import_files(depth, tmp_path / "store", given, workers=1)
+    with pytest.raises(InputError, match="none of the files has rows of the days asked for; widen --from and --to"):
+        import_files(written(tmp_path), tmp_path / "store", Given(last=date(2020, 2, 21)), workers=1)
+    assert not (tmp_path / "store").exists()
