@@ -76,6 +76,15 @@ def test_each_damage_is_found_and_named_and_the_rest_read(tmp_path, changed, rul
     assert code == 1 and f"{path.name}:102: {rule}: " in text and "UNSOUND" in text
 
 
+@pytest.mark.parametrize("text", ["abc", "0x1f", "19d7df56-4f10-5290-a969-d9d9f2c74cc3", ""])
+@pytest.mark.parametrize("number", [0, 100, 299])
+def test_an_id_that_is_no_number_is_named_and_nothing_else(tmp_path, text, number):
+    """A venue that counts has no such ids: taken for a hexadecimal number they would be holes, or blame the next."""
+    (card,) = checking.check([written(tmp_path, {number: {"id": text}})])
+    assert [(each["rule"], each["line"]) for each in card["findings"]] == [("unreadable", number + 2)]
+    assert card["spans"]["rows"]["trade"] == 299 and card["counts"].get("off_book_fills", 0) == (number == 100)
+
+
 @pytest.mark.parametrize(
     ("changed", "name"),
     [

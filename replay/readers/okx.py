@@ -22,7 +22,6 @@ from perpsim.replay.readers.csv_columns import (
     decimal,
     equals,
     first_line,
-    numbers_in,
     real,
     tables,
     values_of,
@@ -93,7 +92,7 @@ class Trades(_Csv):
                 sheet, column = Sheet(file, table.line, instrument, findings), table.columns
                 time_ns = since_1970(whole(column["created_time"]))
                 code = sheet.side(column["side"], ("buy", "BUY"), ("sell", "SELL")) + np.uint8(Row.TRADE)
-                number = numbers_in(column["trade_id"])
+                number = sheet.ids(column["trade_id"])
                 price_ticks, lots = sheet.price(column["price"]), sheet.size(column["size"])
                 rows = sheet.rows(code, time_ns, time_ns, price_ticks, lots, number)
                 if len(rows.line):

@@ -55,6 +55,16 @@ class Sheet:
         )
         return np.where(sold, SELL, 0).astype(np.uint8)
 
+    def ids(self, column: pa.Array) -> np.ndarray:
+        """int64 of ids of a venue that counts; -1 where the text is no whole number, which is refused."""
+        numbers = csv_columns.whole_ids(column)
+        self.refuse(
+            "unreadable",
+            numbers < 0,
+            lambda i: f"the id is {csv_columns.at(column, i)!r}, no whole number: {REPAIR}",
+        )
+        return numbers
+
     def price(self, column: pa.Array, name: str = "price", needed: np.ndarray | None = None) -> np.ndarray:
         """int64 ticks of a decimal column; needed says in which rows it must not be empty (default: in all)."""
         numbers, bad = csv_columns.fixed(column)
@@ -218,14 +228,18 @@ class TradeIds:
         self._last: int | None = None
 
     def check(self, sheet: Sheet, ids: np.ndarray, time_ns: np.ndarray, first: np.ndarray | None = None) -> None:
-        """Look at a block's ids; `first` where a row has several trades: from first[i] to ids[i]."""
+        """Look at a block's ids; `first` where a row has several trades: from first[i] to ids[i].
+
+        Negative ids are none; those that nothing was found against yet run back."""
         if not len(ids):
             return
         first = ids if first is None else first
         start = int(first[0]) - 1 if self._last is None else self._last
         gap = first - np.concatenate(([start], ids[:-1])) - 1
-        if gap.min() >= 0 and gap.max() <= JUMP_MAX:
+        if gap.min() >= 0 and gap.max() <= JUMP_MAX and ids.min() >= 0:
             self._last = int(ids[-1])
+        elif self._last is None and (ids >= 0).any():
+            gap = self._slowly(sheet, ids, first, int(first[ids >= 0][0]) - 1)
         else:
             gap = self._slowly(sheet, ids, first, start)
         self._count(sheet.findings, gap, time_ns)
@@ -235,9 +249,9 @@ class TradeIds:
         gap = np.zeros(len(ids), np.int64)
         wrong: dict[str, dict[int, int]] = {"duplicate-id": {}, "id-back": {}, "id-jump": {}}
         for index, (begin, end) in enumerate(zip(first.tolist(), ids.tolist(), strict=True)):
-            if last < begin <= last + 1 + JUMP_MAX:
+            if end >= 0 and last < begin <= last + 1 + JUMP_MAX:
                 gap[index], last = begin - last - 1, end
-            else:
+            elif end >= 0 or sheet.keep[index]:
                 rule = "duplicate-id" if begin == last else "id-back" if begin < last else "id-jump"
                 wrong[rule][index] = last
         for rule, found in wrong.items():
@@ -251,7 +265,7 @@ class TradeIds:
                     "there twice; take it out or record again"
                 ),
             )
-        self._last = last
+        self._last = last if (ids >= 0).any() else self._last
         return gap
 
     def _count(self, findings: Findings, gap: np.ndarray, time_ns: np.ndarray) -> None:

@@ -169,8 +169,8 @@ class Trades(_Tardis):
             sold = sheet.side(column["side"], ("buy", "unknown"), ("sell",))
             code = sold + np.where(unknown, Row.OFF_BOOK, Row.TRADE).astype(np.uint8)
             price, value = sheet.price(column["price"]), sheet.size(column["amount"], "amount")
-            number = numbers_in(column["id"])
             hole = HOLES.get(str(column["exchange"][0]))
+            number = sheet.ids(column["id"]) if hole else numbers_in(column["id"])
             if hole:
                 ids = ids or TradeIds(hole)
                 ids.check(sheet, number, time_ns)
