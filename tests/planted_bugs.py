@@ -254,8 +254,8 @@ BUGS = [
     ),
     Bug(
         "restored-clean", "snapshot.pyx",
-        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n",
-        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * 4)\n    fresh.dirty_count = 0\n",
+        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * sizeof(int32_t))\n",
+        "    fresh.dirty = <int32_t *>cursor.take(saved.dirty_count * sizeof(int32_t))\n    fresh.dirty_count = 0\n",
         "a restored engine has forgotten whose triggers were to be set anew",
     ),
     Bug(
