@@ -20,8 +20,8 @@ from perpsim.replay.readers.contract import Rows, SourceFile, sources
 from perpsim.replay.readers.databento import DATABENTO
 from perpsim.replay.readers.findings import Findings
 from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SNAPSHOT, Row
-from reader_samples import SAMPLES, Damage, Sample, T
-from reader_samples_venues import BOTH, BOUGHT
+from reader_samples import ASK, BID, SAMPLES, Damage, Sample, T
+from reader_samples_venues import BOTH, BOUGHT, SOLD
 from reader_samples_venues import npy as events
 
 EVENT = BOTH | BOUGHT | 2  # of hftbacktest: a trade
@@ -289,6 +289,7 @@ def test_events_of_another_layout_are_refused(tmp_path):
         ((EVENT, T, T, float("nan"), 1.0), "bad-price"),
         ((EVENT, T, T, 36500.1, float("inf")), "bad-size"),
         ((EVENT & ~BOUGHT, T, T, 36500.1, 1.0), "bad-side"),
+        ((EVENT | 3, T, T, 36500.12, 0.0), "off-grid"),
     ],
 )
 def test_a_damaged_event_is_named(event, rule, tmp_path):
@@ -472,3 +473,39 @@ def test_the_page_of_formats_names_every_reader(root):
     names = {name for cell in named for name in re.findall(r"`([^`]*)`", cell)}
     names |= {f"tardis-book-snapshot{name}" for name in names if name.startswith("-")}
     assert not set(READERS) - ELSEWHERE - names, "docs/FORMATS.md lacks them"
+
+
+@pytest.mark.parametrize(
+    ("flags", "price", "gone"),
+    [
+        (BOUGHT, 36500.0, [(BID, 365001), (BID, 365000)]),
+        (BOUGHT, 0.0, [(BID, 365001), (BID, 365000), (BID, 364990)]),
+        (SOLD, 36500.3, [(ASK, 365002), (ASK, 365003)]),
+        (SOLD, float("nan"), [(ASK, 365002), (ASK, 365003), (ASK, 365100)]),
+    ],
+)
+def test_hftbacktest_clears_of_one_side(tmp_path, flags, price, gone):
+    """They empty it from the best price up to the given one; the other side and what lies beyond stay."""
+    bids, asks = (36500.1, 36500.0, 36499.0, 36498.0), (36500.2, 36500.3, 36510.0)
+    made = [(BOTH | BOUGHT | 4, T, T + 5, each, 1.0) for each in bids]
+    made += [(BOTH | SOLD | 4, T, T + 5, each, 1.0) for each in asks]
+    made += [(BOTH | BOUGHT | 1, T + 1, T + 6, 36498.0, 0.0), (BOTH | flags | 3, T + 2, T + 7, price, 0.0)]
+    given = next(each for each in SAMPLES if each.reader == "hftbacktest")
+    found = columns(read(given, stored(tmp_path, given, events(made))))
+    rows = list(zip(found["code"], found["price"], found["value"], strict=True))[8:]
+    assert sorted((code & ~MORE, ticks) for code, ticks, _ in rows) == sorted(gone)
+    assert not any(size for _, _, size in rows) and [code & MORE for code, _, _ in rows][-1] == 0
+
+
+def test_hftbacktest_a_side_is_cleared_and_given_anew(tmp_path):
+    """Its new levels are no whole book: the other side stays, and so do levels beyond the price."""
+    made = [(BOTH | BOUGHT | 4, T, T + 5, each, 1.0) for each in (36500.1, 36499.0, 36400.0)]
+    made += [(BOTH | SOLD | 4, T, T + 5, 36500.2, 1.0), (BOTH | BOUGHT | 3, T + 1, T + 6, 36499.0, 0.0)]
+    made += [(BOTH | BOUGHT | 4, T + 1, T + 6, 36500.0, 0.5), (BOTH | BOUGHT | 3, T + 2, T + 7, 36400.0, 0.0)]
+    (given,) = [each for each in SAMPLES if each.reader == "hftbacktest"]
+    found = columns(read(given, stored(tmp_path, given, events(made))))
+    rows = list(zip(found["code"], found["price"], (size > 0 for size in found["value"]), strict=True))[4:]
+    assert rows == [
+        *[(BID | MORE, 364990, False), (BID | MORE, 365001, False), (BID, 365000, True)],
+        *[(BID | MORE, 364000, False), (BID, 365000, False)],
+    ]

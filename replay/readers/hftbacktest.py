@@ -2,7 +2,8 @@
 
 An event that is out of order in one of the clocks is there twice, once for each clock: the rows of the exchange's clock
 are the recording. Rows of the book with the same two times are one message; a run of cleared and snapshot levels is one
-whole book. The file says nothing of its market: venue, symbol and steps have to be given.
+whole book, and clears of one side are levels that go. The file says nothing of its market: venue, symbol and steps have
+to be given.
 """
 
 import re
@@ -14,8 +15,8 @@ import numpy as np
 from perpsim.replay.catalogue import Instrument
 from perpsim.replay.errors import InputError
 from perpsim.replay.readers.contract import DAMAGED, Findings, Market, Rows, SourceFile
-from perpsim.replay.readers.sheet import Sheet, lot_size, whole_messages
-from perpsim.replay.tape import MORE, SELL, SNAPSHOT, Row
+from perpsim.replay.readers.sheet import Sheet, joined, lot_size, whole_messages
+from perpsim.replay.tape import COLUMNS, MORE, ROW_MASK, SELL, SNAPSHOT, Row
 
 MAGIC = b"\x93NUMPY"
 FIELDS = ("ev", "exch_ts", "local_ts", "px", "qty", "order_id", "ival", "fval")
@@ -27,6 +28,7 @@ AT_EXCHANGE, BOUGHT, SOLD = 1 << 31, 1 << 29, 1 << 28
 DEPTH, TRADE, CLEAR, WHOLE, BEST = 1, 2, 3, 4, 5
 ORDERS_FROM = 10  # kinds from here on are of single orders
 KINDS = {DEPTH: Row.LEVEL, CLEAR: Row.LEVEL, WHOLE: Row.LEVEL, TRADE: Row.TRADE, BEST: Row.QUOTE}
+CLEARS_ONE, CLEARS_BOTH = -1 << 62, (-1 << 62) + 1  # in the place of a size, until the levels that go are known
 NEAR, FLOAT_ERROR = 1e-4, 1e-15  # of a step, of the number: so far may a float lie off the grid
 SYMBOL = re.compile(r"[A-Za-z0-9]+")
 
@@ -56,7 +58,11 @@ class Events:
 
     def _whole(self, file: SourceFile, instrument: Instrument, findings: Findings) -> Iterator[Rows]:
         """Whole messages. A whole book of one side only is counted: the other side is then empty on the tape."""
-        for rows in whole_messages(_started(self._blocks(file, instrument, findings))):
+        book = _Standing()
+        for block in whole_messages(_started(self._blocks(file, instrument, findings))):
+            rows = book.cleared(block)
+            if not len(rows.line):
+                continue
             starts = np.append(True, (rows.code[:-1] & MORE) == 0)
             message = np.cumsum(starts) - 1
             sold = np.bincount(message, (rows.code & SELL) != 0)
@@ -71,6 +77,82 @@ class Events:
             sheet = Sheet(file, np.arange(first, first + len(records)), instrument, findings)
             yield _converted(sheet, records)
             first += len(records)
+
+
+class _Standing:
+    """The levels that stand, so that a clear of one side up to a price can say which of them go.
+
+    Clears among snapshot levels of both sides, and a clear of both sides, are part of a whole book.
+    """
+
+    def __init__(self):
+        self._key = np.zeros(0, np.int64)  # price and side of the levels that stand, ascending
+
+    def cleared(self, rows: Rows) -> Rows:
+        """Whole messages without clears."""
+        starts = np.flatnonzero(np.append(True, (rows.code[:-1] & MORE) == 0))
+        clear = (rows.value == CLEARS_ONE) | (rows.value == CLEARS_BOTH)
+        parts, done = [], 0
+        for at in np.unique(np.searchsorted(starts, np.flatnonzero(clear), side="right") - 1).tolist():
+            end = int(starts[at + 1]) if at + 1 < len(starts) else len(rows.line)
+            message = _part(rows, int(starts[at]), end)
+            whole = clear[starts[at] : end]
+            sides = message.code & SELL
+            if (message.value == CLEARS_BOTH).any() or (not whole.all() and len(np.unique(sides)) == 2):
+                continue
+            parts += [_part(rows, done, int(starts[at])), self._of_side(rows, done, message)]
+            done = end
+        parts.append(_part(rows, done, len(rows.line)))
+        self._take(parts[-1])
+        made = joined(parts)
+        clear = (made.value == CLEARS_ONE) | (made.value == CLEARS_BOTH)
+        price = np.where(clear, np.maximum(made.price, 1), made.price)
+        return made._replace(price=price, value=np.where(clear, 0, made.value))
+
+    def _of_side(self, rows: Rows, done: int, message: Rows) -> Rows:
+        """The levels that a message of clears takes, and those that it has, as one message of levels."""
+        self._take(_part(rows, done, int(np.searchsorted(rows.line, message.line[0]))))
+        parts = []
+        for index in range(len(message.line)):
+            row = _part(message, index, index + 1)
+            if row.value[0] == CLEARS_ONE:
+                row = self._gone(row)
+            else:
+                row = row._replace(code=row.code & ~np.uint8(SNAPSHOT) | MORE)
+            self._take(row)
+            parts.append(row)
+        made = joined(parts)
+        made.code[-1:] &= 0xFF ^ MORE
+        return made
+
+    def _gone(self, row: Rows) -> Rows:
+        """A row of size 0 for each level from the best up to a price; price 0 is the whole side."""
+        sold, limit = int((row.code[0] & SELL) != 0), int(row.price[0])
+        price = self._key[(self._key & 1) == sold] >> 1
+        if limit:
+            price = price[price <= limit] if sold else price[price >= limit]
+        place = np.zeros(len(price), np.int64)
+        columns = {name: getattr(row, name)[place] for name in (*COLUMNS, "line")}
+        columns |= {"price": price, "value": place, "code": columns["code"] & ~np.uint8(SNAPSHOT) | MORE}
+        return row._replace(**columns)
+
+    def _take(self, rows: Rows) -> None:
+        """Apply whole messages, or rows of one that is no whole book."""
+        book = (rows.code & ROW_MASK) == Row.LEVEL
+        whole = np.flatnonzero(book & ((rows.code & SNAPSHOT) != 0))
+        if len(whole):
+            earlier = np.flatnonzero((rows.code[: whole[-1]] & MORE) == 0)
+            book[: earlier[-1] + 1 if len(earlier) else 0] = False
+            self._key = self._key[:0]
+        if book.any():
+            key = rows.price[book] << 1 | ((rows.code[book] & SELL) != 0)
+            stands = np.append(np.ones(len(self._key), bool), rows.value[book] > 0)[::-1]
+            keys, last = np.unique(np.append(self._key, key)[::-1], return_index=True)
+            self._key = keys[stands[last]]
+
+
+def _part(rows: Rows, start: int, end: int) -> Rows:
+    return rows._replace(**{name: getattr(rows, name)[start:end] for name in (*COLUMNS, "line")})
 
 
 def _records(file: SourceFile) -> Iterator[np.ndarray]:
@@ -123,10 +205,12 @@ def _converted(sheet: Sheet, records: np.ndarray) -> Rows:
     sold = (flags & SOLD) != 0
     neither = (sold == ((flags & BOUGHT) != 0)) & (kind != CLEAR)
     sheet.refuse("bad-side", neither, lambda i: f"the event has the flags {int(flags[i]):#x}, no side: leave it out")
-    price = _steps(sheet, records["px"], float(sheet.instrument.tick), "bad-price", "price", kind != CLEAR)
+    of_side = (kind == CLEAR) & (sold != ((flags & BOUGHT) != 0)) & np.isfinite(records["px"]) & (records["px"] > 0)
+    needed = (kind != CLEAR) | of_side
+    price = _steps(sheet, records["px"], float(sheet.instrument.tick), "bad-price", "price", needed)
     value = _steps(sheet, records["qty"], lot_size(sheet.instrument), "bad-size", "size", kind != CLEAR)
-    value[kind == CLEAR] = 0
-    price[kind == CLEAR] = np.maximum(price[kind == CLEAR], 1)
+    value[kind == CLEAR] = np.where(sold == ((flags & BOUGHT) != 0), CLEARS_BOTH, CLEARS_ONE)[kind == CLEAR]
+    price[(kind == CLEAR) & ~of_side] = 0
     code = np.zeros(len(kind), np.uint8)
     for number, row in KINDS.items():
         code[kind == number] = row
