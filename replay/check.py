@@ -62,12 +62,12 @@ def check(
             cards.append(_of_tape(tape, silence_ns))
             progress("checking", number, len(tapes))
         return cards
-    markets: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    markets: dict[Instrument, list[Unit]] = defaultdict(list)  # one of another tick has a card of its own
     units = plan(paths, given)
     for unit in units:
-        markets[unit.instrument.venue, unit.instrument.symbol].append(unit)
+        markets[unit.instrument].append(unit)
     done = 0
-    for _, each in sorted(markets.items()):
+    for _, each in sorted(markets.items(), key=lambda market: (market[0].venue, market[0].symbol)):
         cards.append(_of_files(each, silence_ns))
         done += len(each)
         progress("checking", done, len(units))

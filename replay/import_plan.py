@@ -89,20 +89,23 @@ def plan(
     days: dict[tuple[str, str], str] = {}
     for (venue, symbol, name), files in by_market.items():
         named = [market.day for _, market in files if market.day]
-        days[venue, symbol] = min([*named, days.get((venue, symbol), named[0])]) if named else ""
+        before = days.get((venue, symbol), "")
+        days[venue, symbol] = min([*named, before or named[0]]) if named else before
         facts = _file_facts(READERS[name], files)
         if facts is not None:
-            before = instruments.setdefault((venue, symbol), replace(facts, venue=venue, symbol=symbol))
-            if before != replace(facts, venue=venue, symbol=symbol):
+            first = instruments.setdefault((venue, symbol), replace(facts, venue=venue, symbol=symbol))
+            if first != replace(facts, venue=venue, symbol=symbol):
                 raise InputError(f"says another tick or lot of {symbol} than the other files", files[0][0].place)
     units = []
     for (venue, symbol, name), files in sorted(by_market.items()):
-        instrument = _instrument((venue, symbol), days[venue, symbol], instruments.get((venue, symbol)), given)
+        market_days = {file: market.day for file, market in files}
         if READERS[name].joined:
             groups = [[file for file, _ in files]]
         else:
             groups = [[file] for file, _ in sorted(files, key=lambda each: (each[1].day or "", each[0].name))]
         for group in groups:
+            day = min((market_days[file] for file in group if market_days[file]), default=days[venue, symbol])
+            instrument = _instrument((venue, symbol), day, instruments.get((venue, symbol)), given)
             told = tuple(known.source(file) for file in group)
             units.append(Unit(name, tuple(group), told, instrument, tuple(sorted(set(repairs)))))
     _refuse_twice(units)
@@ -178,7 +181,7 @@ def _file_facts(reader: Reader, files: list[tuple[SourceFile, Market]]) -> Instr
 
 
 def _instrument(market: tuple[str, str], day: str, from_file: Instrument | None, given: Given) -> Instrument:
-    """The facts of a market: those given, else those of its files, else those of the catalogue on its first day."""
+    """The facts of a market: those given, else those of its files, else those of the catalogue on a day, of a file."""
     changes = {name: getattr(given, name) for name in ("kind", "tick", "lot", "contract_size")}
     changes = {name: value for name, value in changes.items() if value is not None}
     if from_file is None and not {"tick", "lot"} <= set(changes):

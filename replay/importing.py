@@ -133,6 +133,7 @@ def import_files(
         if not days:
             raise _no_day(read)
         written = [part_path(store, day.instrument, day.name) for day in days]
+        _refuse_two_eras(days, written)
         wanted = [day.facts() for day in days]
         if not replace:
             for path, facts in zip(written, wanted, strict=True):
@@ -157,6 +158,8 @@ def read(
     instruments = sorted({unit.instrument.symbol for unit in units})
     if len(instruments) > 1:
         raise InputError(f"the files are of several markets ({', '.join(instruments)}); give those of one")
+    if len({unit.instrument for unit in units}) > 1:
+        raise InputError(f"the files are of days on which {instruments[0]} had other ticks or lots; give those of one")
     runs, findings = [], Findings(repairs)
     total = sum(unit.bytes for unit in units)
     for number, unit in enumerate(units, 1):
@@ -255,6 +258,19 @@ def _days(read: list[Read]) -> Iterator[Day]:
     for instrument, units in markets.items():
         for number in sorted({number for each in units for number in each.days}):
             yield Day(instrument, number, [each for each in units if number in each.days])
+
+
+def _refuse_two_eras(days: list[Day], paths: list[Path]) -> None:
+    """Raise InputError for a day that has rows of files with different facts of the market."""
+    seen: dict[Path, Day] = {}
+    for day, path in zip(days, paths, strict=True):
+        if (other := seen.setdefault(path, day)) is not day:
+            files = " and ".join(each.units[0].unit.files[0].name for each in (other, day))
+            raise InputError(
+                f"the rows of {day.name} come from files with different ticks or lots ({files}); import one of them "
+                "alone, or give --tick and --lot",
+                path,
+            )
 
 
 def _inside(day: Day, given: Given) -> bool:

@@ -159,29 +159,62 @@ class StoredTape:
         return sum(part.rows for part in self.parts)
 
 
-def open_tape(path: str | os.PathLike) -> StoredTape:
+def open_tape(path: str | os.PathLike, start_ns: int = 0, end_ns: int = 2**63 - 1) -> StoredTape:
     """A stored tape: one of its files, or a folder that holds the days of one market.
 
-    Raises InputError for what is missing, unreadable, foreign, of several markets or of a newer format.
+    Where a market had another tick or lot on other days, the days with those that held from start_ns to end_ns. Raises
+    InputError for what is missing, unreadable, foreign, of several markets or of a newer format.
     """
+    tapes = open_eras(path)
+    if len(tapes) == 1:
+        return tapes[0]
+    if len({(tape.instrument.venue, tape.instrument.symbol) for tape in tapes}) > 1:
+        names = ", ".join(sorted({f"{tape.instrument.venue} {tape.instrument.symbol}" for tape in tapes}))
+        raise InputError(f"holds tapes of several instruments ({names}); name the folder of one", path)
+    asked = [tape for tape in tapes if any(_in_span(part.day, start_ns, end_ns) for part in tape.parts)]
+    if len(asked) == 1:
+        return asked[0]
+    told = "; ".join(f"{_days(tape)}: {_steps(tape.instrument)}" for tape in asked or tapes)
+    fix = "name the folder of a day, or store the days of one by `perpsim tape slice --from --to` and name that store"
+    raise InputError(f"holds days of one market with different facts ({told}); {fix}", path)
+
+
+def open_eras(path: str | os.PathLike) -> list[StoredTape]:
+    """What a file or folder holds: a tape for each instrument, in order of its first day."""
     path = Path(path)
     files = sorted(path.rglob("part-*.parquet")) if path.is_dir() else [path]
     if not files:
         raise InputError("holds no tape; import a recording into it first", path)
-    described = [describe(file) for file in files]
-    instruments = {Instrument(**facts["instrument"]) for facts in described}
-    if len(instruments) > 1:
-        names = ", ".join(sorted(f"{each.venue} {each.symbol}" for each in instruments))
-        raise InputError(f"holds tapes of several instruments ({names}); name the folder of one", path)
-    parts = [
-        Part(file, facts["day"], facts["rows"], facts["rows_sha256"])
-        for file, facts in zip(files, described, strict=True)
-    ]
+    eras: dict[Instrument, list[tuple[Path, dict]]] = {}
+    for file in files:
+        facts = describe(file)
+        eras.setdefault(Instrument(**facts["instrument"]), []).append((file, facts))
+    return sorted((_opened(*era) for era in eras.items()), key=lambda tape: tape.parts[0].day)
+
+
+def _in_span(day: str, start_ns: int, end_ns: int) -> bool:
+    day_ns = int(np.datetime64(day, "ns").astype(np.int64))
+    return day_ns < end_ns and start_ns < day_ns + DAY_NS
+
+
+def _days(tape: StoredTape) -> str:
+    first, last = tape.parts[0].day, tape.parts[-1].day
+    return first if first == last else f"{first} to {last}"
+
+
+def _steps(instrument: Instrument) -> str:
+    facts = instrument.facts()
+    return f"{facts['kind']}, tick {facts['tick']}, lot {facts['lot']}, contract size {facts['contract_size']}"
+
+
+def _opened(instrument: Instrument, files: list[tuple[Path, dict]]) -> StoredTape:
+    described = [facts for _, facts in files]
+    parts = [Part(file, facts["day"], facts["rows"], facts["rows_sha256"]) for file, facts in files]
     # Tapes that were written at once say the same of all their days; others name the day of which they say it.
     qualities = list({json.dumps(facts["quality"]): facts["quality"] for facts in described}.values())
     sources = dict.fromkeys(Source(**source) for facts in described for source in facts["sources"])
     return StoredTape(
-        instruments.pop(),
+        instrument,
         tuple(sorted(parts, key=lambda part: part.day)),
         qualities[0] if len(qualities) == 1 else {"imports": qualities},
         tuple(sources),

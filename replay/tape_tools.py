@@ -29,6 +29,7 @@ from perpsim.replay.tape import (
     describe,
     imports_of,
     iter_batches,
+    open_eras,
     open_tape,
 )
 from perpsim.replay.tape_writer import PartWriter, facts_of, part_path, refuse_no_folder, refuse_other
@@ -45,14 +46,12 @@ QUOTE_DECIMALS, RATE_DECIMALS = 8, 9
 
 
 def tapes_below(path: str | PathLike) -> list[StoredTape]:
-    """The tapes of a store, one a market; of a market's folder or a file, the one. Sorted by venue and symbol."""
+    """The tapes of a store, one a market, or one for each tick and lot that it had. Sorted by venue, symbol and day."""
     path = Path(path)
-    if not path.is_dir():
-        return [open_tape(path)]
-    folders = sorted({file.parent.parent for file in path.rglob("part-*.parquet")})
-    if not folders or path in folders or len(folders) == 1:
-        return [open_tape(path)]
-    return [open_tape(folder) for folder in folders]
+    folders = sorted({file.parent.parent for file in path.rglob("part-*.parquet")}) if path.is_dir() else []
+    if path in folders or len(folders) < 2:
+        return open_eras(path)
+    return [tape for folder in folders for tape in open_eras(folder)]
 
 
 def info(path: str | PathLike) -> list[dict[str, Any]]:
@@ -106,7 +105,7 @@ def _counts(quality: dict[str, Any]) -> Iterator[str]:
 
 def head(path: str | PathLike, rows: int, start_ns: int | None = None) -> Iterator[tuple[str, ...]]:
     """The first rows of one tape, from a time on, in human units, under HEADINGS."""
-    tape = open_tape(path)
+    tape = open_tape(path, start_ns or 0)
     yield HEADINGS
     for batch in iter_batches(tape, start_ns):
         for row in zip(*(column[:rows].tolist() for column in batch.values()), strict=True):
@@ -126,7 +125,7 @@ def cut(
     """
     if start_ns >= end_ns:
         raise InputError("the start is not before the end; give a --from that is before --to")
-    tape = open_tape(path)
+    tape = open_tape(path, start_ns, end_ns)
     rows = iter_batches(tape, start_ns, end_ns)
     first = next(rows, None)
     if first is None:
